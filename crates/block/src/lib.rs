@@ -1,0 +1,1 @@
+//! The immutable block: meta.json, index, chunk segments, tombstones.

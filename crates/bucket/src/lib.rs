@@ -1,0 +1,1 @@
+//! Shipper, store gateway and what else works on blocks in a bucket.

@@ -1,0 +1,1 @@
+//! Whole configuration files composed of each component's own type.

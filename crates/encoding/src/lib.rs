@@ -1,0 +1,1 @@
+//! Varints, bit streams, CRC32C and checked byte cursors.

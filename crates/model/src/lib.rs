@@ -1,0 +1,1 @@
+//! The words of the field as types: label set, matcher, sample, histogram, timestamp, duration, relabelling.

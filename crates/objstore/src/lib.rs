@@ -1,0 +1,1 @@
+//! The bucket trait, its providers and wrappers.

@@ -1,0 +1,1 @@
+//! Remote read and write, both directions.

@@ -1,0 +1,1 @@
+//! Seams for time, chance, files and shutdown; the CPU pool and byte budgets.

@@ -1,0 +1,1 @@
+//! StoreAPI server and client, endpoint set and proxy.

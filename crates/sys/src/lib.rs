@@ -1,0 +1,1 @@
+//! The only unsafe code: system calls and mapped files behind safe functions.

@@ -1,0 +1,1 @@
+//! Fakes, builders and script runners for tests.

@@ -1,0 +1,1 @@
+//! Head, WAL, checkpoints, retention and the local querier.

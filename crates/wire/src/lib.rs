@@ -1,0 +1,1 @@
+//! Protobuf and gRPC types and their conversion to and from `model`.

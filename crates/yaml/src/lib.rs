@@ -1,0 +1,1 @@
+//! Strict YAML in (line and column on every error) and out (stable key order).
