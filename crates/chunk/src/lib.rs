@@ -1,1 +1,44 @@
 //! Chunk encodings and their batch decoders.
+//!
+//! A chunk is up to a few hundred samples of one series in one of upstream's encodings. Readers decode whole chunks into
+//! [`Columns`]; there is no iterator per sample on the hot path.
+
+pub mod columns;
+
+pub use columns::Columns;
+
+/// How a chunk's bytes are to be read; the numbers are upstream's, on disk and on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Encoding {
+    Xor = 1,
+    Histogram = 2,
+    FloatHistogram = 3,
+    Xor2 = 4,
+    HistogramSt = 5,
+    FloatHistogramSt = 6,
+}
+
+impl Encoding {
+    /// The encoding that upstream's number names.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Xor,
+            2 => Self::Histogram,
+            3 => Self::FloatHistogram,
+            4 => Self::Xor2,
+            5 => Self::HistogramSt,
+            6 => Self::FloatHistogramSt,
+            _ => return None,
+        })
+    }
+}
+
+/// Bytes that are no chunk of their encoding.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChunkError {
+    #[error("chunk of encoding {encoding:?} ends at byte {offset} of sample {sample}")]
+    CutShort { encoding: Encoding, sample: usize, offset: usize },
+    #[error("chunk of encoding {encoding:?} is damaged at sample {sample}: {reason}")]
+    Damaged { encoding: Encoding, sample: usize, reason: &'static str },
+}

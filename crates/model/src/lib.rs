@@ -1,1 +1,19 @@
-//! The words of the field as types: label set, matcher, sample, histogram, timestamp, duration, relabelling.
+//! The words of the field as types: label set, matcher, sample, native histogram, exemplar, metadata, timestamp.
+//!
+//! Everything above speaks these types. Nothing here does I/O, knows a wire format or depends on a clock.
+
+pub mod exemplar;
+pub mod float;
+pub mod histogram;
+pub mod labels;
+pub mod matcher;
+pub mod metadata;
+pub mod regex;
+pub mod sample;
+
+pub use exemplar::Exemplar;
+pub use histogram::{FloatHistogram, Histogram};
+pub use labels::{Labels, LabelsBuilder};
+pub use matcher::{MatchOp, Matcher};
+pub use metadata::{Metadata, MetricType};
+pub use sample::{STALE_NAN, SeriesRef, Timestamp, is_stale_nan};
