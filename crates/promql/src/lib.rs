@@ -1,1 +1,10 @@
 //! PromQL: lexer, parser, printer, planner, functions and engine.
+//!
+//! The crate does no I/O and needs no async runtime: it parses text to a tree, and evaluates a tree over
+//! `gauntlet_storage` traits.
+
+pub mod ast;
+pub mod functions;
+
+pub use ast::{Expr, PosRange, ValueType};
+pub use functions::{Function, FunctionId, function};
