@@ -107,7 +107,10 @@ fn reference(text: &[u8]) -> Option<(&str, &[u8])> {
 /// The groups a name stands for. A number in plain form is an index, all else is a name.
 fn resolve(name: &str, regex: &Regex) -> Option<Piece> {
     let bytes = name.as_bytes();
-    if bytes.iter().all(u8::is_ascii_digit) && (bytes[0] != b'0' || bytes.len() == 1) && bytes.len() <= 9 {
+    if bytes.iter().all(u8::is_ascii_digit)
+        && (bytes[0] != b'0' || bytes.len() == 1)
+        && bytes.len() <= 9
+    {
         let index = name.parse().ok()?;
         return (index < regex.groups()).then_some(Piece::Group(index));
     }

@@ -32,7 +32,9 @@ pub(super) fn lower(node: &Node, captures: bool) -> Hir {
             sub: Box::new(lower(sub, captures)),
         }),
         Node::Concat(subs) => Hir::concat(subs.iter().map(|s| lower(s, captures)).collect()),
-        Node::Alternate(subs) => Hir::alternation(subs.iter().map(|s| lower(s, captures)).collect()),
+        Node::Alternate(subs) => {
+            Hir::alternation(subs.iter().map(|s| lower(s, captures)).collect())
+        }
     }
 }
 

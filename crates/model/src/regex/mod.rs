@@ -22,7 +22,7 @@ use regex_automata::{Anchored, Input};
 pub use anchored::AnchoredRegex;
 pub use expand::Template;
 
-use parse::{Dialect, Parsed};
+use parse::{Dialect, Parsed, Surrogate};
 
 /// Most bytes that the compiled automaton of one pattern may take; a pattern beyond it is refused as too large.
 pub const COMPILED_LIMIT_BYTES: usize = 96 << 20;
@@ -96,21 +96,21 @@ pub struct Regex {
 impl Regex {
     /// As `regexp.Compile(pattern)`: unanchored, dot leaves newlines out.
     pub fn new(pattern: &str) -> Result<Self, RegexError> {
-        Self::from_text(pattern.as_bytes(), pattern)
+        Self::from_text(pattern.as_bytes(), pattern, Surrogate::Nothing)
     }
 
     /// As relabelling and `label_replace` compile: the text `^(?s:P)$`, so that `a)|(b` passes.
     pub fn relabel(pattern: &str) -> Result<Self, RegexError> {
-        Self::from_text(format!("^(?s:{pattern})$").as_bytes(), pattern)
+        Self::from_text(format!("^(?s:{pattern})$").as_bytes(), pattern, Surrogate::Replaced)
     }
 
     /// As Alertmanager's matchers compile: the text `^(?:P)$`, where dot leaves newlines out.
     pub fn alertmanager(pattern: &str) -> Result<Self, RegexError> {
-        Self::from_text(format!("^(?:{pattern})$").as_bytes(), pattern)
+        Self::from_text(format!("^(?:{pattern})$").as_bytes(), pattern, Surrogate::Replaced)
     }
 
-    fn from_text(text: &[u8], pattern: &str) -> Result<Self, RegexError> {
-        let parsed = parse::parse(text, Dialect::Current, false)?;
+    fn from_text(text: &[u8], pattern: &str, surrogate: Surrogate) -> Result<Self, RegexError> {
+        let parsed = parse::parse(text, Dialect::Current, false, surrogate)?;
         let program = compile(&parsed, text, true)?;
         let anchored = parsed.node.starts_at_begin();
         Ok(Self { pattern: pattern.into(), program, names: parsed.names.into(), anchored })
@@ -330,7 +330,9 @@ impl Sanitised {
                 }
                 Err(err) => {
                     let (good, bad) = rest.split_at(err.valid_up_to());
-                    clean.text.push_str(std::str::from_utf8(good).expect("BUG: valid prefix is not"));
+                    clean
+                        .text
+                        .push_str(std::str::from_utf8(good).expect("BUG: valid prefix is not"));
                     clean.replaced.push(clean.text.len());
                     clean.text.push(char::REPLACEMENT_CHARACTER);
                     rest = &bad[1..];
