@@ -4,8 +4,12 @@
 //! [`Columns`]; there is no iterator per sample on the hot path.
 
 pub mod columns;
+mod decode;
+pub mod xor;
 
 pub use columns::Columns;
+pub use decode::{decode, sample_count};
+pub use xor::{XOR_STEP_BYTES, XorAppender, XorState};
 
 /// How a chunk's bytes are to be read; the numbers are upstream's, on disk and on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +35,11 @@ impl Encoding {
             6 => Self::FloatHistogramSt,
             _ => return None,
         })
+    }
+
+    /// Whether samples are histograms of either kind.
+    pub fn is_histogram(self) -> bool {
+        !matches!(self, Self::Xor | Self::Xor2)
     }
 }
 

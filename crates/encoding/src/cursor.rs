@@ -52,7 +52,10 @@ impl<'a> Cursor<'a> {
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let rest = self.rest();
         let Some(found) = rest.get(..len) else {
-            return Err(DecodeError::CutShort { offset: self.data.len(), needed: len - rest.len() });
+            return Err(DecodeError::CutShort {
+                offset: self.data.len(),
+                needed: len - rest.len(),
+            });
         };
         self.offset += len;
         Ok(found)
