@@ -14,7 +14,9 @@ pub struct Budget {
 
 /// A charge that did not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{wanted_bytes} bytes more would pass the limit of {limit_bytes} bytes ({used_bytes} in use)")]
+#[error(
+    "{wanted_bytes} bytes more would pass the limit of {limit_bytes} bytes ({used_bytes} in use)"
+)]
 pub struct BudgetError {
     pub wanted_bytes: u64,
     pub used_bytes: u64,
@@ -63,7 +65,8 @@ impl Budget {
         let before = self.used_bytes.fetch_add(bytes, Ordering::Relaxed);
         let after = before.saturating_add(bytes);
         let fits = after <= self.limit_bytes;
-        let parent = if fits { self.parent.as_ref().map_or(Ok(()), |p| p.take(bytes)) } else { Ok(()) };
+        let parent =
+            if fits { self.parent.as_ref().map_or(Ok(()), |p| p.take(bytes)) } else { Ok(()) };
         if !fits || parent.is_err() {
             self.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
             parent?;

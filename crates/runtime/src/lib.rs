@@ -6,11 +6,13 @@
 pub mod budget;
 pub mod cancel;
 pub mod clock;
+pub mod fs;
 pub mod pool;
 pub mod shutdown;
 
 pub use budget::{Budget, BudgetError, Charge};
 pub use cancel::{Cancel, CancelReason};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use fs::{File, FileLock, Fs, SystemFs};
 pub use pool::CpuPool;
 pub use shutdown::{Shutdown, ShutdownTrigger};
