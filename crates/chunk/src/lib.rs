@@ -3,13 +3,22 @@
 //! A chunk is up to a few hundred samples of one series in one of upstream's encodings. Readers decode whole chunks into
 //! [`Columns`]; there is no iterator per sample on the hot path.
 
+pub mod aggregate;
 pub mod columns;
 mod decode;
+mod fault;
+pub mod histogram;
+mod start_time;
+mod window;
 pub mod xor;
+pub mod xor2;
 
+pub use aggregate::{Aggregate, AggregateChunk};
 pub use columns::Columns;
 pub use decode::{decode, sample_count};
+pub use histogram::{CounterResetHeader, FloatHistogramAppender, HistogramAppender};
 pub use xor::{XOR_STEP_BYTES, XorAppender, XorState};
+pub use xor2::Xor2Appender;
 
 /// How a chunk's bytes are to be read; the numbers are upstream's, on disk and on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
