@@ -2,6 +2,7 @@
 //!
 //! Everything above speaks these types. Nothing here does I/O, knows a wire format or depends on a clock.
 
+pub mod duration;
 pub mod exemplar;
 pub mod float;
 pub mod gomath;
@@ -10,7 +11,9 @@ pub mod labels;
 pub mod matcher;
 pub mod metadata;
 pub mod regex;
+pub mod relabel;
 pub mod sample;
+pub mod size;
 
 pub use exemplar::Exemplar;
 pub use histogram::{FloatHistogram, Histogram};

@@ -1,0 +1,3 @@
+//! What takes the crate whole.
+
+mod yaml_golden;
