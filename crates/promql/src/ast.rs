@@ -113,7 +113,8 @@ pub struct Offset {
 /// Series by name and matchers, at one instant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VectorSelector {
-    /// The metric name before the braces or quoted within; `matchers` then also has its equality matcher, last.
+    /// The metric name before the braces; `matchers` then also has its equality matcher, last. Empty where the name is
+    /// given within the braces: look for the matcher of `__name__`.
     pub name: String,
     pub matchers: Vec<Matcher>,
     pub offset: Offset,
@@ -352,22 +353,29 @@ pub struct Call {
     pub pos: PosRange,
 }
 
-/// A duration computed from literals, the query's step and the query's range. Values are seconds.
+/// A duration computed from literals, the query's step and the query's range. Values are seconds. `wrapped` means written in
+/// parentheses.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DurationExpr {
     Number(NumberLiteral),
     /// `step()`.
-    Step(PosRange),
+    Step {
+        wrapped: bool,
+        pos: PosRange,
+    },
     /// `range()`.
-    Range(PosRange),
-    /// `-x` or `+x`. `wrapped`: written in parentheses.
+    Range {
+        wrapped: bool,
+        pos: PosRange,
+    },
+    /// `-x`; `+x` prints as `x`, and a wrapped `+5m` is how `(5m)` is kept.
     Unary {
         negative: bool,
         expr: Box<DurationExpr>,
         wrapped: bool,
         pos: PosRange,
     },
-    /// `x op y`. `wrapped`: written in parentheses.
+    /// `x op y`.
     Binary {
         op: DurationOp,
         lhs: Box<DurationExpr>,
@@ -380,6 +388,7 @@ pub enum DurationExpr {
         max: bool,
         lhs: Box<DurationExpr>,
         rhs: Box<DurationExpr>,
+        wrapped: bool,
         pos: PosRange,
     },
 }
@@ -412,7 +421,7 @@ impl DurationExpr {
     pub fn pos(&self) -> PosRange {
         match self {
             Self::Number(n) => n.pos,
-            Self::Step(pos) | Self::Range(pos) => *pos,
+            Self::Step { pos, .. } | Self::Range { pos, .. } => *pos,
             Self::Unary { pos, .. } | Self::Binary { pos, .. } | Self::MinMax { pos, .. } => *pos,
         }
     }

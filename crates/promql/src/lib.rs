@@ -5,9 +5,21 @@
 
 pub mod annotations;
 pub mod ast;
+mod check;
+pub mod duration;
+pub mod error;
 pub mod functions;
+mod lexer;
+mod literal;
+pub mod parser;
 mod text;
+mod token;
 
 pub use annotations::{Annotation, Annotations};
 pub use ast::{Expr, PosRange, ValueType};
+pub use error::{ParseError, ParseErrors};
 pub use functions::{Function, FunctionId, function};
+pub use parser::{
+    ParserOptions, SeriesDescription, parse, parse_metric, parse_metric_selector,
+    parse_series_description,
+};
