@@ -2,8 +2,9 @@
 
 use gauntlet_chunk::Columns;
 
+use crate::dedup::{PenaltyScratch, decode_penalty};
 use crate::query::{QueryError, TimeRange};
-use crate::series_set::{Chunk, SeriesSet};
+use crate::series_set::{Chunk, Dedup, SeriesSet};
 
 /// Buffers that a worker keeps between series.
 #[derive(Debug, Default)]
@@ -11,7 +12,7 @@ pub struct DecodeScratch {
     bytes: Vec<u8>,
     chunk: Columns,
     merged: Columns,
-    replica: Columns,
+    penalty: PenaltyScratch,
 }
 
 impl SeriesSet {
@@ -23,6 +24,9 @@ impl SeriesSet {
         scratch: &mut DecodeScratch,
         out: &mut Columns,
     ) -> Result<(), QueryError> {
+        if let Dedup::Penalty { counter } = self.dedup {
+            return decode_penalty(self, index, range, counter, &mut scratch.penalty, out);
+        }
         let _ = (index, range, scratch, out);
         Err(QueryError::Unavailable("decoding waits for the chunk decoders".to_owned()))
     }

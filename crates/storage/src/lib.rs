@@ -6,6 +6,7 @@
 
 pub mod append;
 pub mod decode;
+pub mod dedup;
 pub mod fanout;
 pub mod merge;
 pub mod query;
