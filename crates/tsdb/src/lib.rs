@@ -1,1 +1,6 @@
-//! Head, WAL, checkpoints, retention and the local querier.
+//! The local storage: head, write-ahead log, checkpoints, retention and the local querier.
+
+pub mod error;
+pub mod wal;
+
+pub use error::{Result, TsdbError};
