@@ -1,1 +1,21 @@
-//! The HTTP API and its JSON.
+//! The HTTP API and its JSON: the only crate that knows it.
+//!
+//! [`router::router`] serves `/api/v1/*`, `/-/*` and `/version` for whichever role hands it an [`state::ApiState`]. Pages and
+//! `/metrics` are the role's own.
+
+mod admin;
+mod compress;
+pub mod envelope;
+mod labels;
+pub mod params;
+mod query;
+mod remote_read;
+mod results;
+pub mod router;
+pub mod state;
+mod status;
+mod system;
+
+pub use envelope::{Answer, ApiError, ErrorKind};
+pub use params::Params;
+pub use state::{ApiLimits, ApiState, BuildInfo, RoleStatus, ThanosDefaults};

@@ -1,3 +1,7 @@
-//! The `gauntlet` binary: reads its name and arguments and starts a role.
+//! The `gauntlet` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gauntlet::run(std::env::args().collect())
+}

@@ -1,0 +1,174 @@
+//! The envelope of every JSON answer: `{"status": ..., "data": ..., "warnings": [...]}`, and the kinds of error with their HTTP codes.
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+
+/// Warnings and infos shown of each kind; the rest is counted in one more line.
+pub const MAX_ANNOTATIONS: usize = 10;
+
+/// Kind of an API error: upstream's `errorType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    BadData,
+    Execution,
+    Canceled,
+    Timeout,
+    Internal,
+    Unavailable,
+    NotFound,
+    NotAcceptable,
+}
+
+impl ErrorKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BadData => "bad_data",
+            Self::Execution => "execution",
+            Self::Canceled => "canceled",
+            Self::Timeout => "timeout",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+            Self::NotFound => "not_found",
+            Self::NotAcceptable => "not_acceptable",
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::BadData => StatusCode::BAD_REQUEST,
+            Self::Execution => StatusCode::UNPROCESSABLE_ENTITY,
+            // Upstream's own code for a client that has gone.
+            Self::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::Timeout | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+        }
+    }
+}
+
+/// An error answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    pub kind: ErrorKind,
+    pub message: String,
+    /// Annotations that came before the error.
+    pub warnings: Vec<String>,
+}
+
+impl ApiError {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), warnings: Vec::new() }
+    }
+
+    pub fn bad_data(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::BadData, message)
+    }
+
+    /// A parameter that cannot be taken, in upstream's words.
+    pub fn parameter(name: &str, reason: impl std::fmt::Display) -> Self {
+        Self::bad_data(format!("invalid parameter {name:?}: {reason}"))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut body = String::with_capacity(128);
+        body.push_str("{\"status\":\"error\",\"errorType\":");
+        push_json_str(&mut body, self.kind.as_str());
+        body.push_str(",\"error\":");
+        push_json_str(&mut body, &self.message);
+        push_list(&mut body, "warnings", &self.warnings);
+        body.push('}');
+        json_response(self.kind.status(), body.into())
+    }
+}
+
+/// A successful answer: `data` is JSON already.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub data: Vec<u8>,
+    pub warnings: Vec<String>,
+    pub infos: Vec<String>,
+}
+
+impl Answer {
+    /// An answer from anything that serialises.
+    pub fn of(data: &impl serde::Serialize) -> Result<Self, ApiError> {
+        let data = serde_json::to_vec(data)
+            .map_err(|err| ApiError::new(ErrorKind::Internal, err.to_string()))?;
+        Ok(Self { data, ..Self::default() })
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut tail = String::new();
+        push_list(&mut tail, "warnings", &self.warnings);
+        push_list(&mut tail, "infos", &self.infos);
+        tail.push('}');
+        const HEAD: &[u8] = b"{\"status\":\"success\",\"data\":";
+        let mut body = Vec::with_capacity(HEAD.len() + self.data.len() + tail.len());
+        body.extend_from_slice(HEAD);
+        body.extend_from_slice(&self.data);
+        body.extend_from_slice(tail.as_bytes());
+        json_response(StatusCode::OK, body.into())
+    }
+}
+
+fn json_response(status: StatusCode, body: Bytes) -> Response {
+    let mut response = (status, body).into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn push_list(out: &mut String, name: &str, texts: &[String]) {
+    if texts.is_empty() {
+        return;
+    }
+    out.push(',');
+    push_json_str(out, name);
+    out.push_str(":[");
+    for (i, text) in texts.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        push_json_str(out, text);
+    }
+    out.push(']');
+}
+
+/// Appends a JSON string, escaped as Go's encoder without HTML escaping does.
+pub(crate) fn push_json_str(out: &mut String, text: &str) {
+    use std::fmt::Write as _;
+    out.push('"');
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        let escape = match c {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '\u{2028}' => "\\u2028",
+            '\u{2029}' => "\\u2029",
+            c if c < ' ' => "",
+            _ => continue,
+        };
+        out.push_str(&text[plain..at]);
+        if escape.is_empty() {
+            let _ = write!(out, "\\u{:04x}", c as u32);
+        } else {
+            out.push_str(escape);
+        }
+        plain = at + c.len_utf8();
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}

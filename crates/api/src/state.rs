@@ -1,0 +1,245 @@
+//! What the handlers work on: storage, engine and the role's own status, behind traits so that each role serves what it has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use gauntlet_model::regex::AnchoredRegex;
+use gauntlet_promql::engine::Engine;
+use gauntlet_runtime::Clock;
+use gauntlet_storage::Queryable;
+use serde::Serialize;
+
+use crate::envelope::{ApiError, ErrorKind};
+use crate::params::{Params, parse_duration};
+
+/// Everything that the API of a role needs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ApiState {
+    pub storage: Arc<dyn Queryable>,
+    pub engine: Arc<Engine>,
+    pub clock: Arc<dyn Clock>,
+    pub role: Arc<dyn RoleStatus>,
+    pub build: BuildInfo,
+    /// Flags and their values, as `/api/v1/status/flags` shows them.
+    pub flags: Arc<BTreeMap<String, String>>,
+    /// Origins that may ask from a browser.
+    pub cors_origin: Option<AnchoredRegex>,
+    /// Set in the role `query`: parameters of Thanos are read.
+    pub thanos: Option<Arc<ThanosDefaults>>,
+    /// Prefix of all routes, without a slash at its end; empty for none.
+    pub route_prefix: String,
+    pub limits: ApiLimits,
+}
+
+/// Bounds of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct ApiLimits {
+    /// Most bytes of a form body.
+    pub form_bytes: usize,
+    /// Most bytes of a remote read body, compressed and uncompressed.
+    pub remote_read_bytes: usize,
+    /// Most samples in a remote read answer that is sent whole; 0 for no limit.
+    pub remote_read_samples: usize,
+    /// Most remote reads at once; 0 for no limit.
+    pub remote_read_concurrency: usize,
+    /// Most bytes in a frame of a streamed remote read.
+    pub remote_read_frame_bytes: usize,
+    pub lifecycle: bool,
+    pub admin: bool,
+}
+
+impl Default for ApiLimits {
+    fn default() -> Self {
+        Self {
+            form_bytes: 10 << 20,
+            remote_read_bytes: 32 << 20,
+            remote_read_samples: 50_000_000,
+            remote_read_concurrency: 10,
+            remote_read_frame_bytes: 1 << 20,
+            lifecycle: false,
+            admin: false,
+        }
+    }
+}
+
+/// Defaults of the parameters that Thanos adds.
+#[derive(Clone, Debug, Default)]
+pub struct ThanosDefaults {
+    pub replica_labels: Vec<String>,
+    pub partial_response: bool,
+    pub auto_downsampling: bool,
+    /// Coarsest resolution of instant queries, in ms.
+    pub instant_max_resolution_ms: i64,
+    /// Step of range queries without one, in ms.
+    pub default_step_ms: i64,
+}
+
+/// `/api/v1/status/buildinfo`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildInfo {
+    pub version: String,
+    pub revision: String,
+    pub branch: String,
+    pub build_user: String,
+    pub build_date: String,
+    pub go_version: String,
+}
+
+/// What a role can say about itself. Each method's default refuses, for roles that have no such thing.
+pub trait RoleStatus: std::fmt::Debug + Send + Sync {
+    /// The loaded configuration as YAML.
+    fn config_yaml(&self) -> Result<String, ApiError> {
+        Err(missing("configuration"))
+    }
+
+    /// JSON of `/api/v1/status/runtimeinfo`.
+    fn runtime_info(&self) -> Result<serde_json::Value, ApiError> {
+        Err(missing("runtime information"))
+    }
+
+    /// JSON of `/api/v1/status/tsdb`, with at most `limit` rows a table.
+    fn tsdb_status(&self, limit: usize) -> Result<serde_json::Value, ApiError> {
+        let _ = limit;
+        Err(missing("database"))
+    }
+
+    /// JSON of `/api/v1/status/tsdb/blocks`.
+    fn tsdb_blocks(&self) -> Result<serde_json::Value, ApiError> {
+        Err(missing("database"))
+    }
+
+    /// JSON of `/api/v1/status/walreplay`.
+    fn wal_replay(&self) -> Result<serde_json::Value, ApiError> {
+        Err(missing("database"))
+    }
+
+    /// JSON of `/api/v1/targets`.
+    fn targets(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
+        Err(missing("targets"))
+    }
+
+    /// JSON of `/api/v1/scrape_pools`.
+    fn scrape_pools(&self) -> Result<serde_json::Value, ApiError> {
+        Err(missing("targets"))
+    }
+
+    /// JSON of `/api/v1/metadata`.
+    fn metadata(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
+        Err(missing("metadata"))
+    }
+
+    /// JSON of `/api/v1/targets/metadata`.
+    fn targets_metadata(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
+        Err(missing("metadata"))
+    }
+
+    /// JSON of `/api/v1/stores`.
+    fn stores(&self) -> Result<serde_json::Value, ApiError> {
+        Err(missing("stores"))
+    }
+
+    /// JSON of `/api/v1/status/overview`: what runs, and what needs attention.
+    fn overview(&self) -> Result<serde_json::Value, ApiError> {
+        Err(missing("overview"))
+    }
+
+    /// Why the role is not ready; `None` when it is.
+    fn not_ready(&self) -> Option<String> {
+        None
+    }
+
+    /// The name in the probes' texts.
+    fn name(&self) -> &'static str {
+        "Prometheus Server"
+    }
+
+    /// Reloads the configuration. The error is what to tell the caller.
+    fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { Err("this role has no configuration to reload".to_owned()) })
+    }
+
+    /// Ends the process in order.
+    fn quit(&self) {}
+
+    /// Deletes samples of the series that match.
+    fn delete_series(
+        &self,
+        matchers: Vec<gauntlet_model::Matcher>,
+        min_time: i64,
+        max_time: i64,
+    ) -> Result<(), ApiError> {
+        let _ = (matchers, min_time, max_time);
+        Err(missing("database"))
+    }
+
+    fn clean_tombstones(&self) -> Result<(), ApiError> {
+        Err(missing("database"))
+    }
+
+    /// Takes a snapshot and returns its folder's name.
+    fn snapshot(&self, skip_head: bool) -> Result<String, ApiError> {
+        let _ = skip_head;
+        Err(missing("database"))
+    }
+}
+
+fn missing(what: &str) -> ApiError {
+    ApiError::new(ErrorKind::Unavailable, format!("this role has no {what}"))
+}
+
+impl ApiState {
+    /// Whether missing stores are warnings: the parameter, or the role's default.
+    pub(crate) fn partial_response(&self, params: &Params) -> Result<bool, ApiError> {
+        let Some(thanos) = &self.thanos else { return Ok(true) };
+        bool_param(params, "partial_response", thanos.partial_response)
+    }
+
+    /// The replica labels to remove: none where `dedup=false`.
+    pub(crate) fn replica_labels(&self, params: &Params) -> Result<Vec<String>, ApiError> {
+        let Some(thanos) = &self.thanos else { return Ok(Vec::new()) };
+        if !bool_param(params, "dedup", true)? {
+            return Ok(Vec::new());
+        }
+        let asked: Vec<String> = params.all("replicaLabels[]").map(str::to_owned).collect();
+        Ok(if asked.is_empty() { thanos.replica_labels.clone() } else { asked })
+    }
+
+    /// Coarsest resolution in ms that an answer may use. `step_ms` is 0 for an instant query.
+    pub(crate) fn max_resolution_ms(&self, params: &Params, step_ms: i64) -> Result<i64, ApiError> {
+        let Some(thanos) = &self.thanos else { return Ok(0) };
+        match params.get("max_source_resolution") {
+            "" if step_ms == 0 => Ok(thanos.instant_max_resolution_ms),
+            "" if thanos.auto_downsampling => Ok(step_ms / 5),
+            "" => Ok(0),
+            "auto" => Ok(step_ms / 5),
+            text => {
+                let ms = parse_duration(text).map_err(|reason| {
+                    ApiError::bad_data(format!("'max_source_resolution' parameter: {reason}"))
+                })?;
+                if ms < 0 {
+                    return Err(ApiError::bad_data(
+                        "negative 'max_source_resolution' is not accepted. Try a positive integer",
+                    ));
+                }
+                Ok(ms)
+            }
+        }
+    }
+}
+
+/// A boolean parameter as Go parses it.
+pub(crate) fn bool_param(params: &Params, name: &str, default: bool) -> Result<bool, ApiError> {
+    match params.get(name) {
+        "" => Ok(default),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        text => Err(ApiError::bad_data(format!(
+            "'{name}' parameter: strconv.ParseBool: parsing {text:?}: invalid syntax"
+        ))),
+    }
+}

@@ -1,0 +1,209 @@
+//! Which command a command line means: by the name the binary was called by, then by the first word.
+
+use std::path::Path;
+
+use crate::flags::parse::{Parsed, parse};
+use crate::flags::program::{Command, Ending, Program, version_text};
+use crate::flags::spec::{Flag, Kind};
+use crate::flags::tables;
+use crate::flags::values::Values;
+
+/// What can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Up,
+    Server,
+    Node,
+    Sidecar,
+    Store,
+    Query,
+}
+
+impl Role {
+    const ALL: [(&'static str, Role, &'static str); 6] = [
+        ("up", Role::Up, "Everything on this machine, in one process: server, host metrics, bucket."),
+        ("server", Role::Server, "Collects, keeps and queries samples, in place of Prometheus."),
+        ("node", Role::Node, "Metrics of this host, in place of node_exporter."),
+        ("sidecar", Role::Sidecar, "Serves a server's data to queries and uploads its blocks, in place of thanos sidecar."),
+        ("store", Role::Store, "Serves the blocks of a bucket, in place of thanos store."),
+        ("query", Role::Query, "One query over many stores, in place of thanos query."),
+    ];
+
+    fn flags(self) -> Vec<Flag> {
+        let command: &[Flag] = match self {
+            Role::Up => tables::UP,
+            Role::Server => tables::PROMETHEUS,
+            Role::Node => return node_flags(),
+            Role::Sidecar => tables::SIDECAR,
+            Role::Store => tables::STORE,
+            Role::Query => tables::QUERY,
+        };
+        match self {
+            Role::Sidecar | Role::Store | Role::Query => {
+                command.iter().chain(tables::THANOS_GLOBAL).copied().collect()
+            }
+            _ => command.to_vec(),
+        }
+    }
+}
+
+/// Commands of Thanos that are known and not there yet.
+const THANOS_LATER: &[&str] = &["rule", "compact", "tools", "receive", "query-frontend"];
+
+/// Runs a command line to its end.
+pub(crate) fn run(arguments: &[String]) -> Ending {
+    let called = arguments.first().map_or("", String::as_str);
+    let name = Path::new(called).file_name().and_then(|n| n.to_str()).unwrap_or("gauntlet");
+    let rest = arguments.get(1..).unwrap_or_default();
+    match name {
+        "prometheus" => run_role(Program::Prometheus, "prometheus", Role::Server, rest, arguments),
+        "node_exporter" => run_role(Program::NodeExporter, "node_exporter", Role::Node, rest, arguments),
+        "thanos" => run_thanos(rest),
+        _ => run_gauntlet(rest),
+    }
+}
+
+fn run_gauntlet(arguments: &[String]) -> Ending {
+    let Some(first) = arguments.first() else {
+        return Ending { stdout: gauntlet_usage(), ..Ending::default() };
+    };
+    match first.as_str() {
+        "--help" | "-h" | "help" => Ending { stdout: gauntlet_usage(), ..Ending::default() },
+        "--version" | "version" => {
+            Ending { stdout: version_text(Program::Gauntlet), ..Ending::default() }
+        }
+        "thanos" => run_thanos(&arguments[1..]),
+        word => match Role::ALL.iter().find(|(name, ..)| *name == word) {
+            Some((name, role, _)) => {
+                run_role(Program::Gauntlet, &format!("gauntlet {name}"), *role, &arguments[1..], arguments)
+            }
+            None => Ending {
+                stderr: format!("gauntlet: error: no role {word:?}, try gauntlet --help\n"),
+                code: 1,
+                ..Ending::default()
+            },
+        },
+    }
+}
+
+fn gauntlet_usage() -> String {
+    let mut out = String::from(
+        "usage: gauntlet <role> [<flags>]\n\nThe whole observability cluster in one binary.\n\nRoles:\n",
+    );
+    for (name, _, about) in Role::ALL {
+        out.push_str(&format!("  {name:8} {about}\n"));
+    }
+    out.push_str(
+        "\nCalled by a link named prometheus, node_exporter or thanos, it takes that program's command line.\n\
+         Start with: gauntlet up\n",
+    );
+    out
+}
+
+fn run_thanos(arguments: &[String]) -> Ending {
+    let fail = |code, text: String| Ending { stderr: text, code, ..Ending::default() };
+    // Global flags may come before the command: the first word that is no flag and no flag's value names it.
+    let mut at = 0;
+    while let Some(argument) = arguments.get(at) {
+        let Some(long) = argument.strip_prefix("--") else { break };
+        match long {
+            "version" => return Ending { stderr: version_text(Program::Thanos), ..Ending::default() },
+            "help" | "help-long" => return Ending { stdout: thanos_usage(), ..Ending::default() },
+            _ => {}
+        }
+        let (name, has_value) = match long.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (long, false),
+        };
+        let bare = name.strip_prefix("no-").unwrap_or(name);
+        let Some(flag) = tables::THANOS_GLOBAL.iter().find(|f| f.name == name || f.name == bare)
+        else {
+            return fail(1, format!("thanos: error: unknown long flag '--{name}'\n"));
+        };
+        at += if flag.kind == Kind::Bool || has_value { 1 } else { 2 };
+    }
+    let Some(word) = arguments.get(at) else { return fail(0, thanos_usage()) };
+    if let Some(path) = word.strip_prefix('@') {
+        let reason = format!("open {path}: no such file or directory");
+        return fail(1, format!("thanos: error: failed to open arguments file {path:?}: {reason}\n"));
+    }
+    let role = match word.as_str() {
+        "sidecar" => Role::Sidecar,
+        "store" => Role::Store,
+        "query" => Role::Query,
+        later if THANOS_LATER.contains(&later) => {
+            return fail(1, format!("thanos: error: the command {later:?} is known but not built yet\n"));
+        }
+        other => return fail(1, format!("thanos: error: expected command but got {other:?}\n")),
+    };
+    let mut rest = arguments.to_vec();
+    rest.remove(at);
+    let line: Vec<String> = ["thanos".to_owned()].into_iter().chain(arguments.iter().cloned()).collect();
+    run_role(Program::Thanos, &format!("thanos {word}"), role, &rest, &line)
+}
+
+fn thanos_usage() -> String {
+    let mut out = String::from("usage: thanos [<flags>] <command> [<args> ...]\n\nCommands:\n");
+    for (name, role, about) in Role::ALL {
+        if matches!(role, Role::Sidecar | Role::Store | Role::Query) {
+            out.push_str(&format!("  {name:8} {about}\n"));
+        }
+    }
+    out.push_str(&format!("\nKnown but not built yet: {}\n", THANOS_LATER.join(", ")));
+    out
+}
+
+/// `line` is the command line as it was given, for messages that repeat it.
+fn run_role(
+    program: Program,
+    name: &str,
+    role: Role,
+    arguments: &[String],
+    line: &[String],
+) -> Ending {
+    let flags = role.flags();
+    let about = Role::ALL.iter().find(|(_, r, _)| *r == role).map_or("", |(.., about)| about);
+    let command = Command { program, name, about, flags: &flags };
+    let given = match parse(&flags, arguments) {
+        Ok(Parsed::Run(given)) => given,
+        Ok(Parsed::Help) => return command.help(),
+        Ok(Parsed::Version) => return command.version(),
+        Err(err) => return command.syntax_error(&err),
+    };
+    let values = match Values::check(&flags, given) {
+        Ok(values) => values,
+        Err(err) => {
+            return command.value_error(&err, line);
+        }
+    };
+    drop(values);
+    Ending { stderr: format!("{name}: roles are not wired yet\n"), code: 1, ..Ending::default() }
+}
+
+/// The table of the node crate in the form of ours.
+fn node_flags() -> Vec<Flag> {
+    use gauntlet_node::FlagKind;
+    gauntlet_node::flags()
+        .iter()
+        .map(|spec| {
+            let kind = match (spec.name, spec.kind) {
+                ("log.level", _) => Kind::LogLevel,
+                ("log.format", _) => Kind::LogFormat,
+                (_, FlagKind::Bool) => Kind::Bool,
+                (_, FlagKind::Int) => Kind::Int,
+                (_, FlagKind::Duration) => Kind::GoDuration,
+                (_, FlagKind::Text) => Kind::Text,
+            };
+            let mut flag = Flag::new(spec.name, kind, spec.help);
+            if kind == Kind::Bool {
+                flag.on = spec.default == ["true"];
+            } else {
+                flag.default = spec.default;
+            }
+            flag.repeatable = spec.repeatable;
+            flag.hidden = spec.hidden;
+            flag.env = spec.env;
+            flag
+        })
+        .collect()
+}

@@ -1,0 +1,3 @@
+//! The real binary, started as users start it.
+
+mod command_line;
