@@ -32,6 +32,7 @@ impl Values {
     /// Checks everything that can be checked flag by flag.
     pub(crate) fn check(flags: &[Flag], given: Vec<Given>) -> Result<Self, ValueError> {
         let mut values: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        let mut order = Vec::new();
         for Given { flag, value } in given {
             check_value(&flag, &value)?;
             let all = values.entry(flag.name).or_default();
@@ -39,8 +40,9 @@ impl Values {
                 return Err(ValueError::Repeated(flag.name));
             }
             all.push(value);
+            order.push(flag);
         }
-        check_mode(flags, &values)?;
+        check_mode(&order)?;
         for flag in flags {
             if let (Support::Refused(why), Some(given)) = (flag.support, values.get(flag.name)) {
                 let off = given.iter().all(|v| is_default(flag, v));
@@ -141,18 +143,12 @@ impl Values {
     }
 }
 
-/// Flags of the server must not meet `--agent`, and flags of the agent need it.
-fn check_mode(
-    flags: &[Flag],
-    values: &BTreeMap<&'static str, Vec<String>>,
-) -> Result<(), ValueError> {
-    let agent = values.contains_key("agent");
+/// Flags of the server must not meet `--agent`, and flags of the agent need it. `given` is in the order of the command line.
+fn check_mode(given: &[Flag]) -> Result<(), ValueError> {
+    let agent = given.iter().any(|f| f.name == "agent");
     let foreign = if agent { Mode::Server } else { Mode::Agent };
-    let wrong: Vec<String> = flags
-        .iter()
-        .filter(|f| f.mode == foreign && values.contains_key(f.name))
-        .map(|f| format!("\"--{}\"", f.name))
-        .collect();
+    let wrong: Vec<String> =
+        given.iter().filter(|f| f.mode == foreign).map(|f| format!("\"--{}\"", f.name)).collect();
     if wrong.is_empty() {
         return Ok(());
     }
