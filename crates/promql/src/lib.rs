@@ -6,12 +6,13 @@
 pub mod annotations;
 pub mod ast;
 mod check;
-pub mod duration;
 pub mod error;
 pub mod functions;
+pub mod json;
 mod lexer;
 mod literal;
 pub mod parser;
+pub mod printer;
 mod text;
 mod token;
 

@@ -18,10 +18,11 @@ fn operator(kind: TokenKind) -> Option<(DurationOp, u8)> {
     })
 }
 
-/// Whether seconds are beyond what the peer's durations (i64 nanoseconds) hold.
+/// Whether seconds are beyond what the peer's durations (i64 nanoseconds) hold. So is NaN, which the peer lets through to
+/// become the least duration there is.
 fn out_of_range(seconds: f64) -> bool {
     let limit = 9_223_372_036.854_776;
-    !(-limit..=limit).contains(&seconds) && !seconds.is_nan()
+    !(-limit..=limit).contains(&seconds)
 }
 
 fn is_zero(expr: &DurationExpr) -> bool {

@@ -1,5 +1,6 @@
 //! Expressions: operators by precedence, aggregations, calls, parentheses, literals.
 
+use gauntlet_model::duration::Duration;
 use gauntlet_model::float::GoQuoted;
 
 use super::{Context, Parsed, Parser};
@@ -7,7 +8,6 @@ use crate::ast::{
     Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, NumberLiteral, Paren,
     PosRange, StringLiteral, Unary, VectorMatching,
 };
-use crate::duration::parse_duration_ms;
 use crate::functions::function;
 use crate::literal::{parse_number, unquote};
 use crate::token::{Token, TokenKind};
@@ -318,7 +318,7 @@ impl Parser<'_> {
         let (pos, text) = (token.pos(), token.text(self.input));
         let is_duration = token.kind == TokenKind::Duration;
         let parsed = if is_duration {
-            parse_duration_ms(text).map(|ms| ms as f64 / 1000.0)
+            text.parse::<Duration>().map(seconds).map_err(|e| e.to_string())
         } else {
             parse_number(text).map_err(|e| format!("error parsing number: {e}"))
         };
@@ -328,4 +328,10 @@ impl Parser<'_> {
         });
         Ok(NumberLiteral { value, is_duration, pos })
     }
+}
+
+/// Whole seconds and the rest added as floats, as Go does: the last bit is part of the answer.
+fn seconds(duration: Duration) -> f64 {
+    let ns = duration.as_ns();
+    (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9
 }
