@@ -1,0 +1,6 @@
+//! The head: the newest samples, in memory and in head chunk files.
+
+mod index;
+mod pairs;
+mod postings;
+mod select;
