@@ -185,6 +185,10 @@ impl FromYaml for Duration {
     fn go_type() -> Cow<'static, str> {
         "string".into()
     }
+
+    fn zero() -> Option<Self> {
+        Some(Self::ZERO)
+    }
 }
 
 impl ToYaml for Duration {

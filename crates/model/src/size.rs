@@ -114,6 +114,10 @@ impl FromYaml for ByteSize {
     fn go_type() -> Cow<'static, str> {
         "string".into()
     }
+
+    fn zero() -> Option<Self> {
+        Some(Self(0))
+    }
 }
 
 impl ToYaml for ByteSize {

@@ -22,6 +22,11 @@ pub trait FromYaml: Sized {
         None
     }
 
+    /// What a null sets a field to in dialect v2; `None` leaves the field's default, which is right for sections.
+    fn zero() -> Option<Self> {
+        None
+    }
+
     /// Whether v3 leaves nulls out of lists of this type.
     const SKIPS_NULL: bool = false;
 }
@@ -91,7 +96,11 @@ impl FromYaml for String {
     }
 
     fn from_null(_: Node<'_>, _: &mut Context) -> Option<Self> {
-        Some(String::new())
+        Self::zero()
+    }
+
+    fn zero() -> Option<Self> {
+        Some(Self::new())
     }
 
     const SKIPS_NULL: bool = true;
@@ -119,6 +128,10 @@ impl FromYaml for bool {
     }
 
     fn from_null(_: Node<'_>, _: &mut Context) -> Option<Self> {
+        Self::zero()
+    }
+
+    fn zero() -> Option<Self> {
         Some(false)
     }
 }
@@ -141,6 +154,10 @@ impl FromYaml for f64 {
     }
 
     fn from_null(_: Node<'_>, _: &mut Context) -> Option<Self> {
+        Self::zero()
+    }
+
+    fn zero() -> Option<Self> {
         Some(0.0)
     }
 }
@@ -172,6 +189,10 @@ macro_rules! integers {
             }
 
             fn from_null(_: Node<'_>, _: &mut Context) -> Option<Self> {
+                Self::zero()
+            }
+
+            fn zero() -> Option<Self> {
                 Some(0)
             }
         }
@@ -209,6 +230,10 @@ impl<T: FromYaml> FromYaml for Option<T> {
     }
 
     fn from_null(_: Node<'_>, _: &mut Context) -> Option<Self> {
+        Self::zero()
+    }
+
+    fn zero() -> Option<Self> {
         Some(None)
     }
 }

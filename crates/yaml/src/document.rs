@@ -189,6 +189,11 @@ impl<'d> Node<'d> {
         pairs.iter().map(move |&(k, v)| (Node { document, id: k }, Node { document, id: v }))
     }
 
+    /// Whether this is a null: empty, `~`, `null`.
+    pub fn is_null(self) -> bool {
+        crate::decode::is_null(self)
+    }
+
     /// Whether this key is the merge key `<<`.
     pub fn is_merge_key(self) -> bool {
         self.text() == Some("<<") && (self.is_plain() || self.tag() == "!!merge")

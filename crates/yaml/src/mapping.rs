@@ -51,6 +51,11 @@ impl<'d> Mapping<'d> {
         self.entries.iter().any(|e| e.key == key)
     }
 
+    /// Whether `key` is there with a null.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.entries.iter().any(|e| e.key == key && is_null(e.value))
+    }
+
     /// The value of `key`, marked as known; `None` if it is absent or null.
     pub fn node(&mut self, key: &str) -> Option<Node<'d>> {
         let entry = self.entries.iter_mut().find(|e| e.key == key)?;
@@ -58,9 +63,15 @@ impl<'d> Mapping<'d> {
         (!is_null(entry.value)).then_some(entry.value)
     }
 
-    /// Reads a field; `None` if it is absent, null or wrong (then the problem is noted).
+    /// Reads a field; `None` if it is absent, null or wrong (then the problem is noted). In dialect v2 a null sets plain
+    /// values to their zero, as in Go.
     pub fn take<T: FromYaml>(&mut self, cx: &mut Context, key: &str) -> Option<T> {
-        let node = self.node(key)?;
+        let entry = self.entries.iter_mut().find(|e| e.key == key)?;
+        entry.taken = true;
+        let node = entry.value;
+        if is_null(node) {
+            return (node.dialect() == Dialect::V2).then(T::zero)?;
+        }
         cx.in_key(key, |cx| T::from_yaml(node, cx))
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gauntlet_yaml::{Context, FromYaml, MapBuilder, Mapping, Node, ToYaml, Value};
+use gauntlet_yaml::{Context, FromYaml, Kind, MapBuilder, Mapping, Node, ToYaml, Value, mismatch};
 
 use super::rule::{Action, NameScheme, RelabelError, RuleConfig};
 use super::{Rule, compile};
@@ -17,7 +17,13 @@ impl FromYaml for RuleConfig {
         map.set(cx, "modulus", &mut rule.modulus);
         map.set(cx, "target_label", &mut rule.target_label);
         map.set(cx, "replacement", &mut rule.replacement);
-        map.set(cx, "action", &mut rule.action);
+        match map.take(cx, "action") {
+            Some(action) => rule.action = action,
+            None if map.is_null("action") => {
+                map.problem(cx, "action", "relabel action cannot be empty");
+            }
+            None => {}
+        }
         if rule.regex.is_some()
             && let Err(err) = compile(&rule)
         {
@@ -28,11 +34,6 @@ impl FromYaml for RuleConfig {
 
     fn go_type() -> Cow<'static, str> {
         "relabel.plain".into()
-    }
-
-    fn from_null(node: Node<'_>, cx: &mut Context) -> Option<Self> {
-        cx.problem(node.position(), "empty or null relabeling rule");
-        None
     }
 }
 
@@ -63,24 +64,64 @@ impl ToYaml for RuleConfig {
 }
 
 impl Rule {
-    /// Compiles rules read from YAML; each refused one is noted at its place in `node`, the list they were read from.
-    pub fn compile_all(
-        configs: &[RuleConfig],
-        scheme: NameScheme,
-        node: Option<Node<'_>>,
+    /// Reads and compiles the rules at `key`. `null_rule` is what to say of an empty item. What is wrong is noted at its rule.
+    pub fn read_list(
+        map: &mut Mapping<'_>,
         cx: &mut Context,
+        key: &str,
+        scheme: NameScheme,
+        null_rule: &str,
     ) -> Vec<Self> {
-        let positions: Vec<_> =
-            node.map(|n| n.items().map(Node::position).collect()).unwrap_or_default();
-        let mut rules = Vec::with_capacity(configs.len());
-        for (index, config) in configs.iter().enumerate() {
-            match Self::new(config.clone(), scheme) {
-                Ok(rule) => rules.push(rule),
-                Err(err) => {
-                    cx.problem(positions.get(index).copied().unwrap_or_default(), err.to_string());
+        let Some(list) = map.node(key) else { return Vec::new() };
+        if list.kind() != Kind::Sequence {
+            mismatch(list, "[]*relabel.Config", cx);
+            return Vec::new();
+        }
+        let mut rules = Vec::with_capacity(list.items().len());
+        cx.in_key(key, |cx| {
+            for (index, item) in list.items().enumerate() {
+                if item.is_null() {
+                    cx.problem(item.position(), null_rule);
+                    continue;
+                }
+                let config = cx.in_index(index, |cx| RuleConfig::from_yaml(item, cx));
+                match config.map(|config| Self::new(config, scheme)) {
+                    Some(Ok(rule)) => rules.push(rule),
+                    Some(Err(err)) => cx.problem(item.position(), err.to_string()),
+                    None => {}
                 }
             }
-        }
+        });
         rules
+    }
+}
+
+impl ToYaml for Rule {
+    fn to_yaml(&self) -> Value {
+        self.config().to_yaml()
+    }
+}
+
+impl FromYaml for NameScheme {
+    fn from_yaml(node: Node<'_>, cx: &mut Context) -> Option<Self> {
+        match String::from_yaml(node, cx)?.as_str() {
+            "utf8" => Some(Self::Utf8),
+            "legacy" => Some(Self::Legacy),
+            other => {
+                let quoted = crate::float::GoQuoted(other);
+                cx.problem(node.position(), format!("unrecognized ValidationScheme: {quoted}"));
+                None
+            }
+        }
+    }
+
+    fn go_type() -> Cow<'static, str> {
+        "string".into()
+    }
+}
+
+impl ToYaml for NameScheme {
+    fn to_yaml(&self) -> Value {
+        Value::Str(self.as_str().to_owned())
     }
 }
