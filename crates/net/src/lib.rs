@@ -1,1 +1,3 @@
 //! HTTP and gRPC clients and listeners built from configuration.
+
+pub mod config;
