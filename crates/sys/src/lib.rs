@@ -1,1 +1,6 @@
 //! The only unsafe code: system calls and mapped files behind safe functions.
+
+pub mod btrfs;
+pub mod ethtool;
+pub mod perf;
+pub mod timex;
