@@ -16,7 +16,7 @@ use crate::ast::{
 };
 
 /// Longest line in bytes that [`pretty`] leaves unbroken.
-const MAX_LINE_BYTES: usize = 100;
+pub const MAX_LINE_BYTES: usize = 100;
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,91 +258,112 @@ impl fmt::Display for LabelList<'_> {
     }
 }
 
-/// The expression broken into lines where it is longer than 100 bytes, indented by two spaces a level.
+/// The expression broken into lines where it is longer than [`MAX_LINE_BYTES`], indented by two spaces a level.
 pub fn pretty(expr: &Expr) -> String {
-    let mut out = String::new();
-    push_pretty(&mut out, expr, 0);
-    out
+    pretty_within(expr, MAX_LINE_BYTES)
 }
 
-fn push_pretty(out: &mut String, expr: &Expr, level: usize) {
-    let breaks = needs_split(expr);
-    match expr {
-        Expr::StepInvariant(e) => return push_pretty(out, e, level),
-        Expr::Subquery(e) if breaks => {
-            push_pretty(out, &e.expr, level);
-            let _ = write!(out, "{}", SubquerySuffix(e));
-            return;
+/// [`pretty`] for another length of lines.
+pub fn pretty_within(expr: &Expr, max_line_bytes: usize) -> String {
+    let mut pretty = Pretty { out: String::new(), max_line_bytes };
+    pretty.push(expr, 0);
+    pretty.out
+}
+
+struct Pretty {
+    out: String,
+    max_line_bytes: usize,
+}
+
+impl Pretty {
+    fn push(&mut self, expr: &Expr, level: usize) {
+        let breaks = self.needs_split(expr);
+        match expr {
+            Expr::StepInvariant(e) => return self.push(e, level),
+            Expr::Subquery(e) if breaks => {
+                self.push(&e.expr, level);
+                let _ = write!(self.out, "{}", SubquerySuffix(e));
+                return;
+            }
+            Expr::Subquery(_) => {
+                let _ = write!(self.out, "{expr}");
+                return;
+            }
+            Expr::Binary(e) if breaks => {
+                // The operator stands at this level, its sides one deeper.
+                self.push(&e.lhs, level + 1);
+                self.out.push('\n');
+                self.indent(level);
+                let _ = writeln!(self.out, "{}", Operator(e));
+                self.push(&e.rhs, level + 1);
+                return;
+            }
+            _ => self.indent(level),
         }
-        Expr::Subquery(_) => {
-            let _ = write!(out, "{expr}");
-            return;
+        match expr {
+            Expr::Unary(e) => {
+                self.out.push(sign(e.negative));
+                let child = Self { out: String::new(), max_line_bytes: self.max_line_bytes };
+                let child = child.text_of(&e.expr, level);
+                self.out.push_str(child.trim());
+            }
+            Expr::Aggregate(e) if breaks => {
+                let _ = writeln!(self.out, "{}(", Aggregation(e));
+                self.list(e.param.iter().chain([&e.expr]).map(|b| &**b), level);
+            }
+            Expr::Call(e) if breaks => {
+                let _ = writeln!(self.out, "{}(", e.func.name);
+                self.list(e.args.iter(), level);
+            }
+            Expr::Paren(e) if breaks => {
+                self.out.push_str("(\n");
+                self.list([&*e.expr].into_iter(), level);
+            }
+            _ => {
+                let _ = write!(self.out, "{expr}");
+            }
         }
-        Expr::Binary(e) if breaks => {
-            // The operator stands at this level, its sides one deeper.
-            push_pretty(out, &e.lhs, level + 1);
-            out.push('\n');
-            push_indent(out, level);
-            let _ = writeln!(out, "{}", Operator(e));
-            push_pretty(out, &e.rhs, level + 1);
-            return;
-        }
-        _ => push_indent(out, level),
     }
-    match expr {
-        Expr::Unary(e) => {
-            out.push(sign(e.negative));
-            let mut child = String::new();
-            push_pretty(&mut child, &e.expr, level);
-            out.push_str(child.trim());
+
+    /// Items one level deeper, a line each, and the closing parenthesis.
+    fn list<'a>(&mut self, items: impl Iterator<Item = &'a Expr>, level: usize) {
+        for (i, item) in items.enumerate() {
+            if i > 0 {
+                self.out.push_str(",\n");
+            }
+            self.push(item, level + 1);
         }
-        Expr::Aggregate(e) if breaks => {
-            let _ = writeln!(out, "{}(", Aggregation(e));
-            push_list(out, e.param.iter().chain([&e.expr]).map(|b| &**b), level);
+        self.out.push('\n');
+        self.indent(level);
+        self.out.push(')');
+    }
+
+    fn indent(&mut self, level: usize) {
+        for _ in 0..level {
+            self.out.push_str("  ");
         }
-        Expr::Call(e) if breaks => {
-            let _ = writeln!(out, "{}(", e.func.name);
-            push_list(out, e.args.iter(), level);
-        }
-        Expr::Paren(e) if breaks => {
-            out.push_str("(\n");
-            push_list(out, [&*e.expr].into_iter(), level);
-        }
-        _ => {
-            let _ = write!(out, "{expr}");
-        }
+    }
+
+    /// Whether the expression is longer than a line. Prints no further than that.
+    fn needs_split(&self, expr: &Expr) -> bool {
+        write!(Line { left: self.max_line_bytes }, "{expr}").is_err()
+    }
+    fn text_of(mut self, expr: &Expr, level: usize) -> String {
+        self.push(expr, level);
+        self.out
     }
 }
 
-/// Items one level deeper, a line each, and the closing parenthesis.
-fn push_list<'a>(out: &mut String, items: impl Iterator<Item = &'a Expr>, level: usize) {
-    for (i, item) in items.enumerate() {
-        if i > 0 {
-            out.push_str(",\n");
-        }
-        push_pretty(out, item, level + 1);
-    }
-    out.push('\n');
-    push_indent(out, level);
-    out.push(')');
+/// Takes so many bytes and refuses more.
+struct Line {
+    left: usize,
 }
 
-fn push_indent(out: &mut String, level: usize) {
-    for _ in 0..level {
-        out.push_str("  ");
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.left = self.left.checked_sub(text.len()).ok_or(fmt::Error)?;
+        Ok(())
     }
-}
-
-/// Whether the expression is longer than a line. Prints no further than that.
-fn needs_split(expr: &Expr) -> bool {
-    struct Line(usize);
-    impl fmt::Write for Line {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 += text.len();
-            if self.0 > MAX_LINE_BYTES { Err(fmt::Error) } else { Ok(()) }
-        }
-    }
-    write!(Line(0), "{expr}").is_err()
 }
 
 #[cfg(test)]
