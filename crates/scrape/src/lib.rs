@@ -1,1 +1,3 @@
 //! Scraping targets.
+
+pub mod config;

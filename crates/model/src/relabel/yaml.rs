@@ -105,6 +105,8 @@ impl ToYaml for Rule {
 impl FromYaml for NameScheme {
     fn from_yaml(node: Node<'_>, cx: &mut Context) -> Option<Self> {
         match String::from_yaml(node, cx)?.as_str() {
+            // Written but empty: as if it was not.
+            "" => None,
             "utf8" => Some(Self::Utf8),
             "legacy" => Some(Self::Legacy),
             other => {
