@@ -4,6 +4,9 @@
 //! Times and durations are milliseconds. What needs the evaluation context (duration expressions, `@ start()`) stays
 //! symbolic here; the planner resolves it. Nothing in this file evaluates.
 
+use std::fmt::Write as _;
+
+use gauntlet_model::float::GoQuoted;
 use gauntlet_model::{Matcher, Timestamp};
 
 use crate::functions::Function;
@@ -87,8 +90,28 @@ pub struct NumberLiteral {
 /// A quoted text, unescaped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StringLiteral {
+    /// The text; where escapes made what is no UTF-8 (`"\xff"`), U+FFFD stands for it.
     pub value: String,
+    /// The bytes, where they are no UTF-8. Such a text is good for error messages only: labels are UTF-8.
+    pub invalid_utf8: Option<Box<[u8]>>,
     pub pos: PosRange,
+}
+
+impl StringLiteral {
+    /// The text in double quotes as Go's `%q` prints it.
+    pub fn quoted(&self) -> String {
+        let Some(bytes) = &self.invalid_utf8 else { return GoQuoted(&self.value).to_string() };
+        let mut out = String::from("\"");
+        for chunk in bytes.utf8_chunks() {
+            let valid = GoQuoted(chunk.valid()).to_string();
+            out.push_str(&valid[1..valid.len() - 1]);
+            for byte in chunk.invalid() {
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+        out.push('"');
+        out
+    }
 }
 
 /// The `@` modifier.

@@ -4,66 +4,103 @@ use gauntlet_model::float::plain_float;
 use gauntlet_model::{MatchOp, Matcher};
 use serde_json::{Value, json};
 
-use crate::ast::{At, DurationExpr, Expr, NumberLiteral, VectorMatching, VectorSelector};
+use crate::ast::{
+    Aggregate, At, Binary, Call, DurationExpr, Expr, MatrixSelector, NumberLiteral, Paren,
+    StringLiteral, Subquery, Unary, VectorMatching, VectorSelector,
+};
 
 /// The tree as JSON.
 pub fn to_json(expr: &Expr) -> Value {
+    // One function per kind keeps the frames of this recursion small.
     match expr {
         Expr::StepInvariant(e) => to_json(e),
-        Expr::Number(e) => json!({ "type": "numberLiteral", "val": plain_float(e.value) }),
-        Expr::String(e) => json!({ "type": "stringLiteral", "val": e.value }),
-        Expr::Paren(e) => json!({ "type": "parenExpr", "expr": to_json(&e.expr) }),
-        Expr::Unary(e) => json!({
-            "type": "unaryExpr",
-            "op": if e.negative { "-" } else { "+" },
-            "expr": to_json(&e.expr),
-        }),
+        Expr::Number(e) => number(e),
+        Expr::String(e) => string(e),
+        Expr::Paren(e) => paren(e),
+        Expr::Unary(e) => unary(e),
         Expr::Vector(e) => selector(e, "vectorSelector"),
-        Expr::Matrix(e) => {
-            let mut value = selector(&e.selector, "matrixSelector");
-            value["range"] = json!(e.range_ms);
-            value["rangeExpr"] = optional_duration(e.range_expr.as_deref());
-            value
-        }
-        Expr::Subquery(e) => json!({
-            "type": "subquery",
-            "expr": to_json(&e.expr),
-            "range": e.range_ms,
-            "rangeExpr": optional_duration(e.range_expr.as_deref()),
-            "offset": e.offset.original_ms,
-            "offsetExpr": optional_duration(e.offset.expr.as_deref()),
-            "step": e.step_ms,
-            "stepExpr": optional_duration(e.step_expr.as_deref()),
-            "timestamp": timestamp(e.at),
-            "startOrEnd": start_or_end(e.at),
-        }),
-        Expr::Binary(e) => json!({
-            "type": "binaryExpr",
-            "op": e.op.as_str(),
-            "lhs": to_json(&e.lhs),
-            "rhs": to_json(&e.rhs),
-            "matching": e.matching.as_ref().map(matching),
-            "bool": e.return_bool,
-        }),
-        Expr::Aggregate(e) => json!({
-            "type": "aggregation",
-            "op": e.op.as_str(),
-            "expr": to_json(&e.expr),
-            "param": e.param.as_deref().map(to_json),
-            "grouping": e.grouping,
-            "without": e.without,
-        }),
-        Expr::Call(e) => json!({
-            "type": "call",
-            "func": {
-                "name": e.func.name,
-                "argTypes": e.func.arg_types.iter().map(|t| t.as_str()).collect::<Vec<_>>(),
-                "variadic": e.func.variadic,
-                "returnType": e.func.return_type.as_str(),
-            },
-            "args": e.args.iter().map(to_json).collect::<Vec<_>>(),
-        }),
+        Expr::Matrix(e) => matrix(e),
+        Expr::Subquery(e) => subquery(e),
+        Expr::Binary(e) => binary(e),
+        Expr::Aggregate(e) => aggregate(e),
+        Expr::Call(e) => call(e),
     }
+}
+
+fn number(e: &NumberLiteral) -> Value {
+    json!({ "type": "numberLiteral", "val": plain_float(e.value) })
+}
+
+fn string(e: &StringLiteral) -> Value {
+    json!({ "type": "stringLiteral", "val": e.value })
+}
+
+fn paren(e: &Paren) -> Value {
+    json!({ "type": "parenExpr", "expr": to_json(&e.expr) })
+}
+
+fn unary(e: &Unary) -> Value {
+    let op = if e.negative { "-" } else { "+" };
+    json!({ "type": "unaryExpr", "op": op, "expr": to_json(&e.expr) })
+}
+
+fn matrix(e: &MatrixSelector) -> Value {
+    let mut value = selector(&e.selector, "matrixSelector");
+    value["range"] = json!(e.range_ms);
+    value["rangeExpr"] = optional_duration(e.range_expr.as_deref());
+    value
+}
+
+fn subquery(e: &Subquery) -> Value {
+    json!({
+        "type": "subquery",
+        "expr": to_json(&e.expr),
+        "range": e.range_ms,
+        "rangeExpr": optional_duration(e.range_expr.as_deref()),
+        "offset": e.offset.original_ms,
+        "offsetExpr": optional_duration(e.offset.expr.as_deref()),
+        "step": e.step_ms,
+        "stepExpr": optional_duration(e.step_expr.as_deref()),
+        "timestamp": timestamp(e.at),
+        "startOrEnd": start_or_end(e.at),
+    })
+}
+
+fn binary(e: &Binary) -> Value {
+    json!({
+        "type": "binaryExpr",
+        "op": e.op.as_str(),
+        "lhs": to_json(&e.lhs),
+        "rhs": to_json(&e.rhs),
+        "matching": e.matching.as_ref().map(matching),
+        "bool": e.return_bool,
+    })
+}
+
+fn aggregate(e: &Aggregate) -> Value {
+    json!({
+        "type": "aggregation",
+        "op": e.op.as_str(),
+        "expr": to_json(&e.expr),
+        "param": e.param.as_deref().map(to_json),
+        "grouping": e.grouping,
+        "without": e.without,
+    })
+}
+
+fn call(e: &Call) -> Value {
+    let types: Vec<&str> = e.func.arg_types.iter().map(|t| t.as_str()).collect();
+    let args: Vec<Value> = e.args.iter().map(to_json).collect();
+    json!({
+        "type": "call",
+        "func": {
+            "name": e.func.name,
+            "argTypes": types,
+            "variadic": e.func.variadic,
+            "returnType": e.func.return_type.as_str(),
+        },
+        "args": args,
+    })
 }
 
 fn selector(e: &VectorSelector, kind: &str) -> Value {

@@ -82,15 +82,14 @@ fn underscores_separate_digits(text: &str) -> bool {
     before != b'_'
 }
 
-/// Unescapes a quoted string; the lexer has checked the escapes. Bytes that are no UTF-8 (`"\xff"`) become U+FFFD:
-/// label values and strings are text here.
-pub(crate) fn unquote(quoted: &str) -> String {
+/// Unescapes a quoted string; the lexer has checked the escapes. Gives the bytes where they are no UTF-8 (`"\xff"`).
+pub(crate) fn unquote(quoted: &str) -> Result<String, Vec<u8>> {
     let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or("");
     if quoted.starts_with('`') {
-        return inner.to_owned();
+        return Ok(inner.to_owned());
     }
     if !inner.contains('\\') {
-        return inner.to_owned();
+        return Ok(inner.to_owned());
     }
     let mut out = Vec::with_capacity(inner.len());
     let mut chars = inner.chars();
@@ -118,7 +117,7 @@ pub(crate) fn unquote(quoted: &str) -> String {
             other => push_char(&mut out, other),
         }
     }
-    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    String::from_utf8(out).map_err(std::string::FromUtf8Error::into_bytes)
 }
 
 fn take_digits(chars: &mut std::str::Chars<'_>, first: u32, count: usize, radix: u32) -> u32 {
@@ -173,9 +172,9 @@ mod tests {
             (r"`raw\n`", r"raw\n"),
             (r#""\101\x41\u0041\U00000041""#, "AAAA"),
             (r#""\xe4\xbd\xa0""#, "你"),
-            (r#""\xff""#, "\u{fffd}"),
         ] {
-            assert_eq!(unquote(quoted), text);
+            assert_eq!(unquote(quoted).as_deref(), Ok(text));
         }
+        assert_eq!(unquote(r#""a\xff""#), Err(vec![b'a', 0xff]));
     }
 }

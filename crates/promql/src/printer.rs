@@ -22,7 +22,7 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
-            Self::String(string) => GoQuoted(&string.value).fmt(f),
+            Self::String(string) => f.write_str(&string.quoted()),
             Self::Vector(selector) => selector.fmt(f),
             Self::Matrix(matrix) => matrix.fmt(f),
             Self::Subquery(e) => write!(f, "{}{}", e.expr, SubquerySuffix(e)),

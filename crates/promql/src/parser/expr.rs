@@ -179,8 +179,14 @@ impl Parser<'_> {
             TokenKind::Number | TokenKind::Duration => Ok(Expr::Number(self.number_or_duration()?)),
             TokenKind::String => {
                 let token = self.take();
-                let value = unquote(token.text(self.input));
-                Ok(Expr::String(StringLiteral { value, pos: token.pos() }))
+                let (value, invalid_utf8) = match unquote(token.text(self.input)) {
+                    Ok(value) => (value, None),
+                    Err(bytes) => (
+                        String::from_utf8_lossy(&bytes).into_owned(),
+                        Some(bytes.into_boxed_slice()),
+                    ),
+                };
+                Ok(Expr::String(StringLiteral { value, invalid_utf8, pos: token.pos() }))
             }
             TokenKind::LeftBrace => Ok(Expr::Vector(self.vector_selector()?)),
             kind if kind.is_metric_word() => self.named(),

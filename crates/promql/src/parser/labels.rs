@@ -25,6 +25,15 @@ impl Parser<'_> {
         self.accept(kind).ok_or_else(|| self.unexpected_in(context))
     }
 
+    /// A quoted label name or value. What is no UTF-8 is refused: the peer takes it, and it can match nothing stored.
+    fn label_text(&mut self, token: &Token) -> String {
+        unquote(token.text(self.input)).unwrap_or_else(|_| {
+            let text = token.text(self.input);
+            self.report(token.pos(), format!("label name or value is no valid UTF-8: {text}"));
+            String::new()
+        })
+    }
+
     /// `(a, b, "c d")`; a trailing comma is fine.
     pub(super) fn grouping_labels(&mut self) -> Parsed<Vec<String>> {
         self.must(TokenKind::LeftParen, GROUPING_OPEN)?;
@@ -48,7 +57,8 @@ impl Parser<'_> {
         }
         let token = self.take();
         let text = token.text(self.input);
-        let name = if kind == TokenKind::String { unquote(text) } else { text.to_owned() };
+        let name =
+            if kind == TokenKind::String { self.label_text(&token) } else { text.to_owned() };
         if name.is_empty() {
             let message = format!("invalid label name for grouping: {}", GoQuoted(&name));
             self.report(token.pos(), message);
@@ -80,7 +90,7 @@ impl Parser<'_> {
         };
         let quoted = label.kind == TokenKind::String;
         let text = label.text(self.input);
-        let name = if quoted { unquote(text) } else { text.to_owned() };
+        let name = if quoted { self.label_text(&label) } else { text.to_owned() };
         let op = match self.peek() {
             TokenKind::Eql => MatchOp::Equal,
             TokenKind::Neq => MatchOp::NotEqual,
@@ -91,7 +101,8 @@ impl Parser<'_> {
         };
         self.take();
         let value = self.must(TokenKind::String, MATCH_VALUE)?;
-        match Matcher::new(op, &name, &unquote(value.text(self.input))) {
+        let text = self.label_text(&value);
+        match Matcher::new(op, &name, &text) {
             Ok(matcher) => Ok(Some(matcher)),
             Err(error) => {
                 self.report(label.pos().to(value.pos()), error.to_string());
@@ -125,13 +136,13 @@ impl Parser<'_> {
             };
             let quoted = label.kind == TokenKind::String;
             let text = label.text(self.input);
-            let name = if quoted { unquote(text) } else { text.to_owned() };
+            let name = if quoted { self.label_text(&label) } else { text.to_owned() };
             if quoted && self.peek() != TokenKind::Eql {
                 pairs.push((METRIC_NAME.to_owned(), name));
             } else {
                 self.must(TokenKind::Eql, SET_EQUAL)?;
                 let value = self.must(TokenKind::String, SET_VALUE)?;
-                pairs.push((name, unquote(value.text(self.input))));
+                pairs.push((name, self.label_text(&value)));
             }
             if self.accept(TokenKind::Comma).is_none() {
                 self.must(TokenKind::RightBrace, SET_NEXT)?;

@@ -2,3 +2,4 @@
 
 mod golden_api;
 mod numbers;
+mod scripts;
