@@ -107,30 +107,39 @@ impl Env {
 
     /// Names in a directory, sorted. Names that are not UTF-8 are left out.
     pub(crate) fn list(&self, dir: &str) -> io::Result<Vec<String>> {
-        let mut names: Vec<String> =
-            fs::read_dir(dir)?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
-        names.sort_unstable();
-        Ok(names)
+        list(dir)
     }
 
     /// Names in a directory that have a prefix followed by digits only, ordered by that number.
     pub(crate) fn numbered(&self, dir: &str, prefix: &str) -> io::Result<Vec<(u32, String)>> {
-        let mut found: Vec<(u32, String)> = self
-            .list(dir)?
-            .into_iter()
-            .filter_map(|name| {
-                let digits = name.strip_prefix(prefix)?;
-                let number = digits.parse().ok()?;
-                digits.bytes().all(|b| b.is_ascii_digit()).then_some((number, name))
-            })
-            .collect();
-        found.sort_unstable();
-        Ok(found)
+        numbered(dir, prefix)
     }
 
     pub(crate) fn exists(&self, path: &str) -> bool {
         fs::metadata(path).is_ok()
     }
+}
+
+/// Names in a directory, sorted; see [`Env::list`].
+fn list(dir: &str) -> io::Result<Vec<String>> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir)?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// See [`Env::numbered`].
+pub(crate) fn numbered(dir: &str, prefix: &str) -> io::Result<Vec<(u32, String)>> {
+    let mut found: Vec<(u32, String)> = list(dir)?
+        .into_iter()
+        .filter_map(|name| {
+            let digits = name.strip_prefix(prefix)?;
+            let number = digits.parse().ok()?;
+            digits.bytes().all(|b| b.is_ascii_digit()).then_some((number, name))
+        })
+        .collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Joins a mount point and a relative name.

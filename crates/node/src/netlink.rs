@@ -182,6 +182,33 @@ impl<'a> Iterator for Attributes<'a> {
     }
 }
 
+const CONTROL: u16 = 16;
+const GET_FAMILY: u8 = 3;
+const FAMILY_ID: u16 = 1;
+const FAMILY_NAME: u16 = 2;
+/// NLM_F_REQUEST | NLM_F_ACK
+const REQUEST_ACKNOWLEDGED: u16 = 0x1 | 0x4;
+
+/// Number of a generic netlink family; `None` where the kernel does not have it.
+pub(crate) fn generic_family(netlink: &mut Netlink, name: &str) -> io::Result<Option<u16>> {
+    let mut body = vec![GET_FAMILY, 1, 0, 0];
+    body.extend_from_slice(&(4 + name.len() as u16 + 1).to_ne_bytes());
+    body.extend_from_slice(&FAMILY_NAME.to_ne_bytes());
+    body.extend_from_slice(name.as_bytes());
+    body.push(0);
+    body.resize(body.len().next_multiple_of(4), 0);
+    let messages = match netlink.request(CONTROL, REQUEST_ACKNOWLEDGED, &body) {
+        Ok(messages) => messages,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let id = |m: Message<'_>| {
+        let found = Attributes::after(m.body, 4).find(|(kind, _)| *kind == FAMILY_ID);
+        found.and_then(|(_, value)| u16_at(value, 0))
+    };
+    Ok(messages.into_iter().find_map(id))
+}
+
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -22,6 +22,13 @@ pub(crate) fn push(out: &mut Vec<u8>, value: f64) {
     layout(out, &digits[..count], exponent);
 }
 
+/// The same as a text of its own, for label values.
+pub(crate) fn text(value: f64) -> String {
+    let mut out = Vec::new();
+    push(&mut out, value);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Whole numbers below 1e15 need no shortest-digits search: their own digits without trailing zeros are the shortest form.
 fn push_integer(out: &mut Vec<u8>, value: f64) {
     let whole = value as i64;

@@ -39,7 +39,7 @@ pub(crate) struct NameFilter {
 }
 
 impl NameFilter {
-    /// Reads a pair of flags. Both at once is an error when `exclusive`, as upstream has it for some collectors.
+    /// A pair of flags that exclude each other; an include pattern replaces the exclude flag's default.
     pub(crate) fn pair(
         settings: &Settings,
         exclude: &str,
@@ -56,6 +56,16 @@ impl NameFilter {
             excluded = None; // only the default: including is what was asked for
         }
         Ok(NameFilter { exclude: excluded, include: included })
+    }
+
+    /// A pair of flags that may both be given: a name must pass both.
+    pub(crate) fn both(
+        settings: &Settings,
+        exclude: &str,
+        include: &str,
+    ) -> Result<NameFilter, ConfigError> {
+        let (exclude, include) = (Pattern::of(settings, exclude)?, Pattern::of(settings, include)?);
+        Ok(NameFilter { exclude, include })
     }
 
     /// Like [`NameFilter::pair`], with the deprecated spellings of both flags standing in when given.

@@ -17,7 +17,8 @@ pub fn unpack(archive: &str, into: &Path) -> io::Result<()> {
             if let Some(parent) = place.parent() {
                 fs::create_dir_all(parent)?;
             }
-            entry(&place, &mut lines)?;
+            entry(&place, &mut lines)
+                .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 mod mounts;
 mod stat;
 
-pub(crate) use mounts::{Mount, parse as parse_mounts};
+pub(crate) use mounts::{Mount, parse as parse_mounts, read as read_mounts};
 
 use crate::collector::{Collector, CollectorInfo, Kind};
 use crate::env::Env;

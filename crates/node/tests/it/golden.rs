@@ -22,7 +22,7 @@ const DISABLE: &str = "selinux filesystem timex uname";
 
 /// Copies the fixture trees into a fresh folder, unpacks the text archives and restores `proc/self`.
 pub(crate) fn fixtures() -> Option<tempfile::TempDir> {
-    let source = conformance_dir()?.join("node_exporter");
+    let source = conformance_dir()?.join("conformance/node_exporter");
     let dir = tempfile::tempdir().unwrap();
     copy(&source, dir.path());
     for name in ["sys", "udev"] {
@@ -44,7 +44,10 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), &target).unwrap();
+        } else if kind.is_dir() {
             copy(&entry.path(), &target);
         } else {
             fs::write(&target, fs::read(entry.path()).unwrap()).unwrap();
@@ -142,7 +145,7 @@ fn fixture_tree_gives_upstreams_output() {
     exporter.collect(&Filter::All, &mut out).unwrap();
     // the recorded paths are relative to the fixture folder
     let ours = String::from_utf8(out).unwrap().replace(&format!("{}/", root.display()), "");
-    let expected_path: PathBuf = conformance_dir().unwrap().join("node_exporter/e2e-output.txt");
+    let expected_path: PathBuf = conformance_dir().unwrap().join("conformance/node_exporter/e2e-output.txt");
     let expected = fs::read_to_string(expected_path).unwrap().replace("collector/fixtures/", "");
     let (ours, expected) = (families(&ours), families(&expected));
 
