@@ -8,6 +8,7 @@ pub mod columns;
 mod decode;
 mod fault;
 pub mod histogram;
+pub mod sample;
 mod start_time;
 mod window;
 pub mod xor;
@@ -17,6 +18,9 @@ pub use aggregate::{Aggregate, AggregateChunk};
 pub use columns::Columns;
 pub use decode::{decode, sample_count};
 pub use histogram::{CounterResetHeader, FloatHistogramAppender, HistogramAppender};
+pub use sample::{
+    ChunkEncoder, EncodedChunk, RewriteError, Sample, SampleValue, filter_chunk, read_samples,
+};
 pub use xor::{XOR_STEP_BYTES, XorAppender, XorState};
 pub use xor2::Xor2Appender;
 

@@ -1,0 +1,158 @@
+//! Symbol table: every string of the index once, ascending. | len u32 | count u32 | (uvarint length, bytes)* | crc32c |
+//!
+//! Symbols are named by their ordinal, in version 1 by their offset in the file. Each 32nd symbol's offset is kept in memory
+//! (8 bytes for 32 symbols); a lookup reads and walks one group.
+
+use std::sync::Arc;
+
+use super::section::{DecodeAt, cursor, read, read_section};
+use super::{IndexVersion, SAMPLE_EVERY};
+use crate::BlockError;
+use crate::source::ByteSource;
+
+/// Where the symbols of one file are.
+#[derive(Clone, Debug)]
+pub struct Symbols {
+    version: IndexVersion,
+    /// Offset of the first symbol of each group, then the end of the last.
+    groups: Vec<u64>,
+    count: usize,
+}
+
+impl Symbols {
+    /// Reads and verifies the table at `offset`.
+    pub fn open(
+        source: &dyn ByteSource,
+        version: IndexVersion,
+        offset: u64,
+    ) -> Result<Self, BlockError> {
+        let mut groups = Vec::new();
+        let (count, end) = walk(source, offset, |ordinal, at, _| {
+            if ordinal % SAMPLE_EVERY == 0 {
+                groups.push(at);
+            }
+            Ok(())
+        })?;
+        groups.push(end);
+        groups.shrink_to_fit();
+        Ok(Self { version, groups, count })
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Heap bytes.
+    pub fn size_bytes(&self) -> usize {
+        self.groups.capacity() * 8
+    }
+
+    /// The symbol that the file calls `symbol`.
+    pub fn lookup(&self, source: &dyn ByteSource, symbol: u32) -> Result<Arc<str>, BlockError> {
+        if self.version == IndexVersion::V1 {
+            return self.lookup_at(source, u64::from(symbol));
+        }
+        let ordinal = symbol as usize;
+        if ordinal >= self.count {
+            let expected = format!("a symbol below {}", self.count);
+            return Err(BlockError::corrupt(source.name(), self.groups[0], expected, symbol));
+        }
+        let group = ordinal / SAMPLE_EVERY;
+        let (start, end) = (self.groups[group], self.groups[group + 1]);
+        let bytes = read(source, start, (end - start) as usize)?;
+        let mut cursor = cursor(&bytes);
+        for _ in 0..ordinal % SAMPLE_EVERY {
+            cursor.len_bytes().at(source, start, "a symbol")?;
+        }
+        Ok(cursor.len_str().at(source, start, "a symbol")?.into())
+    }
+
+    fn lookup_at(&self, source: &dyn ByteSource, offset: u64) -> Result<Arc<str>, BlockError> {
+        let (first, end) = (self.groups[0], self.groups[self.groups.len() - 1]);
+        if !(first..end).contains(&offset) {
+            let expected = format!("a symbol between {first} and {end}");
+            return Err(BlockError::corrupt(source.name(), offset, expected, "an offset outside"));
+        }
+        let bytes = read(source, offset, (end - offset).min(1 << 10) as usize)?;
+        if let Ok(found) = cursor(&bytes).len_str() {
+            return Ok(found.into());
+        }
+        let bytes = read(source, offset, (end - offset) as usize)?;
+        Ok(cursor(&bytes).len_str().at(source, offset, "a symbol")?.into())
+    }
+
+    /// What the file calls `symbol`; `None` where it is no symbol.
+    pub fn reverse_lookup(
+        &self,
+        source: &dyn ByteSource,
+        symbol: &str,
+    ) -> Result<Option<u32>, BlockError> {
+        let groups = self.groups.len() - 1;
+        let first_of = |group: usize| -> Result<Arc<str>, BlockError> {
+            match self.version {
+                IndexVersion::V1 => self.lookup_at(source, self.groups[group]),
+                _ => self.lookup(source, (group * SAMPLE_EVERY) as u32),
+            }
+        };
+        // The last group whose first symbol is not above.
+        let (mut low, mut high) = (0, groups);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if *first_of(middle)? <= *symbol { low = middle + 1 } else { high = middle }
+        }
+        let Some(group) = low.checked_sub(1) else { return Ok(None) };
+        let (start, end) = (self.groups[group], self.groups[group + 1]);
+        let bytes = read(source, start, (end - start) as usize)?;
+        let mut cursor = cursor(&bytes);
+        let mut ordinal = group * SAMPLE_EVERY;
+        while !cursor.is_empty() {
+            let at = start + cursor.offset() as u64;
+            if cursor.len_str().at(source, start, "a symbol")? == symbol {
+                return Ok(Some(if self.version == IndexVersion::V1 {
+                    at as u32
+                } else {
+                    ordinal as u32
+                }));
+            }
+            ordinal += 1;
+        }
+        Ok(None)
+    }
+
+    /// Every symbol in order, read a few at a time.
+    pub fn for_each(
+        &self,
+        source: &dyn ByteSource,
+        mut each: impl FnMut(&str) -> Result<(), BlockError>,
+    ) -> Result<(), BlockError> {
+        // Some thousands of symbols to a read.
+        for groups in (0..self.groups.len() - 1).collect::<Vec<_>>().chunks(256) {
+            let (Some(first), Some(last)) = (groups.first(), groups.last()) else { continue };
+            let (start, end) = (self.groups[*first], self.groups[last + 1]);
+            let bytes = read(source, start, (end - start) as usize)?;
+            let mut cursor = cursor(&bytes);
+            while !cursor.is_empty() {
+                each(cursor.len_str().at(source, start, "a symbol")?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Verifies a table and calls `each` with ordinal, offset and text; returns count and end.
+fn walk(
+    source: &dyn ByteSource,
+    offset: u64,
+    mut each: impl FnMut(usize, u64, &str) -> Result<(), BlockError>,
+) -> Result<(usize, u64), BlockError> {
+    let content = read_section(source, offset, "the symbols")?;
+    let base = offset + 4;
+    let mut cursor = cursor(&content);
+    let count = cursor.u32().at(source, base, "the count of symbols")? as usize;
+    for ordinal in 0..count {
+        let at = base + cursor.offset() as u64;
+        let symbol = cursor.len_str().at(source, base, "a symbol")?;
+        each(ordinal, at, symbol)?;
+    }
+    Ok((count, base + cursor.offset() as u64))
+}

@@ -1,0 +1,4 @@
+//! The crate against blocks that real peers wrote, and against crafted ones.
+
+mod blocks;
+mod golden;
