@@ -9,11 +9,19 @@ export CONFORMANCE_DIR
 up: build
 	./target/release/gauntlet up
 
-build:
+build: ui
 	$(CARGO) build --release -p gauntlet
 
+## ui: build the web app, which the binary embeds; without npm the binary serves a plain page instead
+UI_SOURCES := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print)
+ui: ui/dist/index.html
+ui/dist/index.html: $(UI_SOURCES)
+	@if command -v npm >/dev/null; then cd ui && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build; \
+	else echo "npm is not installed: building without the web app"; fi
+
 ## test: every test of the workspace
-test:
+test: ui
+	cd ui && if [ -d node_modules ]; then npm test --silent; fi
 	$(CARGO) test --workspace --no-fail-fast
 
 ## lint: formatting, clippy and rustdoc with warnings denied, house rules
