@@ -72,12 +72,14 @@ pub struct Authorization {
     pub kind: String,
     pub credentials: Secret,
     pub credentials_file: String,
+    /// Whether it was written as `bearer_token` or `bearer_token_file`.
+    pub from_bearer_token: bool,
 }
 
 impl Authorization {
     /// A bearer token.
     pub fn bearer(credentials: Secret, credentials_file: String) -> Self {
-        Self { kind: "Bearer".to_owned(), credentials, credentials_file }
+        Self { kind: "Bearer".to_owned(), credentials, credentials_file, from_bearer_token: true }
     }
 
     pub(super) fn set_directory(&mut self, dir: &str) {
@@ -92,6 +94,7 @@ impl FromYaml for Authorization {
             kind: map.take_default::<String>(cx, "type").trim().to_owned(),
             credentials: map.take_default(cx, "credentials"),
             credentials_file: map.take_default(cx, "credentials_file"),
+            from_bearer_token: false,
         };
         map.finish(cx).then_some(auth)
     }
