@@ -1,1 +1,3 @@
 //! Remote read and write, both directions.
+
+pub mod config;
