@@ -1,8 +1,11 @@
 //! Fakes, builders and script runners for tests.
 
+pub mod conformance;
 mod oracle;
 #[cfg(feature = "promql")]
 pub mod promqltest;
+#[cfg(feature = "promql")]
+pub mod reference;
 pub mod ttar;
 
 pub use oracle::conformance_dir;

@@ -1,0 +1,58 @@
+//! What a user is told.
+
+use gauntlet_config::{Config, Env, LoadOptions, NoEnv};
+
+#[derive(Debug)]
+struct Vars;
+
+impl Env for Vars {
+    fn get(&self, name: &str) -> Option<String> {
+        (name == "ZONE").then(|| "eu".to_owned())
+    }
+}
+
+#[test]
+fn all_problems_are_listed_with_their_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prometheus.yml");
+    let text = "global:
+  scrape_interval: 5x
+  nope: 1
+scrape_configs:
+  - job_name: a
+    scrape_timeout: 2h
+    relabel_configs:
+      - action: frob
+  - job_name: a
+    metrics_path: [x]
+";
+    std::fs::write(&path, text).unwrap();
+    let err = Config::load(&path, &NoEnv).unwrap_err().to_string();
+    let shown = err.replace(&format!("{}:", path.display()), "");
+    let want = [
+        "2:20: unknown unit \"x\" in duration \"5x\"",
+        "3:3: field nope not found in type config.plain",
+        "6:5: scrape timeout greater than scrape interval for scrape config with job name \"a\"",
+        "8:17: unknown relabel action \"frob\"",
+        "9:5: found multiple scrape configs with job name \"a\"",
+        "10:19: cannot unmarshal !!seq into string",
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), want);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let err = Config::load(std::path::Path::new("/nonexistent/x.yml"), &NoEnv).unwrap_err();
+    assert_eq!(err.to_string(), "/nonexistent/x.yml: no such file or directory");
+    assert_eq!(err.upstream_text(), "open /nonexistent/x.yml: no such file or directory");
+}
+
+#[test]
+fn external_labels_take_variables() {
+    let text = "global: {external_labels: {zone: '${ZONE}-1', price: '5$$', none: 'x${NONE}'}}\n";
+    let (config, warnings) =
+        Config::parse(text.as_bytes(), "x.yml", &Vars, &LoadOptions::default()).unwrap();
+    let labels = config.global.external_labels;
+    assert_eq!(labels.to_string(), "{none=\"x\", price=\"5$\", zone=\"eu-1\"}");
+    assert_eq!(warnings, ["empty environment variable NONE"]);
+}

@@ -1,0 +1,5 @@
+//! The whole configuration against the peer's own files and answers.
+
+mod conformance;
+mod echo;
+mod errors;

@@ -1,0 +1,3 @@
+//! Runners of the peers' own test data. A runner takes what to test as a function, so that it needs no upper crate.
+
+pub mod prometheus_config;
