@@ -6,6 +6,7 @@
 mod block;
 mod error;
 pub mod index;
+pub mod index_header;
 pub mod meta;
 pub mod segment;
 pub mod source;
@@ -15,6 +16,7 @@ pub mod writer;
 pub use block::{BlockQueryable, BlockReader};
 pub use error::BlockError;
 pub use index::{ChunkMeta, IndexReader, IndexSource, IndexWriter, postings_for_matchers};
+pub use index_header::{IndexHeaderReader, build_index_header, write_index_header};
 pub use meta::BlockMeta;
 pub use segment::{RawChunk, SegmentReader, SegmentWriter};
 pub use source::{ByteSource, FileSource, MemorySource, PageCache};

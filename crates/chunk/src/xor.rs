@@ -3,9 +3,9 @@
 //!
 //! Encoding is a step on a plain byte slice with a small copyable state, so that the head can keep states in columns and bytes
 //! in slabs; [`XorAppender`] is the same over a vector of its own. Decoding is a batch into [`Columns`].
-//! Budget: decode 2-5 ns a sample, encode 5-7 ns (bench `xor`).
+//! Budget: decode 1-5 ns a sample, encode 5-10 ns. Bench `xor`, 120 samples, on two shared cores: decode 0.9 constant, 4.0 counter,
+//! 5.0 counter with jitter, 5.1 two-decimal gauge, 3.6 random mantissas; encode 4.7, 9, 10, 9.3, 11.
 
-use gauntlet_encoding::bits::peek64;
 use gauntlet_encoding::put::zigzag;
 use gauntlet_encoding::varbit::{fits_signed, widen_signed};
 use gauntlet_encoding::{BitReader, DecodeError};
@@ -288,7 +288,8 @@ enum Failure {
 }
 
 /// Decodes samples until `samples` or the first above `max_t`; returns the state and how many were read.
-#[inline]
+///
+/// The bytes are copied to where zeros follow them, so that a load never needs to ask whether it may: 0.1 ns a sample.
 fn decode_all(
     chunk: &[u8],
     samples: usize,
@@ -296,9 +297,91 @@ fn decode_all(
     times: &mut [Timestamp],
     values: &mut [f64],
 ) -> Result<(XorState, usize), Failure> {
+    const SMALL: usize = 320;
+    const LARGE: usize = 1280;
+    let len = chunk.len();
+    if len + SLACK_BYTES <= SMALL {
+        let mut padded = [0; SMALL];
+        padded[..len].copy_from_slice(chunk);
+        return decode_padded(&padded, len, samples, max_t, times, values);
+    }
+    if len + SLACK_BYTES <= LARGE {
+        let mut padded = [0; LARGE];
+        padded[..len].copy_from_slice(chunk);
+        return decode_padded(&padded, len, samples, max_t, times, values);
+    }
+    let mut padded = vec![0; len + SLACK_BYTES];
+    padded[..len].copy_from_slice(chunk);
+    decode_padded(&padded, len, samples, max_t, times, values)
+}
+
+/// Zeros behind a chunk. No sample begins more than 8 bytes behind the end, and none makes more than six refills of 7 bytes.
+const SLACK_BYTES: usize = 80;
+
+/// Bits of a padded chunk: the next ones at the top of a register, refilled with one load and no branch.
+struct Bits<'a> {
+    padded: &'a [u8],
+    /// Byte of which the next refill begins.
+    at: usize,
+    /// Of its bits the upper `left` are counted; those below are zero or what a refill will bring.
+    word: u64,
+    left: u32,
+}
+
+impl Bits<'_> {
+    /// Makes at least 56 bits ready.
+    #[inline(always)]
+    fn refill(&mut self) {
+        if let Some(bytes) = self.padded.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            self.word |= u64::from_be_bytes(*bytes) >> self.left;
+            self.at += ((63 - self.left) >> 3) as usize;
+            self.left |= 56;
+        }
+    }
+
+    /// Moves on by `count` ready bits, at most 63.
+    #[inline(always)]
+    fn skip(&mut self, count: u32) {
+        self.word <<= count;
+        self.left = self.left.wrapping_sub(count);
+    }
+
+    /// Takes 1 to 64 bits.
+    #[inline(always)]
+    fn take(&mut self, count: u32) -> u64 {
+        if count > self.left {
+            self.refill();
+            if count > 56 {
+                let high = self.word >> 32;
+                self.skip(32);
+                self.refill();
+                let low = self.word >> 1 >> (95 - count);
+                self.skip(count - 32);
+                return high << (count - 32) | low;
+            }
+        }
+        let bits = self.word >> (64 - count);
+        self.word = if count == 64 { 0 } else { self.word << count };
+        self.left -= count;
+        bits
+    }
+
+    fn position(&self) -> usize {
+        self.at * 8 - self.left as usize
+    }
+}
+
+#[inline(always)]
+fn decode_padded(
+    padded: &[u8],
+    len: usize,
+    samples: usize,
+    max_t: Timestamp,
+    times: &mut [Timestamp],
+    values: &mut [f64],
+) -> Result<(XorState, usize), Failure> {
     let (times, values) = (&mut times[..samples], &mut values[..samples]);
-    let end = chunk.len() * 8;
-    let mut reader = BitReader::at(chunk, XOR_HEADER_BYTES * 8);
+    let mut reader = BitReader::at(&padded[..len], XOR_HEADER_BYTES * 8);
     let cut = |_: DecodeError| Failure::Cut(0);
     let mut t = reader.varint().map_err(cut)?;
     let mut value = reader.bits(64).map_err(cut)?;
@@ -307,22 +390,26 @@ fn decode_all(
     let mut window = Window { leading: 0, trailing: 0, significant: 64 };
     let mut delta = 0i64;
     let mut read = 1;
-    let mut bit = reader.position();
-    if samples > 1 && t <= max_t {
+    let second = samples > 1 && t <= max_t;
+    if second {
         delta = reader.uvarint().map_err(|_| Failure::Cut(1))? as i64;
+    }
+    // Both varints and the first value are whole bytes.
+    let mut bits = Bits { padded, at: reader.position() / 8, word: 0, left: 0 };
+    if second {
         t = t.wrapping_add(delta);
-        bit = reader.position();
-        let word = peek64(chunk, bit);
-        bit = window.value(chunk, bit, word, &mut value).ok_or(Failure::Window(1))?;
+        bits.refill();
+        window.value(&mut bits, &mut value).ok_or(Failure::Window(1))?;
         times[1] = t;
         values[1] = f64::from_bits(value);
         read = 2;
     }
     while read < samples && t <= max_t {
-        let word = peek64(chunk, bit);
-        if word >> 62 == 0 {
+        bits.refill();
+        if bits.word >> 62 == 0 {
             // Pairs of zero bits: same distance, same value. Take the whole run that is in sight.
-            let run = (word.leading_zeros() as usize / 2).min(samples - read);
+            let ready = (bits.word.leading_zeros().min(bits.left) / 2) as usize;
+            let run = ready.min(samples - read);
             let same = f64::from_bits(value);
             for (time, slot) in
                 times[read..read + run].iter_mut().zip(&mut values[read..read + run])
@@ -332,60 +419,54 @@ fn decode_all(
                 *slot = same;
             }
             read += run;
-            bit += run * 2;
-            if bit > end {
-                return Err(Failure::Cut(read));
+            bits.skip(run as u32 * 2);
+        } else {
+            if bits.word >> 63 == 0 {
+                bits.skip(1);
+            } else {
+                delta = delta.wrapping_add(change_of_delta(&mut bits));
             }
-            continue;
+            t = t.wrapping_add(delta);
+            window.value(&mut bits, &mut value).ok_or(Failure::Window(read))?;
+            times[read] = t;
+            values[read] = f64::from_bits(value);
+            read += 1;
         }
-        let rest = match word.leading_ones() {
-            0 => {
-                bit += 1;
-                word << 1
-            }
-            1 => {
-                delta = delta.wrapping_add(widen_signed(word << 2 >> 50, 14));
-                bit += 16;
-                word << 16
-            }
-            2 => {
-                delta = delta.wrapping_add(widen_signed(word << 3 >> 47, 17));
-                bit += 20;
-                word << 20
-            }
-            3 => {
-                delta = delta.wrapping_add(widen_signed(word << 4 >> 44, 20));
-                bit += 24;
-                word << 24
-            }
-            _ => {
-                delta = delta.wrapping_add(peek64(chunk, bit + 4) as i64);
-                bit += 68;
-                peek64(chunk, bit)
-            }
-        };
-        t = t.wrapping_add(delta);
-        bit = window.value(chunk, bit, rest, &mut value).ok_or(Failure::Window(read))?;
-        times[read] = t;
-        values[read] = f64::from_bits(value);
-        read += 1;
-        if bit > end {
+        if bits.at > len + 8 {
             return Err(Failure::Cut(read));
         }
     }
-    if bit > end {
+    let position = bits.position();
+    if position > len * 8 {
         return Err(Failure::Cut(read));
     }
     let state = XorState {
         t,
         delta,
         value_bits: value,
-        len_bits: bit as u32,
+        len_bits: position as u32,
         count: read as u16,
         leading: window.leading as u8,
         trailing: window.trailing as u8,
     };
     Ok((state, read))
+}
+
+/// Reads a change that is not zero; at least 56 bits are ready.
+#[inline(always)]
+fn change_of_delta(bits: &mut Bits<'_>) -> i64 {
+    let (prefix, width) = match bits.word.leading_ones() {
+        1 => (2, 14),
+        2 => (3, 17),
+        3 => (4, 20),
+        _ => {
+            bits.skip(4);
+            return bits.take(64) as i64;
+        }
+    };
+    let stored = bits.word << prefix >> (64 - width);
+    bits.skip(prefix + width);
+    widen_signed(stored, width)
 }
 
 /// The significant bits of the last value that had a window of its own.
@@ -397,28 +478,32 @@ struct Window {
 }
 
 impl Window {
-    /// Reads a value at `bit`, of which `word` holds at least the next 40 bits; returns the position behind it.
+    /// Reads a value; `None` where its window is none.
     #[inline(always)]
-    fn value(&mut self, chunk: &[u8], bit: usize, word: u64, value: &mut u64) -> Option<usize> {
-        if word >> 63 == 0 {
-            return Some(bit + 1);
+    fn value(&mut self, bits: &mut Bits<'_>, value: &mut u64) -> Option<()> {
+        if bits.left < 13 {
+            bits.refill();
         }
-        let at = if word >> 62 & 1 == 0 {
-            bit + 2
+        if bits.word >> 63 == 0 {
+            bits.skip(1);
+            return Some(());
+        }
+        if bits.word >> 62 & 1 == 0 {
+            bits.skip(2);
         } else {
-            let leading = (word << 2 >> 59) as u32;
-            let significant = match (word << 7 >> 58) as u32 {
+            let leading = (bits.word << 2 >> 59) as u32;
+            let significant = match (bits.word << 7 >> 58) as u32 {
                 0 => 64,
                 width => width,
             };
             if leading + significant > 64 {
                 return None;
             }
-            *self = Window { leading, significant, trailing: 64 - leading - significant };
-            bit + 13
-        };
-        *value ^= peek64(chunk, at) >> (64 - self.significant) << self.trailing;
-        Some(at + self.significant as usize)
+            *self = Self { leading, significant, trailing: 64 - leading - significant };
+            bits.skip(13);
+        }
+        *value ^= bits.take(self.significant) << self.trailing;
+        Some(())
     }
 }
 

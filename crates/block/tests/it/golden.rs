@@ -215,3 +215,36 @@ fn chunks_come_back_byte_for_byte() {
     }
     println!("chunks by encoding: {seen:?}");
 }
+
+#[test]
+fn an_index_header_knows_what_its_index_knows() {
+    for folder in golden_blocks().into_iter().step_by(7) {
+        let block = open(&folder);
+        let index = block.index();
+        let bytes = gauntlet_block::build_index_header(&**index.source()).unwrap();
+        let header = gauntlet_block::IndexHeaderReader::from_bytes("index-header", bytes).unwrap();
+        let names: Vec<_> = index.label_names().collect();
+        assert_eq!(header.label_names().collect::<Vec<_>>(), names);
+        for symbol in 0..index.symbol_count() as u32 {
+            assert_eq!(header.symbol(symbol).unwrap(), index.symbol(symbol).unwrap());
+        }
+        let mut pairs = vec![("", String::new())];
+        for name in &names {
+            let values = header.label_values(name).unwrap();
+            assert_eq!(values, index.label_values(name).unwrap());
+            pairs.extend(values.into_iter().map(|v| (*name, v)));
+        }
+        for (name, value) in pairs {
+            let range = header.postings_range(name, &value).unwrap().unwrap();
+            let expect = index.postings(name, &[&value]).unwrap();
+            let len = (range.end - range.start) as usize;
+            assert!(len >= 4 + expect.len() * 4 && len < 8 + expect.len() * 4, "{name}={value}");
+            let list = index.source().read(range.start, 4 + expect.len() * 4).unwrap();
+            let refs: Vec<_> =
+                list[4..].chunks(4).map(|b| u32::from_be_bytes(b.try_into().unwrap())).collect();
+            assert_eq!(refs, expect);
+        }
+        assert_eq!(header.postings_range("nope", "").unwrap(), None);
+        assert_eq!(header.postings_range("job", "zzz").unwrap(), None);
+    }
+}
