@@ -1,5 +1,8 @@
 //! Integration tests of the crate, over the oracles of the real peers.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod golden_api;
 mod numbers;
+mod reference;
 mod scripts;
