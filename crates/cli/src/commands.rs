@@ -207,3 +207,75 @@ fn node_flags() -> Vec<Flag> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Role;
+    use crate::flags::reference::reference;
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let commands: Vec<_> =
+            Role::ALL.iter().map(|(name, role, about)| (*name, *about, role.flags())).collect();
+        let page = reference(&commands);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/flags.md");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == page, "docs/flags.md is old: UPDATE_GOLDEN=1 cargo test -p gauntlet writes it");
+    }
+
+    #[test]
+    fn every_flag_of_the_peers_is_known_with_its_default() {
+        let Some(dir) = gauntlet_testkit::conformance_dir() else { return };
+        let mut checked = 0;
+        for (file, command, role) in [
+            ("prometheus", None, Role::Server),
+            ("node_exporter", None, Role::Node),
+            ("thanos", Some("sidecar"), Role::Sidecar),
+            ("thanos", Some("store"), Role::Store),
+            ("thanos", Some("query"), Role::Query),
+        ] {
+            let text = std::fs::read(dir.join(format!("golden/go/flags/{file}.json"))).unwrap();
+            let recorded: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            let flags = match command {
+                None => recorded["flags"].clone(),
+                Some(name) => recorded["commands"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .find(|c| c["command"] == name)
+                    .unwrap()["flags"]
+                    .clone(),
+            };
+            let ours = role.flags();
+            for flag in flags.as_array().unwrap() {
+                let name = flag["name"].as_str().unwrap();
+                let built_in = name.starts_with("help")
+                    || name.starts_with("completion")
+                    || matches!(name, "version" | "write-documentation");
+                if built_in {
+                    continue;
+                }
+                let known = ours.iter().find(|f| f.name == name);
+                let known = known.unwrap_or_else(|| panic!("{file}: --{name} is not in the table"));
+                let default: Vec<&str> = flag["default"]
+                    .as_array()
+                    .map(|d| d.iter().map(|v| v.as_str().unwrap()).collect())
+                    .unwrap_or_default();
+                if flag["type"] == "bool" {
+                    assert_eq!(known.on, default == ["true"], "{file}: --{name}");
+                } else {
+                    // No default and an empty one are the same to whoever reads the value.
+                    let stated = |d: &[&'static str]| d.iter().filter(|v| !v.is_empty()).count();
+                    let equal = known.default == default
+                        || stated(known.default) == 0 && default.iter().all(|v| v.is_empty());
+                    assert!(equal, "{file}: --{name}: {:?}, not {default:?}", known.default);
+                }
+                checked += 1;
+            }
+        }
+        println!("{checked} flags of the peers known with their defaults");
+    }
+}

@@ -5,6 +5,8 @@
 
 pub(crate) mod parse;
 pub(crate) mod program;
+#[cfg(test)]
+pub(crate) mod reference;
 pub(crate) mod spec;
 pub(crate) mod tables;
 pub(crate) mod usage;
