@@ -4,6 +4,7 @@
 //! selects series from it, and merges blocks into one. It knows files and byte ranges; it knows no bucket and no head.
 
 mod block;
+pub mod compact;
 mod error;
 pub mod index;
 pub mod index_header;
