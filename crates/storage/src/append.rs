@@ -44,6 +44,8 @@ impl AppendError {
 pub struct AppendOptions {
     /// Refuse samples that are older than the series' newest, even inside the out-of-order window.
     pub discard_out_of_order: bool,
+    /// Commit returns only once the batch is on disk: set where the sender is told that it was taken.
+    pub durable: bool,
 }
 
 /// Where batches begin.

@@ -1,6 +1,297 @@
-//! The head: the newest samples, in memory and in head chunk files.
+//! The head: the newest samples, in memory and in head chunk files. Sharded by target; appended to in batches, read at any time.
+//!
+//! Locks, in the order in which they are taken: a shard's *commit* lock (held by a commit from log to memory, so that the log's
+//! order is the memory's), the *index*, the *gate*, a shard's *data*. A reader holds index and gate shared while it copies what
+//! its series have; a commit that touches several shards holds the gate alone, one that touches one shard holds that shard: so a
+//! reader sees each commit whole or not at all. Leaves out blocks and retention (`db`).
 
+mod appender;
+mod cells;
+pub(crate) mod chunk_files;
+mod exemplars;
 mod index;
+mod late;
+mod memory;
 mod pairs;
 mod postings;
+mod querier;
+mod refs;
+mod replay;
+mod samples;
 mod select;
+mod series;
+mod shard;
+mod stats;
+mod truncate;
+
+use std::hash::BuildHasher as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+
+use gauntlet_model::{Labels, Timestamp};
+use gauntlet_runtime::Fs;
+use gauntlet_storage::AppendError;
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::Result;
+use crate::options::Options;
+use crate::wal::{Wal, WalOptions};
+
+use self::chunk_files::ChunkFiles;
+use self::exemplars::Exemplars;
+use self::index::{Full, Index, Place};
+use self::shard::{Bounds, Cutting, ShardData};
+
+pub use self::appender::HeadAppender;
+pub use self::chunk_files::check_bytes as check_head_chunk_bytes;
+pub use self::exemplars::SeriesExemplars;
+pub use self::memory::MemoryBreakdown;
+pub use self::replay::ReplayStats;
+pub use self::stats::{Cardinality, HeadStats};
+
+/// Shards of a head. More than threads, so that targets spread; few enough that a reader may visit all.
+pub(crate) const SHARDS: usize = 16;
+const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+
+#[derive(Debug)]
+struct Shard {
+    commit: Mutex<()>,
+    data: RwLock<ShardData>,
+}
+
+/// Counts of what was taken and refused, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) floats_appended: AtomicU64,
+    pub(crate) histograms_appended: AtomicU64,
+    pub(crate) late_appended: AtomicU64,
+    pub(crate) exemplars_appended: AtomicU64,
+    pub(crate) out_of_order: AtomicU64,
+    pub(crate) out_of_bounds: AtomicU64,
+    pub(crate) too_old: AtomicU64,
+    pub(crate) series_created: AtomicU64,
+    pub(crate) series_removed: AtomicU64,
+    pub(crate) series_not_found: AtomicU64,
+    pub(crate) truncations: AtomicU64,
+    pub(crate) wal_corruptions: AtomicU64,
+    pub(crate) commits: AtomicU64,
+}
+
+/// The head. Shared behind an `Arc`.
+#[derive(Debug)]
+pub struct Head {
+    options: Options,
+    fs: Arc<dyn Fs>,
+    index: RwLock<Index>,
+    shards: Box<[Shard]>,
+    gate: RwLock<()>,
+    files: Arc<ChunkFiles>,
+    wal: Option<Wal>,
+    wbl: Option<Wal>,
+    exemplars: Mutex<Exemplars>,
+    /// Bounds of in-order samples; `MAX` and `MIN` while there is none.
+    min_t: AtomicI64,
+    max_t: AtomicI64,
+    /// Samples before it belong to blocks.
+    min_valid: AtomicI64,
+    window_ms: AtomicI64,
+    /// Counts rounds of cleaning.
+    round: AtomicU8,
+    pub(crate) counters: Counters,
+}
+
+impl Head {
+    /// Opens the head of a data folder and replays its log. `min_valid` is the end of the newest block: samples before it are there.
+    pub fn open(
+        dir: &Path,
+        options: &Options,
+        fs: &Arc<dyn Fs>,
+        min_valid: Timestamp,
+    ) -> Result<(Self, ReplayStats)> {
+        let (files, found, damage) = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
+        let mut head = Self {
+            options: options.clone(),
+            fs: Arc::clone(fs),
+            index: RwLock::new(Index::new()),
+            shards: (0..SHARDS)
+                .map(|_| Shard { commit: Mutex::new(()), data: RwLock::new(ShardData::new()) })
+                .collect(),
+            gate: RwLock::new(()),
+            files: Arc::new(files),
+            wal: None,
+            wbl: None,
+            exemplars: Mutex::new(Exemplars::new(options.max_exemplars)),
+            min_t: AtomicI64::new(Timestamp::MAX),
+            max_t: AtomicI64::new(Timestamp::MIN),
+            min_valid: AtomicI64::new(min_valid),
+            window_ms: AtomicI64::new(options.out_of_order_window_ms),
+            round: AtomicU8::new(0),
+            counters: Counters::default(),
+        };
+        let stats = head.replay(dir, found, damage)?;
+        let segment_bytes =
+            options.wal_segment_bytes.next_multiple_of(crate::wal::format::PAGE_BYTES as u64);
+        let wal_options = WalOptions { segment_bytes, compression: options.wal_compression };
+        head.wal = Some(Wal::open(Arc::clone(fs), &dir.join("wal"), wal_options)?);
+        if options.out_of_order_window_ms > 0 || fs.exists(&dir.join("wbl")) {
+            head.wbl = Some(Wal::open(Arc::clone(fs), &dir.join("wbl"), wal_options)?);
+        }
+        Ok((head, stats))
+    }
+
+    /// A head without a log, for measuring and for building blocks.
+    pub fn open_unlogged(dir: &Path, options: &Options, fs: &Arc<dyn Fs>) -> Result<Self> {
+        let (mut head, _) = Self::open(dir, options, fs, Timestamp::MIN)?;
+        head.wal = None;
+        head.wbl = None;
+        Ok(head)
+    }
+
+    /// The log, if there is one.
+    pub fn wal(&self) -> Option<&Wal> {
+        self.wal.as_ref()
+    }
+
+    /// Least time of in-order samples, `Timestamp::MAX` while there is none.
+    pub fn min_time(&self) -> Timestamp {
+        self.min_t.load(Ordering::Acquire)
+    }
+
+    /// Greatest time of in-order samples, `Timestamp::MIN` while there is none.
+    pub fn max_time(&self) -> Timestamp {
+        self.max_t.load(Ordering::Acquire)
+    }
+
+    pub fn min_valid_time(&self) -> Timestamp {
+        self.min_valid.load(Ordering::Acquire)
+    }
+
+    /// Number of series.
+    pub fn series_count(&self) -> usize {
+        self.index.read().len()
+    }
+
+    /// Sets the out-of-order window (`out_of_order_time_window` of a reloaded configuration).
+    pub fn set_out_of_order_window(&self, window_ms: i64) {
+        let window_ms = if self.wbl.is_some() { window_ms } else { 0 };
+        self.window_ms.store(window_ms, Ordering::Release);
+    }
+
+    /// Sets how many exemplars are kept.
+    pub fn set_max_exemplars(&self, max: usize) {
+        self.exemplars.lock().resize(max);
+    }
+
+    /// Makes all that was committed durable, and writes out full chunks.
+    pub fn sync(&self) -> Result<()> {
+        self.files.sync();
+        for log in self.wal.iter().chain(&self.wbl) {
+            log.sync()?;
+        }
+        Ok(())
+    }
+
+    fn bounds(&self) -> Bounds {
+        let (head_max, min_valid) = (self.max_time(), self.min_valid_time());
+        // Half a range is kept free before the newest sample for a block to be cut from.
+        let window_end = head_max.saturating_sub(self.options.min_block_ms / 2);
+        let window = self.window_ms.load(Ordering::Acquire);
+        Bounds { min_valid: window_end.max(min_valid), head_max, window }
+    }
+
+    /// Takes the first sample's time as the head's bounds.
+    fn init_time(&self, t: Timestamp) {
+        if self
+            .max_t
+            .compare_exchange(Timestamp::MIN, t, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+        {
+            self.min_t.fetch_min(t, Ordering::AcqRel);
+        }
+    }
+
+    fn cutting(&self, shard: usize) -> Cutting<'_> {
+        Cutting {
+            files: &self.files,
+            chunk_range: self.options.min_block_ms,
+            samples_per_chunk: self.options.samples_per_chunk,
+            shard: shard as u32,
+            shards: SHARDS as u32,
+        }
+    }
+
+    /// The reference of the series with these labels, made if need be.
+    fn get_or_create(&self, labels: &Labels) -> std::result::Result<u64, AppendError> {
+        if labels.is_empty() {
+            return Err(AppendError::EmptyLabels);
+        }
+        let round = self.round.load(Ordering::Acquire);
+        let known = |index: &Index| {
+            let place = index.place(index.find(labels)?);
+            let (shard, slot) = split_place(place);
+            let data = self.shards[shard].data.read();
+            data.touch(slot, round);
+            Some(make_ref(shard, data.series[slot as usize].number))
+        };
+        if let Some(found) = known(&self.index.read()) {
+            return Ok(found);
+        }
+        let mut index = self.index.write();
+        if let Some(found) = known(&index) {
+            return Ok(found);
+        }
+        let shard = shard_for(labels);
+        let mut data = self.shards[shard].data.write();
+        let (number, slot) = data.create(index.end(), round);
+        if let Err(full) = index.insert(labels, make_place(shard, slot)) {
+            data.remove(slot);
+            return Err(match full {
+                Full::Strings => {
+                    AppendError::ReadOnly("4 GiB of label strings in the head".to_owned())
+                }
+                Full::Labels => AppendError::Unsupported("more than 255 labels on a series"),
+            });
+        }
+        self.counters.series_created.fetch_add(1, Ordering::Relaxed);
+        Ok(make_ref(shard, number))
+    }
+}
+
+/// Series of one target go to one shard, so that a scrape commits under one lock; others by all of their labels.
+fn shard_for(labels: &Labels) -> usize {
+    let hasher = foldhash::fast::FixedState::default();
+    let target = (labels.get("job"), labels.get("instance"));
+    let hash = match target {
+        (None, None) => labels.hash(),
+        target => hasher.hash_one(target),
+    };
+    (hash >> (64 - SHARD_BITS)) as usize
+}
+
+fn make_ref(shard: usize, number: u32) -> u64 {
+    u64::from(number) * SHARDS as u64 + shard as u64
+}
+
+/// Shard and number of a reference; `None` where no reference of ours is as large.
+#[inline]
+fn split_ref(series: u64) -> Option<(usize, u32)> {
+    let number = u32::try_from(series / SHARDS as u64).ok()?;
+    Some((series as usize % SHARDS, number))
+}
+
+fn make_place(shard: usize, slot: u32) -> Place {
+    slot << SHARD_BITS | shard as u32
+}
+
+fn split_place(place: Place) -> (usize, u32) {
+    (place as usize % SHARDS, place >> SHARD_BITS)
+}
+
+/// The reference that a shard's series has outside.
+fn ref_of(shard: usize, data: &ShardData, slot: u32) -> u64 {
+    make_ref(shard, data.series[slot as usize].number)
+}
+
+#[cfg(test)]
+mod tests;

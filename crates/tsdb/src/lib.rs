@@ -2,6 +2,9 @@
 
 pub mod error;
 pub mod head;
+pub mod options;
 pub mod wal;
 
 pub use error::{Result, TsdbError};
+pub use head::Head;
+pub use options::{Durability, Options};

@@ -220,6 +220,11 @@ impl Index {
         ids.iter().any(|id| self.place(*id) != DEAD)
     }
 
+    /// Pairs that a living series has.
+    pub(crate) fn live_pairs(&self) -> usize {
+        (0..self.pairs.len() as PairId).filter(|pair| self.is_alive(*pair)).count()
+    }
+
     /// Whether all of `matchers` accept the series.
     pub(crate) fn matches(&self, id: SeriesId, matchers: &[&Matcher]) -> bool {
         matchers.iter().all(|matcher| {
@@ -267,7 +272,10 @@ impl Index {
             }
             None => {
                 let varies = |pair: &PairId| {
-                    matches!(self.pairs.name(self.pairs.name_of(*pair)), METRIC_NAME | "le" | "quantile")
+                    matches!(
+                        self.pairs.name(self.pairs.name_of(*pair)),
+                        METRIC_NAME | "le" | "quantile"
+                    )
                 };
                 pairs.iter().filter(|pair| !varies(pair)).copied().collect()
             }
@@ -355,7 +363,9 @@ mod tests {
             assert_eq!(index.find(&labels(n)), Some(n));
             assert_eq!(index.labels(n), labels(n));
         }
-        for (name, value) in [("job", "api"), ("instance", "host-1"), ("pod", "pod-9"), ("zone", "z")] {
+        for (name, value) in
+            [("job", "api"), ("instance", "host-1"), ("pod", "pod-9"), ("zone", "z")]
+        {
             let pair = index.pairs.find(name, value).unwrap();
             let mut ids = Vec::new();
             index.append_postings(pair, &mut ids);

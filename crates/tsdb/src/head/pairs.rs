@@ -110,7 +110,8 @@ impl Pairs {
         let hash = self.hasher.hash_one(name);
         self.names.push(Name { at, values: Vec::new() });
         let Self { arena, names, name_table, hasher, .. } = self;
-        name_table.insert_unique(hash, id, |id| hasher.hash_one(text(arena, names[*id as usize].at)));
+        name_table
+            .insert_unique(hash, id, |id| hasher.hash_one(text(arena, names[*id as usize].at)));
         Some(id)
     }
 

@@ -60,7 +60,11 @@ impl Index {
     pub(crate) fn label_names(&self, matchers: &[Matcher]) -> Vec<String> {
         let mut names: Vec<String> = if matchers.is_empty() {
             let alive = |name: NameId| self.pairs.values_of(name).iter().any(|p| self.is_alive(*p));
-            self.pairs.names().filter(|(id, _)| alive(*id)).map(|(_, name)| name.to_owned()).collect()
+            self.pairs
+                .names()
+                .filter(|(id, _)| alive(*id))
+                .map(|(_, name)| name.to_owned())
+                .collect()
         } else {
             let mut seen = vec![false; self.pairs.names().count()];
             for id in self.select(matchers) {

@@ -1,0 +1,475 @@
+//! From the log to memory: head chunk files give closed chunks, checkpoint and segments the rest, then the log of late samples.
+//!
+//! One thread reads and decodes, the others append, each to shards of its own. Damage is counted, named and passed over. Head
+//! chunk files are a cache: where a log's sample should be in a closed chunk and is not, the series' chunks from there on are
+//! forgotten and made anew from the log.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use gauntlet_model::Timestamp;
+use hashbrown::{HashMap, HashSet};
+use tracing::warn;
+
+use super::chunk_files::FoundChunk;
+
+use super::samples::Value;
+use super::series::NO_CHUNK;
+use super::{Head, SHARDS, make_place, make_ref, split_place, split_ref};
+use crate::error::{At as _, Result, TsdbError};
+use crate::wal::checkpoint::{last_checkpoint, remove_checkpoints_below};
+use crate::wal::format::list_segments;
+use crate::wal::record::{Records, SeriesEntry, TombstoneEntry};
+use crate::wal::{Damage, SegmentReader};
+
+/// Samples sent to a worker at once.
+const BATCH: usize = 4096;
+/// Batches that may wait for a worker: bounds the memory of a replay.
+const QUEUE: usize = 16;
+/// Most damages kept by name; all are counted.
+const MAX_NAMED: usize = 100;
+
+type RefMap<T> = HashMap<u64, T, foldhash::fast::FixedState>;
+
+/// What a replay found.
+#[derive(Clone, Debug, Default)]
+pub struct ReplayStats {
+    pub segments: u64,
+    pub series: u64,
+    pub samples: u64,
+    pub late_samples: u64,
+    pub chunks: u64,
+    /// Samples and others of series that the log does not name.
+    pub unknown_series: u64,
+    pub damage: Vec<Damage>,
+    pub damages: u64,
+}
+
+/// Work for the thread that owns a shard.
+enum Work {
+    Samples { shard: usize, samples: Vec<(u32, Timestamp, Value)> },
+    Remove { shard: usize, number: u32 },
+}
+
+/// The reading side.
+struct Reader<'a> {
+    head: &'a Head,
+    stats: &'a mut ReplayStats,
+    /// References of the log whose series goes by another one.
+    aliases: RefMap<u64>,
+    /// Chunks of series that have not been met yet.
+    chunks: RefMap<Vec<FoundChunk>>,
+    known_chunks: HashSet<u64, foldhash::fast::FixedState>,
+    unknown: HashSet<u64, foldhash::fast::FixedState>,
+    batches: Vec<Vec<(u32, Timestamp, Value)>>,
+    workers: Vec<SyncSender<Work>>,
+}
+
+impl Head {
+    pub(crate) fn replay(
+        &self,
+        dir: &Path,
+        found: Vec<FoundChunk>,
+        damage: Vec<Damage>,
+    ) -> Result<ReplayStats> {
+        let mut stats = ReplayStats { chunks: found.len() as u64, ..ReplayStats::default() };
+        note(&mut stats, damage);
+        let mut chunks: RefMap<Vec<FoundChunk>> = HashMap::default();
+        let known_chunks = found.iter().map(|chunk| chunk.chunk).collect();
+        for chunk in found {
+            chunks.entry(chunk.series).or_default().push(chunk);
+        }
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, SHARDS);
+        let aliases = std::thread::scope(|scope| {
+            let mut workers = Vec::new();
+            for _ in 0..threads {
+                let (sender, receiver) = sync_channel(QUEUE);
+                workers.push(sender);
+                scope.spawn(move || self.replay_worker(&receiver));
+            }
+            let mut reader = Reader {
+                head: self,
+                stats: &mut stats,
+                aliases: HashMap::default(),
+                chunks,
+                known_chunks,
+                unknown: HashSet::default(),
+                batches: (0..SHARDS).map(|_| Vec::new()).collect(),
+                workers,
+            };
+            reader.read_log(&dir.join("wal"))?;
+            Ok::<_, TsdbError>((reader.aliases, reader.known_chunks))
+        })?;
+        let (aliases, known_chunks) = aliases;
+        self.replay_late(&dir.join("wbl"), &aliases, &known_chunks, &mut stats)?;
+        self.bounds_after_replay();
+        stats.series = self.series_count() as u64;
+        self.counters
+            .wal_corruptions
+            .fetch_add(stats.damages, std::sync::atomic::Ordering::Relaxed);
+        Ok(stats)
+    }
+
+    /// Appends what the reader sends until it is gone.
+    fn replay_worker(&self, work: &Receiver<Work>) {
+        // Newest time of the log met so far, by shard and slot.
+        let mut newest: Vec<Vec<Timestamp>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        while let Ok(work) = work.recv() {
+            match work {
+                Work::Samples { shard, samples } => {
+                    let cutting = self.cutting(shard);
+                    let mut data = self.shards[shard].data.write();
+                    let newest = &mut newest[shard];
+                    for (slot, t, value) in samples {
+                        if newest.len() <= slot as usize {
+                            newest.resize(data.series.len().max(slot as usize + 1), Timestamp::MIN);
+                        }
+                        let state = &data.series[slot as usize];
+                        let is_new = t > newest[slot as usize];
+                        newest[slot as usize] = newest[slot as usize].max(t);
+                        let value = match &value {
+                            Value::Float(_) if value.is_stale() => data.stale_for(slot, value),
+                            _ => value,
+                        };
+                        if state_covers(state.last_t(), t) {
+                            // Out of order in the log too, or in a chunk already; or in a hole between chunks.
+                            let hole =
+                                is_new && state.closed != NO_CHUNK && !data.is_covered(slot, t);
+                            if !hole {
+                                continue;
+                            }
+                            data.forget_after(slot, t);
+                        }
+                        data.append(slot, t, &value, &cutting);
+                    }
+                }
+                Work::Remove { shard, number } => {
+                    let mut index = self.index.write();
+                    let mut data = self.shards[shard].data.write();
+                    if let Some(slot) = data.slot_of(number) {
+                        let id = data.series[slot as usize].id;
+                        if let Some(newest) = newest[shard].get_mut(slot as usize) {
+                            *newest = Timestamp::MIN;
+                        }
+                        data.remove(slot);
+                        index.kill(id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Late samples, and marks of those that are in chunks.
+    fn replay_late(
+        &self,
+        dir: &Path,
+        aliases: &RefMap<u64>,
+        known_chunks: &HashSet<u64, foldhash::fast::FixedState>,
+        stats: &mut ReplayStats,
+    ) -> Result<()> {
+        let find = |series: u64| {
+            let series = aliases.get(&series).copied().unwrap_or(series);
+            let (shard, number) = split_ref(series)?;
+            let slot = self.shards[shard].data.read().slot_of(number)?;
+            Some((shard, slot, series))
+        };
+        for (segment, _) in list_segments(&*self.fs, dir).at("listing", dir)? {
+            let mut records = Records::default();
+            each_record(self, dir, segment, &mut records, stats, |records, stats| {
+                for marker in &records.mmap_markers {
+                    // A mark of a chunk that was lost is no mark: its samples are still here.
+                    if let Some((shard, slot, _)) = find(marker.series)
+                        && known_chunks.contains(&marker.chunk)
+                        && let Some(late) = self.shards[shard].data.write().late.get_mut(&slot)
+                    {
+                        late.clear_buffer();
+                    }
+                }
+                let mut samples: Vec<(u64, Timestamp, Value)> = Vec::new();
+                take_values(records, |series, t, value| samples.push((series, t, value)));
+                for (series, t, value) in samples {
+                    let Some((shard, slot, series)) = find(series) else {
+                        stats.unknown_series += 1;
+                        continue;
+                    };
+                    let mut data = self.shards[shard].data.write();
+                    let late = data.late.entry(slot).or_default();
+                    if late.is_full() {
+                        late.write_out(series, &self.files);
+                    }
+                    stats.late_samples += u64::from(late.insert(t, value));
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn bounds_after_replay(&self) {
+        use std::sync::atomic::Ordering;
+        let bounds = self.shards.iter().filter_map(|shard| shard.data.read().bounds());
+        if let Some((low, high)) = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
+            self.min_t.store(low, Ordering::Release);
+            self.max_t.store(high, Ordering::Release);
+        }
+    }
+}
+
+fn state_covers(last: Option<Timestamp>, t: Timestamp) -> bool {
+    last.is_some_and(|last| t <= last)
+}
+
+impl Reader<'_> {
+    fn read_log(&mut self, dir: &Path) -> Result<()> {
+        let head = self.head;
+        let fs = &*head.fs;
+        let mut from = 0;
+        let mut places: Vec<(PathBuf, u32)> = Vec::new();
+        if let Some((number, folder)) = last_checkpoint(fs, dir)? {
+            for (segment, _) in list_segments(fs, &folder).at("listing", &folder)? {
+                places.push((folder.clone(), segment));
+            }
+            from = number + 1;
+            remove_checkpoints_below(fs, dir, number)?;
+        }
+        for (segment, _) in list_segments(fs, dir).at("listing", dir)? {
+            if segment >= from {
+                places.push((dir.to_owned(), segment));
+            }
+        }
+        let mut records = Records::default();
+        for (dir, segment) in places {
+            let mut stats = std::mem::take(self.stats);
+            stats.segments += 1;
+            let result =
+                each_record(head, &dir, segment, &mut records, &mut stats, |records, stats| {
+                    self.take(records, stats);
+                });
+            *self.stats = stats;
+            result?;
+        }
+        for shard in 0..SHARDS {
+            self.send(shard);
+        }
+        let unknown = self.unknown.len();
+        if unknown > 0 {
+            warn!(
+                component = "tsdb",
+                series = unknown,
+                samples = self.stats.unknown_series,
+                "log names no labels for some series"
+            );
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, records: &mut Records, stats: &mut ReplayStats) {
+        for entry in records.series.drain(..) {
+            self.take_series(&entry, stats);
+        }
+        let min_valid = self.head.min_valid_time();
+        let mut values = Vec::new();
+        take_values(records, |series, t, value| {
+            if t >= min_valid {
+                values.push((series, t, value));
+            }
+        });
+        for (series, t, value) in values {
+            let Some((shard, slot)) = self.find(series) else {
+                stats.unknown_series += 1;
+                continue;
+            };
+            stats.samples += 1;
+            self.batches[shard].push((slot, t, value));
+            if self.batches[shard].len() >= BATCH {
+                self.send(shard);
+            }
+        }
+        for entry in records.exemplars.drain(..) {
+            if entry.t < min_valid {
+                continue;
+            }
+            match self.find(entry.series) {
+                Some((shard, slot)) => {
+                    let data = self.head.shards[shard].data.read();
+                    let series = super::ref_of(shard, &data, slot);
+                    drop(data);
+                    self.head.exemplars.lock().add(series, entry.t, entry.value, entry.labels);
+                }
+                None => stats.unknown_series += 1,
+            }
+        }
+        for entry in records.metadata.drain(..) {
+            if let Some((shard, slot)) = self.find(entry.series) {
+                let metadata = std::sync::Arc::new(entry.metadata);
+                self.head.shards[shard].data.write().metadata.insert(slot, metadata);
+            }
+        }
+        for entry in std::mem::take(&mut records.tombstones) {
+            self.take_tombstone(&entry, min_valid, stats);
+        }
+    }
+
+    fn take_series(&mut self, entry: &SeriesEntry, stats: &mut ReplayStats) {
+        let head = self.head;
+        let Some((shard, number)) = split_ref(entry.series).filter(|_| entry.series != 0) else {
+            stats.unknown_series += 1;
+            return;
+        };
+        let mut index = head.index.write();
+        let known = index.find(&entry.labels).map(|id| split_place(index.place(id)));
+        let (shard, slot) = match known {
+            Some((owner, slot)) => {
+                // The series was in the log before, under this reference or another.
+                let mut data = head.shards[shard].data.write();
+                data.reserve_number(number);
+                drop(data);
+                let data = head.shards[owner].data.read();
+                let series = make_ref(owner, data.series[slot as usize].number);
+                if series != entry.series {
+                    self.aliases.insert(entry.series, series);
+                }
+                (owner, slot)
+            }
+            None => {
+                let mut data = head.shards[shard].data.write();
+                if data.slot_of(number).is_some() {
+                    // One reference, two label sets: the log is at fault; the first stays.
+                    stats.unknown_series += 1;
+                    return;
+                }
+                let slot = data.create_logged(number, index.end(), 0);
+                if index.insert(&entry.labels, make_place(shard, slot)).is_err() {
+                    data.remove(slot);
+                    stats.unknown_series += 1;
+                    return;
+                }
+                (shard, slot)
+            }
+        };
+        drop(index);
+        let Some(mut chunks) = self.chunks.remove(&entry.series) else { return };
+        chunks.sort_by_key(|chunk| (chunk.late, chunk.min_t));
+        let min_valid = head.min_valid_time();
+        let mut data = head.shards[shard].data.write();
+        for chunk in chunks {
+            if chunk.late || chunk.max_t >= min_valid {
+                data.attach(slot, &chunk);
+            }
+        }
+    }
+
+    fn take_tombstone(
+        &mut self,
+        entry: &TombstoneEntry,
+        min_valid: Timestamp,
+        stats: &mut ReplayStats,
+    ) {
+        let series = self.aliases.get(&entry.series).copied().unwrap_or(entry.series);
+        let Some((shard, number)) = split_ref(series) else { return };
+        self.head.shards[shard].data.write().reserve_number(number);
+        if (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX) {
+            self.send(shard);
+            let _ = self.workers[shard % self.workers.len()].send(Work::Remove { shard, number });
+            return;
+        }
+        if entry.max_t < min_valid {
+            return;
+        }
+        match self.find(series) {
+            Some((shard, slot)) => {
+                self.head.shards[shard].data.write().delete(slot, (entry.min_t, entry.max_t));
+            }
+            None => stats.unknown_series += 1,
+        }
+    }
+
+    fn find(&mut self, series: u64) -> Option<(usize, u32)> {
+        let mut actual = series;
+        if !self.aliases.is_empty()
+            && let Some(alias) = self.aliases.get(&series)
+        {
+            actual = *alias;
+        }
+        let found = split_ref(actual).and_then(|(shard, number)| {
+            let slot = self.head.shards[shard].data.read().slot_of(number)?;
+            Some((shard, slot))
+        });
+        if found.is_none() && self.unknown.len() < 1 << 20 {
+            if let Some((shard, number)) = split_ref(series)
+                && number < u32::MAX >> 1
+            {
+                // A reference in use somewhere in the log is not given anew.
+                self.head.shards[shard].data.write().reserve_number(number);
+            }
+            self.unknown.insert(series);
+        }
+        found
+    }
+
+    fn send(&mut self, shard: usize) {
+        if self.batches[shard].is_empty() {
+            return;
+        }
+        let samples = std::mem::replace(&mut self.batches[shard], Vec::with_capacity(BATCH));
+        let worker = &self.workers[shard % self.workers.len()];
+        if worker.send(Work::Samples { shard, samples }).is_err() {
+            panic!("BUG: a replay worker ended before its reader");
+        }
+    }
+}
+
+/// Hands the records of a segment to `take`, one by one. Damage is noted.
+fn each_record(
+    head: &Head,
+    dir: &Path,
+    segment: u32,
+    records: &mut Records,
+    stats: &mut ReplayStats,
+    mut take: impl FnMut(&mut Records, &mut ReplayStats),
+) -> Result<()> {
+    let mut reader = SegmentReader::open(&*head.fs, dir, segment).at("opening segment in", dir)?;
+    loop {
+        records.clear();
+        let fault = match reader.next_record() {
+            Ok(None) => break,
+            Ok(Some(record)) => records.decode(record).err(),
+            Err(err) => {
+                // The rest of the segment cannot be read: it is lost, and said to be.
+                let path = reader.path().to_owned();
+                note(
+                    stats,
+                    vec![Damage { path, offset: reader.record_offset(), reason: err.to_string() }],
+                );
+                break;
+            }
+        };
+        if let Some(fault) = fault {
+            reader.complain_of_record(fault.to_string());
+        }
+        take(records, stats);
+    }
+    note(stats, reader.take_damage());
+    Ok(())
+}
+
+fn note(stats: &mut ReplayStats, damage: Vec<Damage>) {
+    for damage in damage {
+        stats.damages += 1;
+        if stats.damage.len() < MAX_NAMED {
+            warn!(component = "tsdb", %damage, "passed over damage");
+            stats.damage.push(damage);
+        }
+    }
+}
+
+fn take_values(records: &mut Records, mut take: impl FnMut(u64, Timestamp, Value)) {
+    for entry in records.samples.drain(..) {
+        take(entry.series, entry.t, Value::Float(entry.value));
+    }
+    for entry in records.histograms.drain(..) {
+        take(entry.series, entry.t, Value::Histogram(Box::new(entry.histogram)));
+    }
+    for entry in records.float_histograms.drain(..) {
+        take(entry.series, entry.t, Value::FloatHistogram(Box::new(entry.histogram)));
+    }
+}

@@ -1,0 +1,152 @@
+//! Making the head smaller after its oldest range has become a block: chunks go, then series without any, then parts of the log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gauntlet_model::Timestamp;
+use tracing::warn;
+
+use super::index::{DEAD, Index};
+use super::{Head, SHARDS, make_ref, split_place, split_ref};
+use crate::error::Result;
+use crate::wal::checkpoint::{remove_checkpoints_below, write_checkpoint};
+use crate::wal::format::list_segments;
+
+/// With more dead series than living ones divided by this, the index is made anew.
+const DEAD_RATIO: usize = 8;
+
+impl Head {
+    /// Drops samples before `min_t`: they are in blocks. Returns how many series went.
+    pub fn truncate_memory(&self, min_t: Timestamp) -> Result<usize> {
+        self.min_valid.fetch_max(min_t, Ordering::AcqRel);
+        // Series that an appender met in this round or the last are spared: their samples may be on the way.
+        let round = self.round.load(Ordering::Acquire);
+        let mut empty = Vec::new();
+        for (shard, state) in self.shards.iter().enumerate() {
+            let mut data = state.data.write();
+            let slots: Vec<u32> = data.slots().collect();
+            for slot in slots {
+                let gone = data.truncate(slot, min_t);
+                let touched = data.series[slot as usize].touched.load(Ordering::Relaxed);
+                if gone && touched != round && touched != round.wrapping_sub(1) {
+                    empty.push((shard, slot, data.series[slot as usize].id));
+                }
+            }
+        }
+        let removed = self.remove_series(&empty);
+        self.update_bounds(min_t);
+        self.rebuild_index();
+        let first = self.shards.iter().filter_map(|s| s.data.read().first_file()).min();
+        let cut = self.files.cut();
+        self.files.remove_below(first.unwrap_or(cut))?;
+        self.counters.truncations.fetch_add(1, Ordering::Relaxed);
+        Ok(removed)
+    }
+
+    /// Begins a round of cleaning; to be called about once a minute, which is the longest that a batch may stay open.
+    pub fn next_round(&self) {
+        self.round.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn remove_series(&self, empty: &[(usize, u32, u32)]) -> usize {
+        let mut index = self.index.write();
+        let mut removed = 0;
+        for (shard, slot, id) in empty {
+            let mut data = self.shards[*shard].data.write();
+            let round = self.round.load(Ordering::Acquire);
+            let series = &data.series[*slot as usize];
+            // An appender may have come between.
+            if series.touched.load(Ordering::Relaxed) == round
+                || series.id != *id
+                || series.count > 0
+            {
+                continue;
+            }
+            data.remove(*slot);
+            index.kill(*id);
+            removed += 1;
+        }
+        self.counters.series_removed.fetch_add(removed, Ordering::Relaxed);
+        removed as usize
+    }
+
+    fn update_bounds(&self, min_t: Timestamp) {
+        let bounds = self.shards.iter().filter_map(|shard| shard.data.read().bounds());
+        match bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
+            Some((low, _)) => self.min_t.store(low.max(min_t), Ordering::Release),
+            // The newest time stays: what is appended next is judged by it.
+            None => self.min_t.store(self.max_time().max(min_t), Ordering::Release),
+        }
+    }
+
+    /// Makes the index anew where the dead are many. Readers go on while it is built, births wait.
+    fn rebuild_index(&self) {
+        let index = self.index.upgradable_read();
+        if index.dead() <= index.len() / DEAD_RATIO {
+            return;
+        }
+        let new: Index = match index.rebuilt() {
+            Ok(new) => new,
+            Err(full) => {
+                warn!(component = "tsdb", ?full, "index could not be made anew");
+                return;
+            }
+        };
+        let mut index = parking_lot::RwLockUpgradableReadGuard::upgrade(index);
+        for id in 0..new.end() {
+            let (shard, slot) = split_place(new.place(id));
+            self.shards[shard].data.write().series[slot as usize].id = id;
+        }
+        *index = new;
+        for shard in 0..SHARDS {
+            self.shards[shard].data.write().trim();
+        }
+    }
+
+    /// Replaces the older two thirds of the log by a checkpoint of what is still needed.
+    pub fn truncate_log(&self, min_t: Timestamp) -> Result<()> {
+        let Some(wal) = &self.wal else { return Ok(()) };
+        let segments = list_segments(&*self.fs, wal.dir()).map_err(|source| {
+            crate::TsdbError::Io { action: "listing", path: wal.dir().to_owned(), source }
+        })?;
+        let Some((first, _)) = segments.first().copied() else { return Ok(()) };
+        // The segment that is written to is ended first, so that all before it can go.
+        let last = wal.next_segment()?.saturating_sub(1);
+        if last <= first {
+            return Ok(());
+        }
+        let to = first + (last - first) * 2 / 3;
+        if to <= first {
+            return Ok(());
+        }
+        let keep = |series: u64| {
+            split_ref(series).is_some_and(|(shard, number)| {
+                self.shards[shard].data.read().slot_of(number).is_some()
+            })
+        };
+        let stats = write_checkpoint(&self.fs, wal.dir(), to, min_t, wal.options(), &keep)?;
+        for damage in &stats.damage {
+            warn!(component = "tsdb", %damage, "part of the log is lost");
+        }
+        self.counters.wal_corruptions.fetch_add(stats.damage.len() as u64, Ordering::Relaxed);
+        wal.remove_below(to + 1)?;
+        remove_checkpoints_below(&*self.fs, wal.dir(), to)
+    }
+
+    /// Cuts the log of late samples after all of them went to blocks.
+    pub fn truncate_late_log(&self, below: u32) -> Result<()> {
+        self.wbl.as_ref().map_or(Ok(()), |wbl| wbl.remove_below(below))
+    }
+
+    /// References of all living series.
+    #[cfg(test)]
+    pub(crate) fn refs(&self) -> BTreeSet<u64> {
+        let mut out = BTreeSet::new();
+        for (shard, state) in self.shards.iter().enumerate() {
+            let data = state.data.read();
+            out.extend(data.slots().map(|slot| make_ref(shard, data.series[slot as usize].number)));
+        }
+        out
+    }
+}
