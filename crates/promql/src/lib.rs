@@ -13,6 +13,7 @@ mod lexer;
 mod literal;
 pub mod parser;
 pub mod printer;
+pub mod roundtrip;
 mod text;
 mod token;
 

@@ -5,4 +5,5 @@
 mod golden_api;
 mod numbers;
 mod reference;
+mod roundtrip;
 mod scripts;
