@@ -1,4 +1,5 @@
 //! One suite on every provider: memory, folder, a prefix in either, and S3 against a real server where its binary is found.
+#![allow(clippy::unwrap_used, reason = "tests say where they fail")]
 
 mod server;
 mod suite;

@@ -1,0 +1,8 @@
+//! The StoreAPI over gRPC: codecs, the server's services, snappy.
+
+pub mod codec;
+pub mod health;
+pub mod server;
+pub mod snappy;
+
+pub use server::{InfoService, ServerOptions, StoreService, routes, serve};
