@@ -20,3 +20,22 @@ fn the_reference_is_right_wherever_it_answers() {
     }
     assert!(wrong.is_empty(), "{} wrong answers", wrong.len());
 }
+
+#[test]
+fn random_queries_are_mostly_answered() {
+    use gauntlet_testkit::reference::random::{Random, random_query, random_store};
+    let mut random = Random::new(7);
+    let store = random_store(&mut random).unwrap();
+    let (mut answered, mut refused) = (0, Vec::new());
+    for _ in 0..100 {
+        let query = random_query(&mut random);
+        match gauntlet_testkit::promqltest::TestEngine::instant(
+            &Reference, &store, &query, 2_000_000,
+        ) {
+            Ok(_) => answered += 1,
+            Err(err) => refused.push(format!("{query}: {err}")),
+        }
+    }
+    assert!(refused.iter().all(|r| !r.contains("parse error")), "{refused:#?}");
+    assert!(answered > 60, "only {answered} of 100 queries were answered: {refused:#?}");
+}

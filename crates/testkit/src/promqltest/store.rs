@@ -121,6 +121,11 @@ impl MemoryStore {
         Ok(())
     }
 
+    /// Whether the series has a sample at `t` or later.
+    pub fn has_sample_at(&self, labels: &Labels, t: Timestamp) -> bool {
+        self.series.get(labels).and_then(|s| s.samples.last()).is_some_and(|last| last.t >= t)
+    }
+
     /// Encodes series that changed.
     pub fn encode(&mut self) -> Result<(), String> {
         for series in self.series.values_mut().filter(|s| s.chunks.is_empty()) {

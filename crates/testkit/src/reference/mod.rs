@@ -9,6 +9,7 @@ mod aggregate;
 mod binary;
 mod calendar;
 mod call;
+pub mod random;
 mod range;
 mod select;
 
