@@ -10,7 +10,7 @@ mod labels;
 mod lex;
 pub mod media;
 mod metric_pb;
-pub mod native;
+mod native;
 mod nhcb;
 mod number;
 mod openmetrics;
@@ -23,7 +23,7 @@ mod text;
 
 pub use encode::{Format, negotiate};
 pub use error::{ContentTypeError, ParseError};
-pub use media::{MediaType, ScrapeProtocol, accept_header};
+pub use media::MediaType;
 pub use number::{push_openmetrics_float, push_text_float, quote_bytes};
 pub use parser::{Entry, HistogramSample, Parser, ParserOptions, Sample};
 pub use series::{LabelsError, ScratchLabels};

@@ -1,4 +1,4 @@
-//! Media types: which format a body is in, and which formats to ask for.
+//! Media types: which format a body is in.
 
 use gauntlet_model::float::GoQuoted;
 
@@ -67,83 +67,6 @@ impl MediaType {
             Self::Protobuf => "application/vnd.google.protobuf",
         }
     }
-}
-
-/// A scrape protocol of the configuration (`scrape_protocols`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScrapeProtocol {
-    PrometheusProto,
-    OpenMetricsText0_0_1,
-    OpenMetricsText1_0_0,
-    PrometheusText0_0_4,
-    PrometheusText1_0_0,
-}
-
-impl ScrapeProtocol {
-    /// Every protocol there is. The weights of an Accept header count down from this many and one.
-    pub const ALL: [Self; 5] = [
-        Self::PrometheusProto,
-        Self::OpenMetricsText0_0_1,
-        Self::OpenMetricsText1_0_0,
-        Self::PrometheusText0_0_4,
-        Self::PrometheusText1_0_0,
-    ];
-
-    /// The name in configuration files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::PrometheusProto => "PrometheusProto",
-            Self::OpenMetricsText0_0_1 => "OpenMetricsText0.0.1",
-            Self::OpenMetricsText1_0_0 => "OpenMetricsText1.0.0",
-            Self::PrometheusText0_0_4 => "PrometheusText0.0.4",
-            Self::PrometheusText1_0_0 => "PrometheusText1.0.0",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|p| p.as_str() == name)
-    }
-
-    /// The format that its answers are in.
-    pub fn media_type(self) -> MediaType {
-        match self {
-            Self::PrometheusProto => MediaType::Protobuf,
-            Self::OpenMetricsText0_0_1 | Self::OpenMetricsText1_0_0 => MediaType::OpenMetrics,
-            Self::PrometheusText0_0_4 | Self::PrometheusText1_0_0 => MediaType::Text,
-        }
-    }
-
-    fn header(self) -> &'static str {
-        match self {
-            Self::PrometheusProto => {
-                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
-            }
-            Self::OpenMetricsText0_0_1 => "application/openmetrics-text;version=0.0.1",
-            Self::OpenMetricsText1_0_0 => "application/openmetrics-text;version=1.0.0",
-            Self::PrometheusText0_0_4 => "text/plain;version=0.0.4",
-            Self::PrometheusText1_0_0 => "text/plain;version=1.0.0",
-        }
-    }
-}
-
-/// The Accept header that asks for `protocols` in falling order; `escaping` is the name of the escaping scheme (`allow-utf-8`, ...).
-pub fn accept_header(protocols: &[ScrapeProtocol], escaping: &str) -> String {
-    let mut out = String::new();
-    let mut weight = ScrapeProtocol::ALL.len() + 1;
-    for protocol in protocols {
-        out.push_str(protocol.header());
-        if matches!(
-            protocol,
-            ScrapeProtocol::PrometheusText1_0_0 | ScrapeProtocol::OpenMetricsText1_0_0
-        ) {
-            out.push_str(";escaping=");
-            out.push_str(escaping);
-        }
-        out.push_str(&format!(";q=0.{weight},"));
-        weight = weight.saturating_sub(1);
-    }
-    out.push_str(&format!("*/*;q=0.{weight}"));
-    out
 }
 
 fn is_token(text: &str) -> bool {
@@ -224,21 +147,5 @@ mod tests {
                 (got, expect) => panic!("{value}: {got:?}, not {expect:?}"),
             }
         }
-    }
-
-    #[test]
-    fn accept_header_has_falling_weights() {
-        let protocols = [
-            ScrapeProtocol::OpenMetricsText1_0_0,
-            ScrapeProtocol::OpenMetricsText0_0_1,
-            ScrapeProtocol::PrometheusText1_0_0,
-            ScrapeProtocol::PrometheusText0_0_4,
-        ];
-        assert_eq!(
-            accept_header(&protocols, "allow-utf-8"),
-            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-             application/openmetrics-text;version=0.0.1;q=0.5,\
-             text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
-        );
     }
 }

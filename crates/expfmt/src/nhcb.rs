@@ -8,7 +8,6 @@ use gauntlet_model::labels::METRIC_NAME;
 use gauntlet_model::{Exemplar, FloatHistogram, Histogram, MetricType, Timestamp};
 
 use crate::error::ParseError;
-use crate::native::{compact, compact_float};
 use crate::number::parse_float;
 use crate::parser::{Entry, HistogramSample, LineParser, ParserOptions, Sample};
 use crate::series::{LabelsError, ScratchLabels};
@@ -26,8 +25,6 @@ pub(crate) enum CollectError {
     NotCumulative(f64, f64),
     #[error("count mismatch: count={0} != le={1} count={2}")]
     Mismatch(f64, f64, f64),
-    #[error("histogram layout: {0}")]
-    Layout(#[from] crate::native::LayoutError),
 }
 
 /// The numbers of one classic histogram. The first error sticks.
@@ -132,7 +129,7 @@ impl Collected {
                 custom_values,
                 ..Histogram::default()
             };
-            compact(&mut histogram, 2)?;
+            histogram.compact(2);
             return Ok(HistogramSample::Int(histogram));
         }
         let mut cumulative = 0.0;
@@ -150,7 +147,7 @@ impl Collected {
             custom_values,
             ..FloatHistogram::default()
         };
-        compact_float(&mut histogram, 0)?;
+        histogram.compact(0);
         Ok(HistogramSample::Float(histogram))
     }
 }

@@ -11,7 +11,7 @@ use gauntlet_model::{Exemplar, FloatHistogram, Histogram, Labels, MetricType, Ti
 
 use crate::error::ParseError;
 use crate::metric_pb::{Bucket, Metric, ProtoExemplar};
-use crate::native::{compact, compact_float};
+use crate::native::check_layout;
 use crate::nhcb::Collected;
 use crate::number::push_openmetrics_float;
 use crate::parser::{Entry, HistogramSample, ParserOptions, Sample};
@@ -263,7 +263,11 @@ impl<'b> ProtobufParser<'b> {
                 negative_buckets: h.negative_counts.clone(),
                 custom_values: Vec::new(),
             };
-            compact_float(&mut out, 0).map_err(wrong)?;
+            check_layout("positive", &out.positive_spans, out.positive_buckets.len())
+                .map_err(wrong)?;
+            check_layout("negative", &out.negative_spans, out.negative_buckets.len())
+                .map_err(wrong)?;
+            out.compact(0);
             return Ok(HistogramSample::Float(out));
         }
         let mut out = Histogram {
@@ -279,7 +283,9 @@ impl<'b> ProtobufParser<'b> {
             negative_buckets: h.negative_deltas.clone(),
             custom_values: Vec::new(),
         };
-        compact(&mut out, 0).map_err(wrong)?;
+        check_layout("positive", &out.positive_spans, out.positive_buckets.len()).map_err(wrong)?;
+        check_layout("negative", &out.negative_spans, out.negative_buckets.len()).map_err(wrong)?;
+        out.compact(0);
         Ok(HistogramSample::Int(out))
     }
 
