@@ -89,10 +89,7 @@ impl NodeConfig {
     }
 
     pub fn is_enabled(&self, collector: &str) -> bool {
-        collectors::all()
-            .iter()
-            .zip(&self.enabled)
-            .any(|(info, &on)| on && info.name == collector)
+        collectors::all().iter().zip(&self.enabled).any(|(info, &on)| on && info.name == collector)
     }
 }
 
@@ -234,7 +231,14 @@ mod tests {
 
     #[test]
     fn durations_read_as_in_go() {
-        for (text, ms) in [("5s", Some(5000)), ("1m1.5s", Some(61_500)), ("0", Some(0)), ("5", None), ("", None), ("-1s", None)] {
+        for (text, ms) in [
+            ("5s", Some(5000)),
+            ("1m1.5s", Some(61_500)),
+            ("0", Some(0)),
+            ("5", None),
+            ("", None),
+            ("-1s", None),
+        ] {
             assert_eq!(parse_duration(text), ms.map(Duration::from_millis), "{text}");
         }
     }
@@ -262,7 +266,8 @@ mod tests {
 
     #[test]
     fn rootfs_is_stripped_from_mount_points() {
-        let paths = |rootfs: &str| Paths { rootfs: rootfs.to_owned(), ..Settings::default().paths() };
+        let paths =
+            |rootfs: &str| Paths { rootfs: rootfs.to_owned(), ..Settings::default().paths() };
         assert_eq!(paths("/host").strip_rootfs("/host/var"), "/var");
         assert_eq!(paths("/host").strip_rootfs("/host"), "/");
         assert_eq!(paths("/").strip_rootfs("/var"), "/var");

@@ -18,9 +18,13 @@ pub enum ConfigError {
 pub enum FilterError {
     #[error("Combined collect and exclude queries are not allowed.")]
     Combined,
-    #[error("Couldn't create filtered metrics handler: couldn't create collector: missing collector: {0}")]
+    #[error(
+        "Couldn't create filtered metrics handler: couldn't create collector: missing collector: {0}"
+    )]
     Missing(String),
-    #[error("Couldn't create filtered metrics handler: couldn't create collector: disabled collector: {0}")]
+    #[error(
+        "Couldn't create filtered metrics handler: couldn't create collector: disabled collector: {0}"
+    )]
     Disabled(String),
 }
 

@@ -248,7 +248,9 @@ pub(crate) fn render(parts: &[&Exposition], out: &mut Vec<u8>) {
         groups.extend(exposition.groups().map(|(name, id, range)| (name, part as u32, id, range)));
     }
     groups.sort_unstable_by(|a, b| a.0.cmp(b.0).then(a.1.cmp(&b.1)));
-    out.reserve(parts.iter().map(|p| p.lines.len() + p.arena.len()).sum::<usize>() + 64 * groups.len());
+    out.reserve(
+        parts.iter().map(|p| p.lines.len() + p.arena.len()).sum::<usize>() + 64 * groups.len(),
+    );
     let mut at = 0;
     while at < groups.len() {
         let same = groups[at..].iter().take_while(|g| g.0 == groups[at].0).count();
@@ -322,8 +324,7 @@ fn compare_samples(a_lines: &[u8], a: &Sample, b_lines: &[u8], b: &Sample) -> Or
 /// Orders two rendered label lists by their values, names aside.
 fn compare_labels(mut a: &[u8], mut b: &[u8]) -> Ordering {
     loop {
-        let (Some(a_start), Some(b_start)) =
-            (memchr::memchr(b'"', a), memchr::memchr(b'"', b))
+        let (Some(a_start), Some(b_start)) = (memchr::memchr(b'"', a), memchr::memchr(b'"', b))
         else {
             return a.len().cmp(&b.len());
         };

@@ -10,11 +10,13 @@
 mod collector;
 mod collectors;
 mod config;
+mod dbus;
 mod env;
 mod error;
 mod exporter;
 mod exposition;
 mod flags;
+mod json;
 mod netlink;
 mod number;
 mod pattern;

@@ -39,12 +39,23 @@ pub(crate) struct Netlink {
 impl Netlink {
     /// For route messages.
     pub(crate) fn route() -> Netlink {
-        Netlink { protocol: None, socket: None, sequence: 0, datagram: Vec::new(), dump: Vec::new() }
+        Netlink {
+            protocol: None,
+            socket: None,
+            sequence: 0,
+            datagram: Vec::new(),
+            dump: Vec::new(),
+        }
     }
 
     /// For generic netlink families.
     pub(crate) fn generic() -> Netlink {
         Netlink { protocol: Some(netlink::GENERIC), ..Netlink::route() }
+    }
+
+    /// For socket diagnostics.
+    pub(crate) fn sockets() -> Netlink {
+        Netlink { protocol: Some(netlink::SOCK_DIAG), ..Netlink::route() }
     }
 
     /// Asks for a dump and gives all its messages, headers included. `body` is the message's fixed part. After an error the
@@ -54,18 +65,62 @@ impl Netlink {
     }
 
     /// Sends one request and reads until its end: the closing message of a dump, or an acknowledgement.
-    pub(crate) fn request(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<Messages<'_>> {
-        let result = self.exchange(kind, flags, body);
-        if result.is_err() {
-            self.socket = None;
-        }
+    pub(crate) fn request(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        body: &[u8],
+    ) -> io::Result<Messages<'_>> {
+        let mut dump = std::mem::take(&mut self.dump);
+        dump.clear();
+        let result = self.exchange(kind, flags, body, &mut |message| {
+            if dump.len() > MAX_DUMP {
+                return Err(io::Error::other("netlink dump is larger than 64 MiB"));
+            }
+            dump.extend_from_slice(message.whole);
+            dump.resize(dump.len().next_multiple_of(4), 0);
+            Ok(())
+        });
+        self.dump = dump;
         result?;
         Ok(Messages { rest: &self.dump })
     }
 
-    fn exchange(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+    /// Like [`Netlink::dump`] for dumps of any size: each message is given away as it comes.
+    pub(crate) fn dump_each(
+        &mut self,
+        kind: u16,
+        body: &[u8],
+        mut each: impl FnMut(&Message<'_>),
+    ) -> io::Result<()> {
+        self.exchange(kind, REQUEST_DUMP, body, &mut |message| {
+            each(message);
+            Ok(())
+        })
+    }
+
+    fn exchange(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        body: &[u8],
+        each: &mut dyn FnMut(&Message<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let result = self.talk(kind, flags, body, each);
+        if result.is_err() {
+            self.socket = None;
+        }
+        result
+    }
+
+    fn talk(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        body: &[u8],
+        each: &mut dyn FnMut(&Message<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.sequence = self.sequence.wrapping_add(1);
-        self.dump.clear();
         if self.datagram.is_empty() {
             self.datagram.resize(DATAGRAM, 0);
         }
@@ -84,32 +139,21 @@ impl Netlink {
         rustix::net::sendto(socket, &message, SendFlags::empty(), &kernel)?;
         loop {
             let (size, _) = rustix::net::recv(socket, &mut self.datagram[..], RecvFlags::empty())?;
-            let datagram = &self.datagram[..size];
-            let mut ended = false;
-            for message in (Messages { rest: datagram }) {
+            for message in (Messages { rest: &self.datagram[..size] }) {
                 if message.sequence != self.sequence {
                     continue;
                 }
                 match message.kind {
-                    DONE => ended = true,
+                    DONE => return Ok(()),
                     ERROR => {
                         let code = message.body.first_chunk().map_or(0, |b| i32::from_ne_bytes(*b));
                         if code != 0 {
                             return Err(io::Error::from_raw_os_error(code.wrapping_neg()));
                         }
-                        ended = true;
+                        return Ok(());
                     }
-                    _ => {
-                        self.dump.extend_from_slice(message.whole);
-                        self.dump.resize(self.dump.len().next_multiple_of(4), 0);
-                    }
+                    _ => each(&message)?,
                 }
-            }
-            if ended {
-                return Ok(());
-            }
-            if self.dump.len() > MAX_DUMP {
-                return Err(io::Error::other("netlink dump is larger than 64 MiB"));
             }
         }
     }
@@ -117,7 +161,8 @@ impl Netlink {
 
 fn open(protocol: Option<rustix::net::Protocol>) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
+    let socket =
+        rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))?;
     Ok(socket)
 }

@@ -45,7 +45,8 @@ impl NameFilter {
         exclude: &str,
         include: &str,
     ) -> Result<NameFilter, ConfigError> {
-        let (mut excluded, included) = (Pattern::of(settings, exclude)?, Pattern::of(settings, include)?);
+        let (mut excluded, included) =
+            (Pattern::of(settings, exclude)?, Pattern::of(settings, include)?);
         if excluded.is_some() && included.is_some() {
             if settings.given(exclude) {
                 return Err(ConfigError::Exclusive {
@@ -79,7 +80,10 @@ impl NameFilter {
                 return Ok(new.to_owned());
             }
             if settings.given(new) {
-                return Err(ConfigError::Exclusive { first: old.to_owned(), second: new.to_owned() });
+                return Err(ConfigError::Exclusive {
+                    first: old.to_owned(),
+                    second: new.to_owned(),
+                });
             }
             tracing::warn!(flag = old, instead = new, "deprecated flag");
             Ok(old.to_owned())

@@ -127,7 +127,9 @@ impl Drop for Pool {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("max_threads", &self.shared.max_threads).finish_non_exhaustive()
+        f.debug_struct("Pool")
+            .field("max_threads", &self.shared.max_threads)
+            .finish_non_exhaustive()
     }
 }
 

@@ -92,7 +92,12 @@ impl Ethtool {
             .collect();
         self.ask(device, GET_STATS, &[count as u32])?;
         let valued = (self.u32_at(4) as usize).min(named);
-        Ok(names.into_iter().take(valued).enumerate().map(|(i, n)| (n, self.u64_at(8 + 8 * i))).collect())
+        Ok(names
+            .into_iter()
+            .take(valued)
+            .enumerate()
+            .map(|(i, n)| (n, self.u64_at(8 + 8 * i)))
+            .collect())
     }
 
     #[expect(unsafe_code, reason = "ioctl")]
@@ -110,7 +115,8 @@ impl Ethtool {
         request.name[..name.len()].copy_from_slice(name);
         // SAFETY: the request has ifreq's layout and size; its data points to BUFFER_BYTES bytes, which live through the call
         // and are more than any answer to these read-only commands for a driver with at most MAX_STATS statistics.
-        let result = unsafe { libc::ioctl(self.socket.as_raw_fd(), SIOCETHTOOL as _, &mut request) };
+        let result =
+            unsafe { libc::ioctl(self.socket.as_raw_fd(), SIOCETHTOOL as _, &mut request) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 

@@ -24,46 +24,147 @@ type Row = (&'static str, &'static str, &'static str, Kind);
 
 /// (file, family suffix, help, kind) of the cache set.
 const SET: [Row; 10] = [
-    ("average_key_size", "average_key_size_sectors", "Average data per key in the btree (sectors).", Kind::Gauge),
-    ("btree_cache_size", "btree_cache_size_bytes", "Amount of memory currently used by the btree cache.", Kind::Gauge),
-    ("cache_available_percent", "cache_available_percent", "Percentage of cache device without dirty data, usable for writeback (may contain clean cached data).", Kind::Gauge),
+    (
+        "average_key_size",
+        "average_key_size_sectors",
+        "Average data per key in the btree (sectors).",
+        Kind::Gauge,
+    ),
+    (
+        "btree_cache_size",
+        "btree_cache_size_bytes",
+        "Amount of memory currently used by the btree cache.",
+        Kind::Gauge,
+    ),
+    (
+        "cache_available_percent",
+        "cache_available_percent",
+        "Percentage of cache device without dirty data, usable for writeback (may contain clean cached data).",
+        Kind::Gauge,
+    ),
     ("congested", "congested", "Congestion.", Kind::Gauge),
-    ("root_usage_percent", "root_usage_percent", "Percentage of the root btree node in use (tree depth increases if too high).", Kind::Gauge),
+    (
+        "root_usage_percent",
+        "root_usage_percent",
+        "Percentage of the root btree node in use (tree depth increases if too high).",
+        Kind::Gauge,
+    ),
     ("tree_depth", "tree_depth", "Depth of the btree.", Kind::Gauge),
-    ("internal/active_journal_entries", "active_journal_entries", "Number of journal entries that are newer than the index.", Kind::Gauge),
+    (
+        "internal/active_journal_entries",
+        "active_journal_entries",
+        "Number of journal entries that are newer than the index.",
+        Kind::Gauge,
+    ),
     ("internal/btree_nodes", "btree_nodes", "Total nodes in the btree.", Kind::Gauge),
-    ("internal/btree_read_average_duration_us", "btree_read_average_duration_seconds", "Average btree read duration.", Kind::Gauge),
-    ("internal/cache_read_races", "cache_read_races_total", "Counts instances where while data was being read from the cache, the bucket was reused and invalidated - i.e. where the pointer was stale after the read completed.", Kind::Counter),
+    (
+        "internal/btree_read_average_duration_us",
+        "btree_read_average_duration_seconds",
+        "Average btree read duration.",
+        Kind::Gauge,
+    ),
+    (
+        "internal/cache_read_races",
+        "cache_read_races_total",
+        "Counts instances where while data was being read from the cache, the bucket was reused and invalidated - i.e. where the pointer was stale after the read completed.",
+        Kind::Counter,
+    ),
 ];
 
 /// Files in `stats_total` of a backing device.
 const TOTALS: [Row; 7] = [
-    ("bypassed", "bypassed_bytes_total", "Amount of IO (both reads and writes) that has bypassed the cache.", Kind::Counter),
-    ("cache_hits", "cache_hits_total", "Hits counted per individual IO as bcache sees them.", Kind::Counter),
-    ("cache_misses", "cache_misses_total", "Misses counted per individual IO as bcache sees them.", Kind::Counter),
-    ("cache_bypass_hits", "cache_bypass_hits_total", "Hits for IO intended to skip the cache.", Kind::Counter),
-    ("cache_bypass_misses", "cache_bypass_misses_total", "Misses for IO intended to skip the cache.", Kind::Counter),
-    ("cache_miss_collisions", "cache_miss_collisions_total", "Instances where data insertion from cache miss raced with write (data already present).", Kind::Counter),
-    ("cache_readaheads", "cache_readaheads_total", "Count of times readahead occurred.", Kind::Counter),
+    (
+        "bypassed",
+        "bypassed_bytes_total",
+        "Amount of IO (both reads and writes) that has bypassed the cache.",
+        Kind::Counter,
+    ),
+    (
+        "cache_hits",
+        "cache_hits_total",
+        "Hits counted per individual IO as bcache sees them.",
+        Kind::Counter,
+    ),
+    (
+        "cache_misses",
+        "cache_misses_total",
+        "Misses counted per individual IO as bcache sees them.",
+        Kind::Counter,
+    ),
+    (
+        "cache_bypass_hits",
+        "cache_bypass_hits_total",
+        "Hits for IO intended to skip the cache.",
+        Kind::Counter,
+    ),
+    (
+        "cache_bypass_misses",
+        "cache_bypass_misses_total",
+        "Misses for IO intended to skip the cache.",
+        Kind::Counter,
+    ),
+    (
+        "cache_miss_collisions",
+        "cache_miss_collisions_total",
+        "Instances where data insertion from cache miss raced with write (data already present).",
+        Kind::Counter,
+    ),
+    (
+        "cache_readaheads",
+        "cache_readaheads_total",
+        "Count of times readahead occurred.",
+        Kind::Counter,
+    ),
 ];
 
 /// Lines of `writeback_rate_debug`.
 const WRITEBACK: [(&str, &str, &str); 5] = [
-    ("target:", "dirty_target_bytes", "Current dirty data target threshold for this backing device in bytes."),
+    (
+        "target:",
+        "dirty_target_bytes",
+        "Current dirty data target threshold for this backing device in bytes.",
+    ),
     ("rate:", "writeback_rate", "Current writeback rate for this backing device in bytes."),
-    ("proportional:", "writeback_rate_proportional_term", "Current result of proportional controller, part of writeback rate"),
-    ("integral:", "writeback_rate_integral_term", "Current result of integral controller, part of writeback rate"),
+    (
+        "proportional:",
+        "writeback_rate_proportional_term",
+        "Current result of proportional controller, part of writeback rate",
+    ),
+    (
+        "integral:",
+        "writeback_rate_integral_term",
+        "Current result of integral controller, part of writeback rate",
+    ),
     ("change:", "writeback_change", "Last writeback rate change step for this backing device."),
 ];
 
 const CACHE: [Row; 3] = [
-    ("io_errors", "io_errors", "Number of errors that have occurred, decayed by io_error_halflife.", Kind::Gauge),
-    ("metadata_written", "metadata_written_bytes_total", "Sum of all non data writes (btree writes and all other metadata).", Kind::Counter),
-    ("written", "written_bytes_total", "Sum of all data that has been written to the cache.", Kind::Counter),
+    (
+        "io_errors",
+        "io_errors",
+        "Number of errors that have occurred, decayed by io_error_halflife.",
+        Kind::Gauge,
+    ),
+    (
+        "metadata_written",
+        "metadata_written_bytes_total",
+        "Sum of all non data writes (btree writes and all other metadata).",
+        Kind::Counter,
+    ),
+    (
+        "written",
+        "written_bytes_total",
+        "Sum of all data that has been written to the cache.",
+        Kind::Counter,
+    ),
 ];
 
 const PRIORITY: [(&str, &str, &str); 2] = [
-    ("Unused:", "priority_stats_unused_percent", "The percentage of the cache that doesn't contain any data."),
+    (
+        "Unused:",
+        "priority_stats_unused_percent",
+        "The percentage of the cache that doesn't contain any data.",
+    ),
     ("Metadata:", "priority_stats_metadata_percent", "Bcache's metadata overhead."),
 ];
 
@@ -105,7 +206,8 @@ impl Bcache {
         }
         if self.priority {
             let path = format!("{dir}/priority_stats");
-            let text = env.attr(&path).ok_or_else(|| Failure::Other(format!("{path}: unreadable")))?;
+            let text =
+                env.attr(&path).ok_or_else(|| Failure::Other(format!("{path}: unreadable")))?;
             for (key, suffix, help) in PRIORITY {
                 let word = last_word(&text, key).unwrap_or("0").trim_end_matches('%');
                 let value = scan::u64(word).map_err(|e| e.at(&path))?;
@@ -188,7 +290,13 @@ mod tests {
 
     #[test]
     fn human_numbers_become_bytes() {
-        for (word, expect) in [("542k", 555_008.0), ("322M", 337_641_472.0), ("1.1k", 1124.0), ("-7", -7.0), ("0", 0.0)] {
+        for (word, expect) in [
+            ("542k", 555_008.0),
+            ("322M", 337_641_472.0),
+            ("1.1k", 1124.0),
+            ("-7", -7.0),
+            ("0", 0.0),
+        ] {
             assert_eq!(dehumanize(word), Ok(expect), "{word}");
         }
         assert!(dehumanize("").is_err() && dehumanize("x").is_err());

@@ -34,12 +34,7 @@ impl Collector for Bcachefs {
     }
 }
 
-fn file_system(
-    env: &mut Env,
-    out: &mut Exposition,
-    dir: &str,
-    uuid: &str,
-) -> Result<(), Failure> {
+fn file_system(env: &mut Env, out: &mut Exposition, dir: &str, uuid: &str) -> Result<(), Failure> {
     let id = ("uuid", uuid);
     out.gauge("node_bcachefs_info", "Filesystem information.", &[id], 1.0);
     let size = text(env, &format!("{dir}/btree_cache_size"));

@@ -33,9 +33,8 @@ impl Collector for Bonding {
         );
         for master in crate::scan::text(&masters).split_ascii_whitespace() {
             let path = format!("{root}/{master}/bonding/slaves");
-            let names = env
-                .attr(&path)
-                .ok_or_else(|| Failure::NoData(format!("{path} cannot be read")))?;
+            let names =
+                env.attr(&path).ok_or_else(|| Failure::NoData(format!("{path} cannot be read")))?;
             let (mut all, mut up) = (0u32, 0u32);
             for slave in names.split_ascii_whitespace() {
                 let state = ["lower", "slave"].iter().find_map(|prefix| {

@@ -20,12 +20,28 @@ struct Conntrack;
 const COLUMNS: [(usize, &str, &str); 8] = [
     (2, "node_nf_conntrack_stat_found", "Number of searched entries which were successful."),
     (4, "node_nf_conntrack_stat_invalid", "Number of packets seen which can not be tracked."),
-    (5, "node_nf_conntrack_stat_ignore", "Number of packets seen which are already connected to a conntrack entry."),
+    (
+        5,
+        "node_nf_conntrack_stat_ignore",
+        "Number of packets seen which are already connected to a conntrack entry.",
+    ),
     (8, "node_nf_conntrack_stat_insert", "Number of entries inserted into the list."),
-    (9, "node_nf_conntrack_stat_insert_failed", "Number of entries for which list insertion was attempted but failed."),
+    (
+        9,
+        "node_nf_conntrack_stat_insert_failed",
+        "Number of entries for which list insertion was attempted but failed.",
+    ),
     (10, "node_nf_conntrack_stat_drop", "Number of packets dropped due to conntrack failure."),
-    (11, "node_nf_conntrack_stat_early_drop", "Number of dropped conntrack entries to make room for new ones, if maximum table size was reached."),
-    (16, "node_nf_conntrack_stat_search_restart", "Number of conntrack table lookups which had to be restarted due to hashtable resizes."),
+    (
+        11,
+        "node_nf_conntrack_stat_early_drop",
+        "Number of dropped conntrack entries to make room for new ones, if maximum table size was reached.",
+    ),
+    (
+        16,
+        "node_nf_conntrack_stat_search_restart",
+        "Number of conntrack table lookups which had to be restarted due to hashtable resizes.",
+    ),
 ];
 
 impl Collector for Conntrack {

@@ -39,8 +39,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const JUMP_BACK_SECONDS: f64 = 3.0;
 /// More CPUs than any kernel supports.
 const MAX_CPUS: usize = 1 << 16;
-const MODES: [&str; 8] =
-    ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
+const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
 const IDLE: usize = 3;
 
 /// Seconds per mode, then guest and guest_nice.
@@ -218,7 +217,8 @@ mod tests {
 
     #[test]
     fn small_decreases_are_hidden_and_hotplug_resets() {
-        let mut shown = vec![(0, times(10.0, 100.0)), (1, times(10.0, 100.0)), (2, times(1.0, 1.0))];
+        let mut shown =
+            vec![(0, times(10.0, 100.0)), (1, times(10.0, 100.0)), (2, times(1.0, 1.0))];
         advance(&mut shown, vec![(0, times(9.0, 98.0)), (1, times(1.0, 50.0))]);
         assert_eq!(shown, [(0, times(10.0, 100.0)), (1, times(1.0, 50.0))]);
     }

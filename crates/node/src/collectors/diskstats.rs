@@ -34,27 +34,71 @@ const COLUMNS: [(&str, &str, f64); 17] = [
     ("node_disk_reads_completed_total", "The total number of reads completed successfully.", 1.0),
     ("node_disk_reads_merged_total", "The total number of reads merged.", 1.0),
     ("node_disk_read_bytes_total", "The total number of bytes read successfully.", SECTOR_BYTES),
-    ("node_disk_read_time_seconds_total", "The total number of seconds spent by all reads.", MILLISECOND),
+    (
+        "node_disk_read_time_seconds_total",
+        "The total number of seconds spent by all reads.",
+        MILLISECOND,
+    ),
     ("node_disk_writes_completed_total", "The total number of writes completed successfully.", 1.0),
     ("node_disk_writes_merged_total", "The number of writes merged.", 1.0),
-    ("node_disk_written_bytes_total", "The total number of bytes written successfully.", SECTOR_BYTES),
-    ("node_disk_write_time_seconds_total", "This is the total number of seconds spent by all writes.", MILLISECOND),
+    (
+        "node_disk_written_bytes_total",
+        "The total number of bytes written successfully.",
+        SECTOR_BYTES,
+    ),
+    (
+        "node_disk_write_time_seconds_total",
+        "This is the total number of seconds spent by all writes.",
+        MILLISECOND,
+    ),
     ("node_disk_io_now", "The number of I/Os currently in progress.", 1.0),
     ("node_disk_io_time_seconds_total", "Total seconds spent doing I/Os.", MILLISECOND),
-    ("node_disk_io_time_weighted_seconds_total", "The weighted # of seconds spent doing I/Os.", MILLISECOND),
-    ("node_disk_discards_completed_total", "The total number of discards completed successfully.", 1.0),
+    (
+        "node_disk_io_time_weighted_seconds_total",
+        "The weighted # of seconds spent doing I/Os.",
+        MILLISECOND,
+    ),
+    (
+        "node_disk_discards_completed_total",
+        "The total number of discards completed successfully.",
+        1.0,
+    ),
     ("node_disk_discards_merged_total", "The total number of discards merged.", 1.0),
-    ("node_disk_discarded_sectors_total", "The total number of sectors discarded successfully.", 1.0),
-    ("node_disk_discard_time_seconds_total", "This is the total number of seconds spent by all discards.", MILLISECOND),
-    ("node_disk_flush_requests_total", "The total number of flush requests completed successfully", 1.0),
-    ("node_disk_flush_requests_time_seconds_total", "This is the total number of seconds spent by all flush requests.", MILLISECOND),
+    (
+        "node_disk_discarded_sectors_total",
+        "The total number of sectors discarded successfully.",
+        1.0,
+    ),
+    (
+        "node_disk_discard_time_seconds_total",
+        "This is the total number of seconds spent by all discards.",
+        MILLISECOND,
+    ),
+    (
+        "node_disk_flush_requests_total",
+        "The total number of flush requests completed successfully",
+        1.0,
+    ),
+    (
+        "node_disk_flush_requests_time_seconds_total",
+        "This is the total number of seconds spent by all flush requests.",
+        MILLISECOND,
+    ),
 ];
 const IO_NOW: usize = 8;
 
 const ATA: [(&str, &str, &str); 3] = [
     ("ID_ATA_WRITE_CACHE", "node_disk_ata_write_cache", "ATA disk has a write cache."),
-    ("ID_ATA_WRITE_CACHE_ENABLED", "node_disk_ata_write_cache_enabled", "ATA disk has its write cache enabled."),
-    ("ID_ATA_ROTATION_RATE_RPM", "node_disk_ata_rotation_rate_rpm", "ATA disk rotation rate in RPMs (0 for SSDs)."),
+    (
+        "ID_ATA_WRITE_CACHE_ENABLED",
+        "node_disk_ata_write_cache_enabled",
+        "ATA disk has its write cache enabled.",
+    ),
+    (
+        "ID_ATA_ROTATION_RATE_RPM",
+        "node_disk_ata_rotation_rate_rpm",
+        "ATA disk rotation rate in RPMs (0 for SSDs).",
+    ),
 ];
 
 impl Collector for Diskstats {
@@ -72,7 +116,8 @@ impl Collector for Diskstats {
             if self.filter.ignores(&disk.name) {
                 continue;
             }
-            for ((family, value), (_, _, factor)) in families.iter().zip(&disk.values).zip(COLUMNS) {
+            for ((family, value), (_, _, factor)) in families.iter().zip(&disk.values).zip(COLUMNS)
+            {
                 out.put(*family, &[("device", &disk.name)], *value as f64 * factor);
             }
             identity(disk, env, out);

@@ -20,7 +20,8 @@ impl Collector for Edac {
         let root = env.sys("devices/system/edac/mc");
         let mut family = |name: &str, help: &str| out.family(name, help, Kind::Counter);
         let ce = family("node_edac_correctable_errors_total", "Total correctable memory errors.");
-        let ue = family("node_edac_uncorrectable_errors_total", "Total uncorrectable memory errors.");
+        let ue =
+            family("node_edac_uncorrectable_errors_total", "Total uncorrectable memory errors.");
         let row_ce = family(
             "node_edac_csrow_correctable_errors_total",
             "Total correctable memory errors for this csrow.",

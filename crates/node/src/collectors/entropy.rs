@@ -18,7 +18,12 @@ struct Entropy;
 impl Collector for Entropy {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         let available = env.need_u64(&env.proc("sys/kernel/random/entropy_avail"))?;
-        out.gauge("node_entropy_available_bits", "Bits of available entropy.", &[], available as f64);
+        out.gauge(
+            "node_entropy_available_bits",
+            "Bits of available entropy.",
+            &[],
+            available as f64,
+        );
         let size = env.need_u64(&env.proc("sys/kernel/random/poolsize"))?;
         out.gauge("node_entropy_pool_size_bits", "Bits of entropy pool.", &[], size as f64);
         Ok(())

@@ -21,7 +21,12 @@ impl Collector for Filefd {
         let path = env.proc("sys/fs/file-nr");
         let bytes = env.read_one(&path).map_err(|e| Failure::io(&path, e))?;
         let (allocated, maximum) = parse(bytes).map_err(|e| e.at(&path))?;
-        out.gauge("node_filefd_allocated", "File descriptor statistics: allocated.", &[], allocated);
+        out.gauge(
+            "node_filefd_allocated",
+            "File descriptor statistics: allocated.",
+            &[],
+            allocated,
+        );
         out.gauge("node_filefd_maximum", "File descriptor statistics: maximum.", &[], maximum);
         Ok(())
     }

@@ -24,7 +24,10 @@ pub(super) const INFO: CollectorInfo = CollectorInfo {
         };
         Ok(Box::new(Filesystem {
             mount_points: pair(
-                ["collector.filesystem.mount-points-exclude", "collector.filesystem.ignored-mount-points"],
+                [
+                    "collector.filesystem.mount-points-exclude",
+                    "collector.filesystem.ignored-mount-points",
+                ],
                 "collector.filesystem.mount-points-include",
             )?,
             types: pair(
@@ -46,7 +49,10 @@ struct Filesystem {
 }
 
 const FAMILIES: [(&str, &str); 7] = [
-    ("node_filesystem_device_error", "Whether an error occurred while getting statistics for the given device."),
+    (
+        "node_filesystem_device_error",
+        "Whether an error occurred while getting statistics for the given device.",
+    ),
     ("node_filesystem_readonly", "Filesystem read-only status."),
     ("node_filesystem_size_bytes", "Filesystem size in bytes."),
     ("node_filesystem_free_bytes", "Filesystem free space in bytes."),
@@ -61,11 +67,8 @@ impl Collector for Filesystem {
         mounts.retain(|m| !self.mount_points.ignores(&m.point) && !self.types.ignores(&m.fs_type));
         let answers = self.asker.ask(env, &mounts);
         let families = FAMILIES.map(|(name, help)| out.family(name, help, Kind::Gauge));
-        let info = out.family(
-            "node_filesystem_mount_info",
-            "Filesystem mount information.",
-            Kind::Gauge,
-        );
+        let info =
+            out.family("node_filesystem_mount_info", "Filesystem mount information.", Kind::Gauge);
         for (mount, answer) in mounts.iter().zip(&answers) {
             let error = match answer {
                 Answer::Stats(_) => "",

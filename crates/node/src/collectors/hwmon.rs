@@ -35,8 +35,20 @@ struct Hwmon {
 }
 
 const TYPES: [&str; 14] = [
-    "vrm", "beep_enable", "update_interval", "in", "cpu", "fan", "pwm", "temp", "curr", "power", "energy", "humidity",
-    "intrusion", "freq",
+    "vrm",
+    "beep_enable",
+    "update_interval",
+    "in",
+    "cpu",
+    "fan",
+    "pwm",
+    "temp",
+    "curr",
+    "power",
+    "energy",
+    "humidity",
+    "intrusion",
+    "freq",
 ];
 
 struct Chip {
@@ -141,9 +153,8 @@ fn explode(file: &str) -> Option<(&'static str, u32, &str)> {
 }
 
 fn show(out: &mut Exposition, chip: &str, sensor: &Sensor) {
-    let get = |property: &str| {
-        sensor.values.iter().find(|(p, _)| p == property).map(|(_, v)| v.as_str())
-    };
+    let get =
+        |property: &str| sensor.values.iter().find(|(p, _)| p == property).map(|(_, v)| v.as_str());
     let labels = [("chip", chip), ("sensor", sensor.name.as_str())];
     if let Some(label) = get("label") {
         let labels = [labels[0], ("label", label), labels[1]];
@@ -208,7 +219,9 @@ fn show_value(
     let micro = value / 1_000_000.0;
     let (suffix, help, value) = match (kind, element) {
         (_, "fault" | "alarm") => ("", format!("Hardware sensor {element} status ({kind})"), value),
-        (_, "beep") => ("_enabled", "Hardware monitor sensor has beeping enabled".to_owned(), value),
+        (_, "beep") => {
+            ("_enabled", "Hardware monitor sensor has beeping enabled".to_owned(), value)
+        }
         ("in" | "cpu", _) => ("_volts", format!("Hardware monitor for voltage ({element})"), milli),
         ("temp", e) if e != "type" => {
             let shown = if e.is_empty() { "input" } else { e };

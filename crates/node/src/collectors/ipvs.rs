@@ -52,8 +52,14 @@ const TOTALS: [(&str, &str); 5] = [
 ];
 
 const BACKEND: [(&str, &str); 3] = [
-    ("node_ipvs_backend_connections_active", "The current active connections by local and remote address."),
-    ("node_ipvs_backend_connections_inactive", "The current inactive connections by local and remote address."),
+    (
+        "node_ipvs_backend_connections_active",
+        "The current active connections by local and remote address.",
+    ),
+    (
+        "node_ipvs_backend_connections_inactive",
+        "The current inactive connections by local and remote address.",
+    ),
     ("node_ipvs_backend_weight", "The current backend weight by local and remote address."),
 ];
 

@@ -173,7 +173,10 @@ mod tests {
         let arrays = parse(text).unwrap();
         assert_eq!(arrays.len(), 2);
         let a = &arrays[0];
-        assert_eq!((a.state.as_str(), a.synced, a.total, a.active), ("resyncing", 16_775_552, 2, 2));
+        assert_eq!(
+            (a.state.as_str(), a.synced, a.total, a.active),
+            ("resyncing", 16_775_552, 2, 2)
+        );
         assert_eq!((a.failed, a.spare), (1, 1));
         assert_eq!((arrays[1].synced, arrays[1].active), (0, 1));
         assert!(parse(b"md0 : active raid1 sda[0]\n x blocks\n").is_err());

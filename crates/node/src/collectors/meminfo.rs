@@ -16,13 +16,57 @@ pub(super) const INFO: CollectorInfo = CollectorInfo {
 
 /// Keys of the kernel that are shown; others are new or rare and have no upstream name.
 const KEYS: &[&str] = &[
-    "Active", "Active(anon)", "Active(file)", "AnonHugePages", "AnonPages", "Bounce", "Buffers", "Cached", "CmaFree",
-    "CmaTotal", "CommitLimit", "Committed_AS", "DirectMap1G", "DirectMap2M", "DirectMap4k", "Dirty", "HardwareCorrupted",
-    "HugePages_Free", "HugePages_Rsvd", "HugePages_Surp", "HugePages_Total", "Hugepagesize", "Inactive", "Inactive(anon)",
-    "Inactive(file)", "KernelStack", "Mapped", "MemAvailable", "MemFree", "MemTotal", "Mlocked", "NFS_Unstable",
-    "PageTables", "Percpu", "SReclaimable", "SUnreclaim", "Shmem", "ShmemHugePages", "ShmemPmdMapped", "Slab", "SwapCached",
-    "SwapFree", "SwapTotal", "Unevictable", "VmallocChunk", "VmallocTotal", "VmallocUsed", "Writeback", "WritebackTmp",
-    "Zswap", "Zswapped",
+    "Active",
+    "Active(anon)",
+    "Active(file)",
+    "AnonHugePages",
+    "AnonPages",
+    "Bounce",
+    "Buffers",
+    "Cached",
+    "CmaFree",
+    "CmaTotal",
+    "CommitLimit",
+    "Committed_AS",
+    "DirectMap1G",
+    "DirectMap2M",
+    "DirectMap4k",
+    "Dirty",
+    "HardwareCorrupted",
+    "HugePages_Free",
+    "HugePages_Rsvd",
+    "HugePages_Surp",
+    "HugePages_Total",
+    "Hugepagesize",
+    "Inactive",
+    "Inactive(anon)",
+    "Inactive(file)",
+    "KernelStack",
+    "Mapped",
+    "MemAvailable",
+    "MemFree",
+    "MemTotal",
+    "Mlocked",
+    "NFS_Unstable",
+    "PageTables",
+    "Percpu",
+    "SReclaimable",
+    "SUnreclaim",
+    "Shmem",
+    "ShmemHugePages",
+    "ShmemPmdMapped",
+    "Slab",
+    "SwapCached",
+    "SwapFree",
+    "SwapTotal",
+    "Unevictable",
+    "VmallocChunk",
+    "VmallocTotal",
+    "VmallocUsed",
+    "Writeback",
+    "WritebackTmp",
+    "Zswap",
+    "Zswapped",
 ];
 
 struct Meminfo {
@@ -61,10 +105,7 @@ fn push_key(to: &mut String, key: &str) {
 }
 
 /// Calls back with each key, its value, and whether it is a size (then in bytes).
-pub(crate) fn parse(
-    input: &[u8],
-    mut each: impl FnMut(&str, u64, bool),
-) -> Result<(), Malformed> {
+pub(crate) fn parse(input: &[u8], mut each: impl FnMut(&str, u64, bool)) -> Result<(), Malformed> {
     for line in scan::text(input).lines() {
         let mut words = line.split_ascii_whitespace();
         let Some(key) = words.next() else { continue };
@@ -91,8 +132,14 @@ mod tests {
     #[test]
     fn sizes_are_bytes_and_counts_stay() {
         let mut seen = Vec::new();
-        parse(b"MemTotal:  3 kB\nHugePages_Free:    7\n", |k, v, s| seen.push((k.to_owned(), v, s))).unwrap();
-        assert_eq!(seen, [("MemTotal".to_owned(), 3072, true), ("HugePages_Free".to_owned(), 7, false)]);
+        parse(b"MemTotal:  3 kB\nHugePages_Free:    7\n", |k, v, s| {
+            seen.push((k.to_owned(), v, s))
+        })
+        .unwrap();
+        assert_eq!(
+            seen,
+            [("MemTotal".to_owned(), 3072, true), ("HugePages_Free".to_owned(), 7, false)]
+        );
         assert!(parse(b"MemTotal: 3 MB\n", |_, _, _| ()).is_err());
         assert!(parse(b"MemTotal\n", |_, _, _| ()).is_err());
     }

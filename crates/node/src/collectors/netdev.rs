@@ -64,11 +64,30 @@ const USUAL: &[(&str, &[usize])] = &[
 ];
 
 const DETAILED: [&str; 24] = [
-    "receive_packets", "transmit_packets", "receive_bytes", "transmit_bytes", "receive_errors", "transmit_errors",
-    "receive_dropped", "transmit_dropped", "multicast", "collisions", "receive_length_errors", "receive_over_errors",
-    "receive_crc_errors", "receive_frame_errors", "receive_fifo_errors", "receive_missed_errors", "transmit_aborted_errors",
-    "transmit_carrier_errors", "transmit_fifo_errors", "transmit_heartbeat_errors", "transmit_window_errors",
-    "receive_compressed", "transmit_compressed", "receive_nohandler",
+    "receive_packets",
+    "transmit_packets",
+    "receive_bytes",
+    "transmit_bytes",
+    "receive_errors",
+    "transmit_errors",
+    "receive_dropped",
+    "transmit_dropped",
+    "multicast",
+    "collisions",
+    "receive_length_errors",
+    "receive_over_errors",
+    "receive_crc_errors",
+    "receive_frame_errors",
+    "receive_fifo_errors",
+    "receive_missed_errors",
+    "transmit_aborted_errors",
+    "transmit_carrier_errors",
+    "transmit_fifo_errors",
+    "transmit_heartbeat_errors",
+    "transmit_window_errors",
+    "receive_compressed",
+    "transmit_compressed",
+    "receive_nohandler",
 ];
 
 /// Columns of `/proc/net/dev`: usual and detailed name.
@@ -112,11 +131,8 @@ impl Netdev {
             .dump(netlink::GET_LINK, &[0; netlink::LINK_HEADER])
             .map_err(|e| Failure::io("netlink", e))?;
         let links = netlink::parse_links(messages).map_err(|e| e.at("netlink"))?;
-        let names: Vec<&str> = if self.detailed {
-            DETAILED.to_vec()
-        } else {
-            USUAL.iter().map(|row| row.0).collect()
-        };
+        let names: Vec<&str> =
+            if self.detailed { DETAILED.to_vec() } else { USUAL.iter().map(|row| row.0).collect() };
         let families = families(out, &names);
         for link in &links {
             let Some(stats) = &link.stats else { continue };
@@ -158,9 +174,8 @@ impl Netdev {
     }
 
     fn alias(&self, env: &mut Env, device: &str) -> Option<String> {
-        self.label_alias.then(|| {
-            env.attr(&env.sys(&format!("class/net/{device}/ifalias"))).unwrap_or_default()
-        })
+        self.label_alias
+            .then(|| env.attr(&env.sys(&format!("class/net/{device}/ifalias"))).unwrap_or_default())
     }
 
     fn address_info(&mut self, out: &mut Exposition) -> Result<(), Failure> {
@@ -173,11 +188,8 @@ impl Netdev {
             .netlink
             .dump(GET_ADDRESS, &[0; ADDRESS_HEADER])
             .map_err(|e| Failure::io("netlink", e))?;
-        let family = out.family(
-            "node_network_address_info",
-            "node network address by device",
-            Kind::Gauge,
-        );
+        let family =
+            out.family("node_network_address_info", "node network address by device", Kind::Gauge);
         for message in messages {
             let Some((index, prefix, address)) = parse_address(message.body) else { continue };
             let Some(link) = links.iter().find(|l| l.index == index) else { continue };

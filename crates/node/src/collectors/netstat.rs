@@ -69,10 +69,7 @@ impl Collector for Netstat {
 }
 
 /// Pairs of lines: names, then values, both behind `Protocol:`. Calls back with protocol, name, value.
-pub(crate) fn parse(
-    input: &[u8],
-    mut each: impl FnMut(&str, &str, &str),
-) -> Result<(), Malformed> {
+pub(crate) fn parse(input: &[u8], mut each: impl FnMut(&str, &str, &str)) -> Result<(), Malformed> {
     let text = scan::text(input);
     let mut lines = text.lines();
     while let (Some(names), Some(values)) = (lines.next(), lines.next()) {
@@ -114,7 +111,8 @@ mod tests {
     fn names_and_values_are_paired() {
         let mut seen = Vec::new();
         parse(b"Tcp: A B\nTcp: 1 -2\n", |p, n, v| seen.push(format!("{p}.{n}={v}"))).unwrap();
-        parse_snmp6(b"Ip6InReceives 7\nUdp6X\n", |p, n, v| seen.push(format!("{p}.{n}={v}"))).unwrap();
+        parse_snmp6(b"Ip6InReceives 7\nUdp6X\n", |p, n, v| seen.push(format!("{p}.{n}={v}")))
+            .unwrap();
         assert_eq!(seen, ["Tcp.A=1", "Tcp.B=-2", "Ip6.InReceives=7"]);
         assert!(parse(b"Tcp: A B\nTcp: 1\n", |_, _, _| ()).is_err());
     }

@@ -73,10 +73,26 @@ fn namespace(
     let labels = [("device", device), ("nsid", id)];
     let size = size.wrapping_mul(block) as f64;
     let rows = [
-        ("node_nvme_namespace_capacity_bytes", "Capacity of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size", size),
-        ("node_nvme_namespace_size_bytes", "Size of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/size", size),
-        ("node_nvme_namespace_used_bytes", "Used space of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/nuse", used.wrapping_mul(block) as f64),
-        ("node_nvme_namespace_logical_block_size_bytes", "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in /sys/class/nvme/<device>/<namespace>/queue/logical_block_size", block as f64),
+        (
+            "node_nvme_namespace_capacity_bytes",
+            "Capacity of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size",
+            size,
+        ),
+        (
+            "node_nvme_namespace_size_bytes",
+            "Size of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/size",
+            size,
+        ),
+        (
+            "node_nvme_namespace_used_bytes",
+            "Used space of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/nuse",
+            used.wrapping_mul(block) as f64,
+        ),
+        (
+            "node_nvme_namespace_logical_block_size_bytes",
+            "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in /sys/class/nvme/<device>/<namespace>/queue/logical_block_size",
+            block as f64,
+        ),
     ];
     for (name, help, value) in rows {
         out.gauge(name, help, &labels, value);

@@ -77,8 +77,17 @@ const VALUES: &[(&str, &str, f64)] = &[
 
 /// Texts that become labels of the info metric when not empty.
 const TEXTS: [&str; 11] = [
-    "capacity_level", "charge_type", "health", "manufacturer", "model_name", "scope", "serial_number", "status",
-    "technology", "type", "usb_type",
+    "capacity_level",
+    "charge_type",
+    "health",
+    "manufacturer",
+    "model_name",
+    "scope",
+    "serial_number",
+    "status",
+    "technology",
+    "type",
+    "usb_type",
 ];
 
 impl Collector for PowerSupply {

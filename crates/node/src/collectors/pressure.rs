@@ -18,12 +18,42 @@ struct Pressure;
 
 /// (file, is it the `full` line, family, help)
 const ROWS: &[(&str, bool, &str, &str)] = &[
-    ("cpu", false, "node_pressure_cpu_waiting_seconds_total", "Total time in seconds that processes have waited for CPU time"),
-    ("io", false, "node_pressure_io_waiting_seconds_total", "Total time in seconds that processes have waited due to IO congestion"),
-    ("io", true, "node_pressure_io_stalled_seconds_total", "Total time in seconds no process could make progress due to IO congestion"),
-    ("memory", false, "node_pressure_memory_waiting_seconds_total", "Total time in seconds that processes have waited for memory"),
-    ("memory", true, "node_pressure_memory_stalled_seconds_total", "Total time in seconds no process could make progress due to memory congestion"),
-    ("irq", true, "node_pressure_irq_stalled_seconds_total", "Total time in seconds no process could make progress due to IRQ congestion"),
+    (
+        "cpu",
+        false,
+        "node_pressure_cpu_waiting_seconds_total",
+        "Total time in seconds that processes have waited for CPU time",
+    ),
+    (
+        "io",
+        false,
+        "node_pressure_io_waiting_seconds_total",
+        "Total time in seconds that processes have waited due to IO congestion",
+    ),
+    (
+        "io",
+        true,
+        "node_pressure_io_stalled_seconds_total",
+        "Total time in seconds no process could make progress due to IO congestion",
+    ),
+    (
+        "memory",
+        false,
+        "node_pressure_memory_waiting_seconds_total",
+        "Total time in seconds that processes have waited for memory",
+    ),
+    (
+        "memory",
+        true,
+        "node_pressure_memory_stalled_seconds_total",
+        "Total time in seconds no process could make progress due to memory congestion",
+    ),
+    (
+        "irq",
+        true,
+        "node_pressure_irq_stalled_seconds_total",
+        "Total time in seconds no process could make progress due to IRQ congestion",
+    ),
 ];
 
 const NOT_SUPPORTED: i32 = rustix::io::Errno::OPNOTSUPP.raw_os_error();

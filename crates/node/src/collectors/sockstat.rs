@@ -57,12 +57,10 @@ fn put(out: &mut Exposition, file: &str, protocol: &str, key: &str, value: i64) 
 }
 
 /// Calls back with protocol, key and value of each pair.
-pub(crate) fn parse(
-    input: &[u8],
-    mut each: impl FnMut(&str, &str, i64),
-) -> Result<(), Malformed> {
+pub(crate) fn parse(input: &[u8], mut each: impl FnMut(&str, &str, i64)) -> Result<(), Malformed> {
     for line in scan::text(input).lines() {
-        let (protocol, pairs) = line.split_once(": ").ok_or_else(|| scan::bad("a protocol", line))?;
+        let (protocol, pairs) =
+            line.split_once(": ").ok_or_else(|| scan::bad("a protocol", line))?;
         let mut words = pairs.split_ascii_whitespace();
         while let Some(key) = words.next() {
             each(protocol, key, scan::i64(words.next().unwrap_or(""))?);

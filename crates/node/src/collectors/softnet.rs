@@ -21,7 +21,11 @@ const COLUMNS: [(usize, &str, &str); 7] = [
     (0, "node_softnet_processed_total", "Number of processed packets"),
     (1, "node_softnet_dropped_total", "Number of dropped packets"),
     (2, "node_softnet_times_squeezed_total", "Number of times processing packets ran out of quota"),
-    (8, "node_softnet_cpu_collision_total", "Number of collision occur while obtaining device lock while transmitting"),
+    (
+        8,
+        "node_softnet_cpu_collision_total",
+        "Number of collision occur while obtaining device lock while transmitting",
+    ),
     (9, "node_softnet_received_rps_total", "Number of times cpu woken up received_rps"),
     (10, "node_softnet_flow_limit_count_total", "Number of times flow limit has been reached"),
     (11, "node_softnet_backlog_len", "Softnet backlog status"),

@@ -20,7 +20,16 @@ struct Stat {
 }
 
 const VECTORS: [&str; 10] = [
-    "hi", "timer", "net_tx", "net_rx", "block", "block_iopoll", "tasklet", "sched", "hrtimer", "rcu",
+    "hi",
+    "timer",
+    "net_tx",
+    "net_rx",
+    "block",
+    "block_iopoll",
+    "tasklet",
+    "sched",
+    "hrtimer",
+    "rcu",
 ];
 
 impl Collector for Stat {
@@ -29,7 +38,12 @@ impl Collector for Stat {
         let bytes = env.read_one(&path).map_err(|e| Failure::io(&path, e))?;
         let totals = parse(bytes).map_err(|e| e.at(&path))?;
         let v = |n: u64| n as f64;
-        out.counter("node_intr_total", "Total number of interrupts serviced.", &[], v(totals.interrupts));
+        out.counter(
+            "node_intr_total",
+            "Total number of interrupts serviced.",
+            &[],
+            v(totals.interrupts),
+        );
         out.counter(
             "node_context_switches_total",
             "Total number of context switches.",

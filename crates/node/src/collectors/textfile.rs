@@ -81,14 +81,19 @@ fn read_directory(
 ) {
     let names = match env.list(path) {
         Ok(names) => names,
-        Err(e) => return problems.push(format!("failed to read textfile collector directory {path:?}: {e}")),
+        Err(e) => {
+            return problems
+                .push(format!("failed to read textfile collector directory {path:?}: {e}"));
+        }
     };
     for name in names.iter().filter(|n| n.ends_with(".prom")) {
         let file = format!("{}/{name}", path.trim_end_matches('/'));
         match read_file(env, &file) {
             Ok((families, seconds)) => {
                 times.insert(file.clone(), seconds);
-                found.extend(families.into_iter().map(|family| Found { file: file.clone(), family }));
+                found.extend(
+                    families.into_iter().map(|family| Found { file: file.clone(), family }),
+                );
             }
             Err(problem) => problems.push(problem),
         }
@@ -96,8 +101,9 @@ fn read_directory(
 }
 
 fn read_file(env: &mut Env, file: &str) -> Result<(Vec<Family>, i64), String> {
-    let bytes =
-        env.read_plain(file).map_err(|e| format!("failed to open textfile data file {file:?}: {e}"))?;
+    let bytes = env
+        .read_plain(file)
+        .map_err(|e| format!("failed to open textfile data file {file:?}: {e}"))?;
     let families =
         parse(bytes).map_err(|e| format!("failed to parse textfile data from {file:?}: {e}"))?;
     if families.iter().any(|f| f.metrics.iter().any(|m| m.timestamp)) {
@@ -169,7 +175,8 @@ fn put(
     match &metric.value {
         Value::Plain(value) => out.put(id, labels, *value),
         Value::Compound { parts, sum, count } => {
-            let (suffix, label) = if kind == Kind::Histogram { ("_bucket", "le") } else { ("", "quantile") };
+            let (suffix, label) =
+                if kind == Kind::Histogram { ("_bucket", "le") } else { ("", "quantile") };
             let mut parts = parts.clone();
             parts.sort_by(|a, b| a.0.total_cmp(&b.0));
             parts.dedup_by(|b, a| a.0 == b.0);
@@ -177,7 +184,8 @@ fn put(
             if kind == Kind::Histogram && !endless {
                 parts.push((f64::INFINITY, *count));
             }
-            let bounds: Vec<String> = parts.iter().map(|(bound, _)| crate::number::text(*bound)).collect();
+            let bounds: Vec<String> =
+                parts.iter().map(|(bound, _)| crate::number::text(*bound)).collect();
             let mut lines: Vec<(&str, Option<(&str, &str)>, f64)> = bounds
                 .iter()
                 .zip(&parts)

@@ -34,8 +34,9 @@ impl Collector for ThermalZone {
         let devices = crate::env::numbered(&root, "cooling_device").unwrap_or_default();
         for (number, name) in devices {
             let device = number.to_string();
-            let mut number =
-                |file: &str| get(format!("{root}/{name}/{file}")).and_then(|t| t.parse::<i64>().ok());
+            let mut number = |file: &str| {
+                get(format!("{root}/{name}/{file}")).and_then(|t| t.parse::<i64>().ok())
+            };
             let (Some(current), Some(max)) = (number("cur_state"), number("max_state")) else {
                 continue;
             };

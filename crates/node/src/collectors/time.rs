@@ -67,7 +67,8 @@ fn clocksources(env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
             out.put(available, &[("clocksource", source), ("device", &device)], 1.0);
         }
         let path = format!("{root}/{name}/current_clocksource");
-        let source = env.attr(&path).ok_or_else(|| Failure::Other(format!("{path}: unreadable")))?;
+        let source =
+            env.attr(&path).ok_or_else(|| Failure::Other(format!("{path}: unreadable")))?;
         out.put(current, &[("clocksource", &source), ("device", &device)], 1.0);
     }
     Ok(())

@@ -114,10 +114,7 @@ const SIGNED: &str = "3";
 const UNSIGNED: &str = "4";
 
 /// Lines `name type data` behind a heading of these words; other types (strings) are left out.
-pub(crate) fn parse_table(
-    input: &[u8],
-    mut each: impl FnMut(&str, f64),
-) -> Result<(), Malformed> {
+pub(crate) fn parse_table(input: &[u8], mut each: impl FnMut(&str, f64)) -> Result<(), Malformed> {
     let mut started = false;
     for line in scan::text(input).lines() {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -145,7 +145,8 @@ fn fixture_tree_gives_upstreams_output() {
     exporter.collect(&Filter::All, &mut out).unwrap();
     // the recorded paths are relative to the fixture folder
     let ours = String::from_utf8(out).unwrap().replace(&format!("{}/", root.display()), "");
-    let expected_path: PathBuf = conformance_dir().unwrap().join("conformance/node_exporter/e2e-output.txt");
+    let expected_path: PathBuf =
+        conformance_dir().unwrap().join("conformance/node_exporter/e2e-output.txt");
     let expected = fs::read_to_string(expected_path).unwrap().replace("collector/fixtures/", "");
     let (ours, expected) = (families(&ours), families(&expected));
 
@@ -169,7 +170,10 @@ fn fixture_tree_gives_upstreams_output() {
             }
         }
     }
-    println!("node_exporter e2e: {equal} of {total} lines equal, {} families differ", differing.len());
+    println!(
+        "node_exporter e2e: {equal} of {total} lines equal, {} families differ",
+        differing.len()
+    );
     for status in exporter.status().iter().filter(|s| s.enabled) {
         println!("{:<20} {:?}", status.name, status.outcome);
     }

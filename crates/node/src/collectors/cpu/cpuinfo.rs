@@ -33,8 +33,7 @@ pub(super) fn collect(
     let path = env.proc("cpuinfo");
     let bytes = env.read(&path).map_err(|e| Failure::io(&path, e))?;
     let entries = parse(bytes).map_err(|e| e.at(&path))?;
-    let info =
-        out.family("node_cpu_info", "CPU information from /proc/cpuinfo.", Kind::Gauge);
+    let info = out.family("node_cpu_info", "CPU information from /proc/cpuinfo.", Kind::Gauge);
     for e in &entries {
         let labels = [
             ("cachesize", e.cache_size.as_str()),
@@ -63,9 +62,11 @@ pub(super) fn collect(
         }
     }
     if let Some(first) = entries.first() {
-        let help = "The `flags` field of CPU information from /proc/cpuinfo taken from the first core.";
+        let help =
+            "The `flags` field of CPU information from /proc/cpuinfo taken from the first core.";
         words(out, "node_cpu_flag_info", help, "flag", &first.flags, cpu.flags.as_ref());
-        let help = "The `bugs` field of CPU information from /proc/cpuinfo taken from the first core.";
+        let help =
+            "The `bugs` field of CPU information from /proc/cpuinfo taken from the first core.";
         words(out, "node_cpu_bug_info", help, "bug", &first.bugs, cpu.bugs.as_ref());
     }
     Ok(())

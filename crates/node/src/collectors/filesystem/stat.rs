@@ -12,8 +12,27 @@ use crate::pool::{Fate, Pool};
 
 /// Types whose `statfs` answers from memory: asked right away. All others may need a server.
 const LOCAL: &[&str] = &[
-    "bcachefs", "btrfs", "devtmpfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hugetlbfs", "iso9660", "jfs", "ntfs3",
-    "overlay", "ramfs", "reiserfs", "squashfs", "tmpfs", "udf", "vfat", "xfs", "zfs",
+    "bcachefs",
+    "btrfs",
+    "devtmpfs",
+    "exfat",
+    "ext2",
+    "ext3",
+    "ext4",
+    "f2fs",
+    "hugetlbfs",
+    "iso9660",
+    "jfs",
+    "ntfs3",
+    "overlay",
+    "ramfs",
+    "reiserfs",
+    "squashfs",
+    "tmpfs",
+    "udf",
+    "vfat",
+    "xfs",
+    "zfs",
 ];
 
 /// Mounts beyond this number that may hang are reported as errors rather than asked.

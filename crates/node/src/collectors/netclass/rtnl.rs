@@ -49,11 +49,30 @@ const STATES: [&str; 7] =
 const STATE_UP: u8 = 6;
 
 const STATISTICS: [&str; 24] = [
-    "receive_packets", "transmit_packets", "receive_bytes", "transmit_bytes", "receive_errors", "transmit_errors",
-    "receive_dropped", "transmit_dropped", "multicast", "collisions", "receive_length_errors", "receive_over_errors",
-    "receive_crc_errors", "receive_frame_errors", "receive_fifo_errors", "receive_missed_errors", "transmit_aborted_errors",
-    "transmit_carrier_errors", "transmit_fifo_errors", "transmit_heartbeat_errors", "transmit_window_errors",
-    "receive_compressed", "transmit_compressed", "receive_nohandler",
+    "receive_packets",
+    "transmit_packets",
+    "receive_bytes",
+    "transmit_bytes",
+    "receive_errors",
+    "transmit_errors",
+    "receive_dropped",
+    "transmit_dropped",
+    "multicast",
+    "collisions",
+    "receive_length_errors",
+    "receive_over_errors",
+    "receive_crc_errors",
+    "receive_frame_errors",
+    "receive_fifo_errors",
+    "receive_missed_errors",
+    "transmit_aborted_errors",
+    "transmit_carrier_errors",
+    "transmit_fifo_errors",
+    "transmit_heartbeat_errors",
+    "transmit_window_errors",
+    "receive_compressed",
+    "transmit_compressed",
+    "receive_nohandler",
 ];
 
 impl Collector for Rtnl {

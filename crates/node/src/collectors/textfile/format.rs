@@ -26,7 +26,11 @@ pub(crate) struct Metric {
 pub(crate) enum Value {
     Plain(f64),
     /// Buckets or quantiles (bound, value), in the order of the file.
-    Compound { parts: Vec<(f64, f64)>, sum: f64, count: f64 },
+    Compound {
+        parts: Vec<(f64, f64)>,
+        sum: f64,
+        count: f64,
+    },
 }
 
 /// All families in ascending order of their names.
@@ -163,7 +167,8 @@ fn part_of<'a>(name: &'a str, typed: &BTreeMap<String, Kind>) -> (&'a str, Part)
     if is(name, Kind::Summary) {
         return (name, Part::Quantile);
     }
-    for (suffix, part) in [("_bucket", Part::Bucket), ("_sum", Part::Sum), ("_count", Part::Count)] {
+    for (suffix, part) in [("_bucket", Part::Bucket), ("_sum", Part::Sum), ("_count", Part::Count)]
+    {
         if let Some(base) = name.strip_suffix(suffix) {
             let summary = is(base, Kind::Summary) && !matches!(part, Part::Bucket);
             if is(base, Kind::Histogram) || summary {
@@ -236,7 +241,12 @@ fn unescape(text: &str, quotes: bool) -> Result<String, Malformed> {
             Some('n') => plain.push('\n'),
             Some('\\') => plain.push('\\'),
             Some('"') if quotes => plain.push('"'),
-            other => return Err(Malformed(format!("invalid escape sequence '\\{}'", other.unwrap_or(' ')))),
+            other => {
+                return Err(Malformed(format!(
+                    "invalid escape sequence '\\{}'",
+                    other.unwrap_or(' ')
+                )));
+            }
         }
     }
     Ok(plain)
@@ -332,7 +342,15 @@ mod tests {
 
     #[test]
     fn broken_files_are_refused() {
-        for text in ["m 1", "m x\n", "m{a=\"b} 1\n", "1m 1\n", "m 1\n# TYPE m gauge\n", "m{a=\"b\" 1\n", "m 1 2 3\n"] {
+        for text in [
+            "m 1",
+            "m x\n",
+            "m{a=\"b} 1\n",
+            "1m 1\n",
+            "m 1\n# TYPE m gauge\n",
+            "m{a=\"b\" 1\n",
+            "m 1 2 3\n",
+        ] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
     }
