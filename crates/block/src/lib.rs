@@ -6,6 +6,7 @@
 mod block;
 pub mod compact;
 mod error;
+pub mod fuzz;
 pub mod index;
 pub mod index_header;
 pub mod meta;

@@ -64,3 +64,22 @@ pub enum ChunkError {
     #[error("chunk of encoding {encoding:?} is damaged at sample {sample}: {reason}")]
     Damaged { encoding: Encoding, sample: usize, reason: &'static str },
 }
+
+/// Door for fuzzing: the first byte names the encoding (0xff: aggregates), the rest is the chunk. Must neither panic nor hang.
+pub fn fuzz_chunk(data: &[u8]) {
+    let Some((number, chunk)) = data.split_first() else { return };
+    let mut out = Columns::default();
+    match Encoding::from_u8(*number) {
+        Some(encoding) => {
+            let _ = decode(encoding, chunk, i64::MIN, i64::MAX, &mut out);
+            let _ = read_samples(encoding, chunk);
+        }
+        None => {
+            if let Ok(aggregates) = AggregateChunk::parse(chunk) {
+                for aggregate in Aggregate::ALL {
+                    let _ = aggregates.decode(aggregate, i64::MIN, i64::MAX, &mut out);
+                }
+            }
+        }
+    }
+}

@@ -85,7 +85,8 @@ fn a_written_block_is_selected_from_by_every_kind_of_matcher() {
     assert!(block.segments().segments().len() > 1);
     use MatchOp::{Equal, NotEqual, NotRegex, Regex};
     let all = TimeRange::all();
-    let cases: [(&[(MatchOp, &str, &str)], usize); 16] = [
+    type Case<'a> = (&'a [(MatchOp, &'a str, &'a str)], usize);
+    let cases: [Case<'_>; 16] = [
         (&[(Equal, "__name__", "m")], 100),
         (&[(Equal, "i", "007")], 1),
         (&[(Equal, "i", "nope")], 0),

@@ -22,10 +22,14 @@ pub(crate) fn golden_blocks() -> Vec<PathBuf> {
         ["bucket-raw", "bucket-compacted", "prometheus-data/killed", "prometheus-data/stopped"]
     {
         let Ok(entries) = std::fs::read_dir(root.join("golden").join(set)) else { continue };
-        blocks.extend(entries.map(|e| e.unwrap().path()).filter(|p| p.join("meta.json").exists()));
+        let mut found: Vec<_> =
+            entries.map(|e| e.unwrap().path()).filter(|p| p.join("meta.json").exists()).collect();
+        found.sort();
+        // A hundred raw blocks are much alike.
+        let step = if set == "bucket-raw" { 16 } else { 1 };
+        blocks.extend(found.into_iter().step_by(step));
     }
-    blocks.sort();
-    assert!(blocks.len() > 60, "golden blocks are missing: {}", blocks.len());
+    assert!(blocks.len() > 30, "golden blocks are missing: {}", blocks.len());
     blocks
 }
 
@@ -218,7 +222,7 @@ fn chunks_come_back_byte_for_byte() {
 
 #[test]
 fn an_index_header_knows_what_its_index_knows() {
-    for folder in golden_blocks().into_iter().step_by(7) {
+    for folder in golden_blocks().into_iter().step_by(3) {
         let block = open(&folder);
         let index = block.index();
         let bytes = gauntlet_block::build_index_header(&**index.source()).unwrap();

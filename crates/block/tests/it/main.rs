@@ -1,5 +1,8 @@
 //! The crate against blocks that real peers wrote, and against crafted ones.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod blocks;
 mod compact;
+mod fuzz;
 mod golden;

@@ -229,6 +229,8 @@ fn check_series<B: Bucket>(with_start: bool, series: &[B::Histogram]) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn what_is_appended_is_read(series in prop::collection::vec(any_histogram(), 1..40), with_start: bool) {
         check_series::<i64>(with_start, &series);

@@ -1,0 +1,6 @@
+//! A block's meta bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| gauntlet_block::fuzz::meta(data));
