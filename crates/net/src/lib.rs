@@ -1,3 +1,13 @@
 //! HTTP and gRPC clients and listeners built from configuration.
+//!
+//! [`client`] sends requests over pooled connections with the auth and TLS of the peers' client block; [`server`] binds addresses and serves a
+//! router, with the peers' web config file. Nothing here knows what is asked or served.
 
+pub mod client;
 pub mod config;
+pub mod server;
+mod tls;
+
+pub use client::{BodyReader, ClientError, ClientOptions, HttpClient, Stage};
+pub use server::{ServeError, Server, ServerOptions};
+pub(crate) use tls::tls_versions;

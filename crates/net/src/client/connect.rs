@@ -1,0 +1,217 @@
+//! Making connections: addresses, TCP or a unix socket, TLS.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::error::{ClientError, Stage, io_text};
+use super::tls::ClientTls;
+use crate::config::HttpClientConfig;
+
+/// Makes the connections of one client.
+#[derive(Clone, Debug)]
+pub(super) struct Connector {
+    tls: Arc<ClientTls>,
+    unix_socket: Option<Arc<str>>,
+}
+
+/// A connection of any kind.
+pub(super) enum Stream {
+    Tcp(TokioIo<TcpStream>),
+    Unix(TokioIo<UnixStream>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    UnixTls(Box<TokioIo<TlsStream<UnixStream>>>),
+}
+
+impl Connector {
+    pub(super) fn new(
+        config: &HttpClientConfig,
+        unix_socket: Option<String>,
+    ) -> Result<Self, ClientError> {
+        let tls = ClientTls::new(&config.tls_config, config.enable_http2)?;
+        Ok(Self { tls: Arc::new(tls), unix_socket: unix_socket.map(Arc::from) })
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Stream, ClientError> {
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let secure = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            other => {
+                let scheme = other.unwrap_or_default();
+                let message = format!("unsupported protocol scheme \"{scheme}\"");
+                return Err(ClientError::config(message));
+            }
+        };
+        if let Some(path) = &self.unix_socket {
+            let socket = UnixStream::connect(&**path).await.map_err(|err| {
+                let message = format!("dial unix {path}: connect: {}", io_text(&err));
+                ClientError::new(Stage::Connect, message)
+            })?;
+            if !secure {
+                return Ok(Stream::Unix(TokioIo::new(socket)));
+            }
+            let stream = self.handshake(host, socket).await?;
+            return Ok(Stream::UnixTls(Box::new(TokioIo::new(stream))));
+        }
+        let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let socket = dial(host, port).await?;
+        if !secure {
+            return Ok(Stream::Tcp(TokioIo::new(socket)));
+        }
+        let stream = self.handshake(host, socket).await?;
+        Ok(Stream::Tls(Box::new(TokioIo::new(stream))))
+    }
+
+    async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+        &self,
+        host: &str,
+        socket: S,
+    ) -> Result<TlsStream<S>, ClientError> {
+        let fail = |message: String| ClientError::new(Stage::Tls, format!("tls: {message}"));
+        let name = self.tls.server_name().unwrap_or(host);
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| fail(format!("invalid server name {name:?}")))?;
+        let config = self.tls.config().await?;
+        TlsConnector::from(config).connect(name, socket).await.map_err(|err| fail(tls_text(&err)))
+    }
+}
+
+/// Tries a host's addresses in turn.
+async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError> {
+    let found = tokio::net::lookup_host((host, port)).await.map_err(|err| {
+        let text = err.to_string();
+        let reason = if text.contains("failed to lookup") { "no such host".into() } else { text };
+        ClientError::new(Stage::Resolve, format!("dial tcp: lookup {host}: {reason}"))
+    })?;
+    let mut last =
+        ClientError::new(Stage::Resolve, format!("dial tcp: lookup {host}: no such host"));
+    for address in found {
+        match TcpStream::connect(address).await {
+            Ok(socket) => {
+                // Requests are single small writes; waiting to fill a segment only delays them.
+                let _ = socket.set_nodelay(true);
+                return Ok(socket);
+            }
+            Err(err) => {
+                let message = format!("dial tcp {address}: connect: {}", io_text(&err));
+                last = ClientError::new(Stage::Connect, message);
+            }
+        }
+    }
+    Err(last)
+}
+
+/// The verifier's words for what went wrong, as the peers put the common cases.
+fn tls_text(err: &io::Error) -> String {
+    let inner = err.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(reason)) => {
+            let reason = match reason {
+                rustls::CertificateError::UnknownIssuer => {
+                    "x509: certificate signed by unknown authority".to_owned()
+                }
+                rustls::CertificateError::Expired
+                | rustls::CertificateError::ExpiredContext { .. } => {
+                    "x509: certificate has expired or is not yet valid".to_owned()
+                }
+                other => format!("x509: {other}"),
+            };
+            format!("failed to verify certificate: {reason}")
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "first record does not look like a TLS handshake".to_owned()
+        }
+        Some(other) => other.to_string(),
+        None => io_text(err),
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = ClientError;
+    type Future = Pin<Box<dyn Future<Output = Result<Stream, ClientError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ClientError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        let protocol = match self {
+            Self::Tcp(_) | Self::Unix(_) => None,
+            Self::Tls(stream) => stream.inner().get_ref().1.alpn_protocol(),
+            Self::UnixTls(stream) => stream.inner().get_ref().1.alpn_protocol(),
+        };
+        let connected = Connected::new();
+        if protocol == Some(b"h2") { connected.negotiated_h2() } else { connected }
+    }
+}
+
+/// Passes a call on to whichever stream it is.
+macro_rules! each {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Tcp(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Stream::Unix(stream) => {
+                let $stream = Pin::new(stream);
+                $call
+            }
+            Stream::Tls(stream) => {
+                let $stream = Pin::new(&mut **stream);
+                $call
+            }
+            Stream::UnixTls(stream) => {
+                let $stream = Pin::new(&mut **stream);
+                $call
+            }
+        }
+    };
+}
+
+impl Read for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_read(cx, buf))
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, stream => stream.poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, stream => stream.poll_shutdown(cx))
+    }
+}

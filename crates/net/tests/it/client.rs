@@ -1,0 +1,169 @@
+//! Requests, bodies, and the words of their errors.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use bytes::Bytes;
+use gauntlet_net::config::{BasicAuth, HttpClientConfig, Secret};
+use gauntlet_net::{BodyReader, ClientError, ClientOptions, HttpClient, ServerOptions, Stage};
+use http::{HeaderMap, Request};
+
+use crate::serve;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn client(config: &HttpClientConfig) -> HttpClient {
+    HttpClient::new(config, ClientOptions::default()).unwrap()
+}
+
+async fn fetch(client: &HttpClient, url: &str, limit: u64) -> Result<String, ClientError> {
+    let request = Request::get(url).body(Bytes::new()).unwrap();
+    let response = client.send(request, SOON).await?;
+    let mut reader = BodyReader::default();
+    let body = reader.read(response, limit, SOON).await?;
+    Ok(String::from_utf8(body.bytes.to_vec()).unwrap())
+}
+
+fn router() -> Router {
+    let gzip = |text: &'static str| {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(text.as_bytes()).unwrap();
+        ([("content-encoding", "gzip")], packer.finish().unwrap())
+    };
+    Router::new()
+        .route("/plain", get(|| async { "plain text" }))
+        .route("/gzip", get(move || async move { gzip("packed text") }))
+        .route("/broken", get(|| async { ([("content-encoding", "gzip")], "no gzip at all") }))
+        .route("/gone", get(|| async { http::StatusCode::GONE }))
+        .route("/hop", get(|| async { (http::StatusCode::FOUND, [("location", "/plain")], "") }))
+        .route("/loop", get(|| async { (http::StatusCode::FOUND, [("location", "loop")], "") }))
+        .route(
+            "/auth",
+            get(|headers: HeaderMap| async move {
+                headers
+                    .get("authorization")
+                    .map(|v| v.to_str().unwrap().to_owned())
+                    .unwrap_or_default()
+            }),
+        )
+}
+
+#[tokio::test]
+async fn bodies_come_plain_and_unpacked() {
+    let server = serve(router(), ServerOptions::default()).await;
+    let base = format!("http://{}", server.address);
+    let client = client(&HttpClientConfig::default());
+    assert_eq!(fetch(&client, &format!("{base}/plain"), 0).await.unwrap(), "plain text");
+    assert_eq!(fetch(&client, &format!("{base}/gzip"), 0).await.unwrap(), "packed text");
+    assert_eq!(fetch(&client, &format!("{base}/hop"), 0).await.unwrap(), "plain text");
+    // The bound is on what comes out, and is not itself allowed.
+    assert_eq!(fetch(&client, &format!("{base}/gzip"), 12).await.unwrap(), "packed text");
+    for path in ["gzip", "plain"] {
+        let err = fetch(&client, &format!("{base}/{path}"), 10).await.unwrap_err();
+        assert_eq!((err.stage, err.to_string()), (Stage::Limit, "body size limit exceeded".into()));
+    }
+}
+
+#[tokio::test]
+async fn errors_name_stage_and_reason() {
+    let server = serve(router(), ServerOptions::default()).await;
+    let base = format!("http://{}", server.address);
+    let follow = client(&HttpClientConfig::default());
+    let stay = client(&HttpClientConfig { follow_redirects: false, ..HttpClientConfig::default() });
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (client, url, stage, text) in [
+        (
+            &follow,
+            format!("http://{closed}/metrics"),
+            Stage::Connect,
+            format!(
+                "Get \"http://{closed}/metrics\": dial tcp {closed}: connect: connection refused"
+            ),
+        ),
+        (
+            &follow,
+            "http://host.invalid/metrics".to_owned(),
+            Stage::Resolve,
+            "Get \"http://host.invalid/metrics\": dial tcp: lookup host.invalid: no such host"
+                .to_owned(),
+        ),
+        (
+            &follow,
+            format!("{base}/gone"),
+            Stage::Status,
+            "server returned HTTP status 410 Gone".to_owned(),
+        ),
+        (
+            &stay,
+            format!("{base}/hop"),
+            Stage::Status,
+            "server returned HTTP status 302 Found".to_owned(),
+        ),
+        (
+            &follow,
+            format!("{base}/loop"),
+            Stage::Redirect,
+            format!("Get \"{base}/loop\": stopped after 10 redirects"),
+        ),
+    ] {
+        let err = fetch(client, &url, 0).await.unwrap_err();
+        assert_eq!((err.stage, err.to_string()), (stage, text));
+    }
+    let err = fetch(&follow, &format!("{base}/broken"), 0).await.unwrap_err();
+    assert_eq!(err.stage, Stage::Read, "{err}");
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_times_out() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/metrics", silent.local_addr().unwrap());
+    let client = client(&HttpClientConfig::default());
+    let request = Request::get(&url).body(Bytes::new()).unwrap();
+    let err = client.send(request, Duration::from_millis(20)).await.unwrap_err();
+    assert_eq!(err.stage, Stage::Timeout);
+    assert_eq!(err.to_string(), format!("Get \"{url}\": context deadline exceeded"));
+}
+
+#[tokio::test]
+async fn credentials_are_read_when_they_are_sent() {
+    let server = serve(router(), ServerOptions::default()).await;
+    let url = format!("http://{}/auth", server.address);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "one\n").unwrap();
+    let basic = BasicAuth {
+        username: "me".into(),
+        password_file: file.to_str().unwrap().into(),
+        ..BasicAuth::default()
+    };
+    let client =
+        client(&HttpClientConfig { basic_auth: Some(basic), ..HttpClientConfig::default() });
+    assert_eq!(fetch(&client, &url, 0).await.unwrap(), "Basic bWU6b25l");
+    std::fs::write(&file, "two\n").unwrap();
+    assert_eq!(fetch(&client, &url, 0).await.unwrap(), "Basic bWU6dHdv");
+    std::fs::remove_file(&file).unwrap();
+    let err = fetch(&client, &url, 0).await.unwrap_err();
+    assert_eq!(err.stage, Stage::Config);
+    assert!(err.to_string().contains("unable to read password file"), "{err}");
+}
+
+#[tokio::test]
+async fn bearer_tokens_stay_with_the_host_first_asked() {
+    let other = serve(router(), ServerOptions::default()).await;
+    let target = format!("http://{}/auth", other.address);
+    let router = router().route(
+        "/away",
+        get(move || async move { (http::StatusCode::FOUND, [("location", target)], "") }),
+    );
+    let server = serve(router, ServerOptions::default()).await;
+    let authorization =
+        gauntlet_net::config::Authorization::bearer(Secret::new("token"), String::new());
+    let config =
+        HttpClientConfig { authorization: Some(authorization), ..HttpClientConfig::default() };
+    let client = client(&config);
+    let base = format!("http://{}", server.address);
+    assert_eq!(fetch(&client, &format!("{base}/auth"), 0).await.unwrap(), "Bearer token");
+    assert_eq!(fetch(&client, &format!("{base}/away"), 0).await.unwrap(), "");
+}
