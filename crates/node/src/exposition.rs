@@ -40,6 +40,9 @@ pub struct Exposition {
     problem: Option<Failure>,
 }
 
+/// One line of a compound metric: name suffix, extra label, value.
+pub(crate) type Part<'a> = (&'a str, Option<(&'a str, &'a str)>, f64);
+
 #[derive(Clone, Copy, Debug)]
 struct Meta {
     name: (u32, u32),
@@ -128,7 +131,7 @@ impl Exposition {
         &mut self,
         family: Family,
         labels: &[(&str, &str)],
-        parts: &[(&str, Option<(&str, &str)>, f64)],
+        parts: &[Part<'_>],
     ) {
         let start = self.lines.len() as u32;
         let mut key = (0, 0);

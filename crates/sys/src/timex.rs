@@ -26,11 +26,7 @@ pub struct Timex {
 }
 
 /// Reads the state without changing it; needs no rights.
-#[expect(
-    unsafe_code,
-    clippy::unnecessary_cast,
-    reason = "libc has no safe adjtimex; field widths differ by platform"
-)]
+#[expect(unsafe_code, reason = "libc has no safe adjtimex")]
 pub fn read() -> io::Result<Timex> {
     // SAFETY: timex is plain integers, for which all zero bytes are a valid value.
     let mut t: libc::timex = unsafe { std::mem::zeroed() };

@@ -113,9 +113,9 @@ const PROC: [(&str, &str); 16] = [
 impl Collector for Netdev {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         if self.use_netlink {
-            self.from_netlink(env, out)?;
+            self.show_netlink(env, out)?;
         } else {
-            self.from_proc(env, out)?;
+            self.show_proc(env, out)?;
         }
         if self.addresses {
             self.address_info(out)?;
@@ -125,7 +125,7 @@ impl Collector for Netdev {
 }
 
 impl Netdev {
-    fn from_netlink(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
+    fn show_netlink(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         let messages = self
             .netlink
             .dump(netlink::GET_LINK, &[0; netlink::LINK_HEADER])
@@ -154,7 +154,7 @@ impl Netdev {
         Ok(())
     }
 
-    fn from_proc(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
+    fn show_proc(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         let path = env.proc("net/dev");
         let bytes = env.read(&path).map_err(|e| Failure::io(&path, e))?;
         let devices = parse(bytes).map_err(|e| e.at(&path))?;

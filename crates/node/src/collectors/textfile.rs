@@ -186,7 +186,7 @@ fn put(
             }
             let bounds: Vec<String> =
                 parts.iter().map(|(bound, _)| crate::number::text(*bound)).collect();
-            let mut lines: Vec<(&str, Option<(&str, &str)>, f64)> = bounds
+            let mut lines: Vec<crate::exposition::Part<'_>> = bounds
                 .iter()
                 .zip(&parts)
                 .map(|(bound, (_, value))| (suffix, Some((label, bound.as_str())), *value))

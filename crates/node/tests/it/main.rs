@@ -1,4 +1,11 @@
-//! Tests of the node collectors against upstream's expected output, and on this host.
+//! Tests of the node collectors: upstream's recorded output, upstream's smaller cases, trees of our own, and this host.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests may panic and print"
+)]
 
+mod cases;
 mod golden;
 mod live;
+mod own;

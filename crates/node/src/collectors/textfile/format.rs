@@ -69,6 +69,9 @@ fn comment_line(
         return Err(scan::bad("a metric name", name));
     }
     if word == "HELP" {
+        if rest.trim_matches([' ', '\t']).is_empty() {
+            return Ok(()); // counts as no help
+        }
         let family = entry(families, name, Kind::Untyped);
         if family.help.is_some() {
             return Err(Malformed(format!("second HELP line for metric name {name:?}")));
@@ -100,7 +103,7 @@ fn sample_line(
     families: &mut BTreeMap<String, Family>,
     typed: &BTreeMap<String, Kind>,
 ) -> Result<(), Malformed> {
-    let end = line.find(|c: char| c == '{' || c == ' ' || c == '\t').unwrap_or(line.len());
+    let end = line.find(['{', ' ', '\t']).unwrap_or(line.len());
     let (name, rest) = line.split_at(end);
     if !is_name(name, true) {
         return Err(scan::bad("a metric name", name));
