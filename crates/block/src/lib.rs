@@ -5,6 +5,7 @@
 
 mod block;
 pub mod compact;
+pub mod downsample;
 mod error;
 pub mod fuzz;
 pub mod index;

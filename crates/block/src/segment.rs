@@ -243,6 +243,11 @@ impl SegmentWriter {
         Ok(chunk_ref)
     }
 
+    /// Segments begun so far.
+    pub fn segment_count(&self) -> usize {
+        self.segments
+    }
+
     /// Bytes of the largest chunk with its frame.
     pub fn largest_chunk(&self) -> u64 {
         self.largest_chunk

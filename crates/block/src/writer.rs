@@ -11,7 +11,7 @@ use gauntlet_runtime::Fs;
 use crate::BlockError;
 use crate::index::{ChunkMeta, INDEX_FILE, IndexWriter};
 use crate::meta::{BlockMeta, BlockStats};
-use crate::segment::{CHUNKS_FOLDER, SEGMENT_BYTES, SegmentWriter};
+use crate::segment::{CHUNKS_FOLDER, SEGMENT_BYTES, SegmentWriter, segment_name};
 use crate::tombstones::Tombstones;
 
 /// Ends the name of a folder that is being written; such folders are removed on start.
@@ -133,6 +133,24 @@ impl BlockWriter {
     /// Statistics so far.
     pub fn stats(&self) -> &BlockStats {
         &self.meta.stats
+    }
+
+    /// The meta to be written. Statistics are counted in it as series are added.
+    pub fn meta_mut(&mut self) -> &mut BlockMeta {
+        &mut self.meta
+    }
+
+    /// Names of the segments begun so far.
+    pub fn segment_files(&self) -> Vec<String> {
+        let segments = self.parts.as_ref().map_or(0, |(_, segments)| segments.segment_count());
+        (0..segments).map(segment_name).collect()
+    }
+
+    /// Bytes of the largest series entry and the largest chunk so far, with their frames.
+    pub fn largest_entries(&self) -> (u64, u64) {
+        self.parts
+            .as_ref()
+            .map_or((0, 0), |(index, segments)| (index.largest_series(), segments.largest_chunk()))
     }
 
     /// Makes the block durable and visible. `None`, and nothing left on disk, where it holds no samples.
