@@ -10,6 +10,8 @@ use gauntlet_net::config::join_dir;
 use gauntlet_scrape::config::{Escaping, ScrapeGlobals};
 use gauntlet_yaml::{Context, FromYaml, Kind, MapBuilder, Mapping, Node, Scalar, ToYaml, Value};
 
+use crate::env::{Env, expand};
+
 /// What holds for all jobs and rules unless they say otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlobalConfig {
@@ -21,6 +23,8 @@ pub struct GlobalConfig {
     pub query_log_file: String,
     /// Added to everything that leaves this instance; variables expanded.
     pub external_labels: Labels,
+    /// The same for the echo, which also shows labels that came out empty.
+    pub(crate) external_labels_text: BTreeMap<String, String>,
 }
 
 impl GlobalConfig {
@@ -35,6 +39,7 @@ impl GlobalConfig {
             rule_query_offset: Duration::ZERO,
             query_log_file: String::new(),
             external_labels: Labels::empty(),
+            external_labels_text: BTreeMap::new(),
         }
     }
 
@@ -45,7 +50,7 @@ impl GlobalConfig {
         if evaluation_interval.is_zero() {
             evaluation_interval = Duration::from_secs(60);
         }
-        let external_labels = map
+        let external_labels_text = map
             .node("external_labels")
             .and_then(|node| {
                 cx.in_key("external_labels", |cx| {
@@ -57,10 +62,19 @@ impl GlobalConfig {
             evaluation_interval,
             rule_query_offset: map.take_default(cx, "rule_query_offset"),
             query_log_file: map.take_default(cx, "query_log_file"),
-            external_labels,
+            external_labels: Labels::from_pairs(&external_labels_text),
+            external_labels_text,
             scrape,
         };
         map.finish(cx).then_some(global)
+    }
+
+    /// Puts variables into external labels; unset ones are added to `missing`.
+    pub(crate) fn expand(&mut self, env: &dyn Env, missing: &mut Vec<String>) {
+        for value in self.external_labels_text.values_mut() {
+            *value = expand(value, env, missing);
+        }
+        self.external_labels = Labels::from_pairs(&self.external_labels_text);
     }
 
     pub(crate) fn set_directory(&mut self, dir: &str) {
@@ -70,7 +84,11 @@ impl GlobalConfig {
 }
 
 /// Label names and values, each checked.
-fn read_labels(node: Node<'_>, cx: &mut Context, scheme: NameScheme) -> Option<Labels> {
+fn read_labels(
+    node: Node<'_>,
+    cx: &mut Context,
+    scheme: NameScheme,
+) -> Option<BTreeMap<String, String>> {
     let before = cx.len();
     // Bytes that are no UTF-8 get upstream's words; the ordinary reading would only call them unreadable.
     for (name, value) in node.pairs() {
@@ -91,7 +109,7 @@ fn read_labels(node: Node<'_>, cx: &mut Context, scheme: NameScheme) -> Option<L
     for name in pairs.keys().filter(|name| !scheme.is_label_name(name)) {
         cx.problem(node.position(), format!("{name:?} is not a valid label name"));
     }
-    Some(Labels::from_pairs(pairs))
+    Some(pairs)
 }
 
 impl ToYaml for GlobalConfig {
@@ -100,7 +118,6 @@ impl ToYaml for GlobalConfig {
         let limits = &scrape.limits;
         let body = limits.body_size_limit;
         let offset = self.rule_query_offset;
-        let labels: BTreeMap<&str, &str> = self.external_labels.iter().collect();
         MapBuilder::new()
             .put("scrape_interval", scrape.scrape_interval)
             .put("scrape_timeout", scrape.scrape_timeout)
@@ -109,7 +126,7 @@ impl ToYaml for GlobalConfig {
             .put_some("rule_query_offset", (!offset.is_zero()).then_some(offset))
             .put_nonzero("query_log_file", &self.query_log_file)
             .put_nonzero("scrape_failure_log_file", &scrape.scrape_failure_log_file)
-            .put_nonzero("external_labels", labels)
+            .put_nonzero("external_labels", &self.external_labels_text)
             .put_some("body_size_limit", (body != ByteSize(0)).then_some(body))
             .put_nonzero("sample_limit", limits.sample_limit)
             .put_nonzero("target_limit", limits.target_limit)

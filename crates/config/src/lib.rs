@@ -6,6 +6,7 @@
 mod alerting;
 mod env;
 mod errors;
+pub mod fuzz;
 mod global;
 mod job;
 mod load;

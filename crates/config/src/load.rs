@@ -5,11 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gauntlet_discovery::glob;
-use gauntlet_model::Labels;
 use gauntlet_scrape::config::ScrapeGlobals;
 use gauntlet_yaml::{Context, Dialect, Document, Mapping};
 
-use crate::env::{Env, expand};
+use crate::env::Env;
 use crate::errors::{ConfigError, ConfigErrors};
 use crate::{Config, ScrapeJob};
 
@@ -95,10 +94,7 @@ impl Config {
         };
         let mut config = cx.finish(config).map_err(wrong)?;
         let mut missing = Vec::new();
-        let labels = &config.global.external_labels;
-        config.global.external_labels = Labels::from_pairs(
-            labels.iter().map(|(n, v)| (n.to_owned(), expand(v, env, &mut missing))),
-        );
+        config.global.expand(env, &mut missing);
         let warnings =
             missing.into_iter().map(|name| format!("empty environment variable {name}")).collect();
         Ok((config, warnings))

@@ -25,6 +25,14 @@ pub enum SdConfig {
 }
 
 impl SdConfig {
+    /// The key it was configured under.
+    fn key(&self) -> &'static str {
+        match self {
+            Self::Static(_) => "static_configs",
+            Self::Described { schema, .. } => schema.key,
+        }
+    }
+
     /// The kind's name: `consul`, `file`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -67,6 +75,7 @@ impl SdConfigs {
             }
             configs.push(SdConfig::Static(groups));
         }
+        configs.sort_by_key(SdConfig::key);
         Self(configs)
     }
 

@@ -1,8 +1,26 @@
 //! Finding targets: what a configuration says to find, the discoverers that find it, and the manager that runs them.
+//!
+//! The way: [`SdConfigs`] are read from YAML; [`Manager`] turns them into running [`Discoverer`]s and publishes
+//! [`TargetSets`]. Relabelling and scraping of what is found are the scraper's. All 37 kinds are read and checked; `static`,
+//! `file`, `http`, `dns` and `consul` can run.
 
 pub mod config;
+pub mod deps;
+pub mod discoverer;
+pub mod fetch;
 pub mod glob;
 pub mod group;
+pub mod manager;
+pub mod parse;
+
+mod consul;
+pub mod dns;
+mod file;
+mod fixed;
+mod http;
 
 pub use config::{SdConfig, SdConfigs};
+pub use deps::{Clients, Deps, Metrics, NetworkClients};
+pub use discoverer::{Discoverer, StartError, Updates};
 pub use group::{ADDRESS_LABEL, TargetGroup};
+pub use manager::{Manager, ManagerHandle, ManagerOptions, TargetSets};

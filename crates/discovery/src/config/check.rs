@@ -413,6 +413,14 @@ pub(super) fn outscale(fields: &Fields) -> Checked {
     one_secret_key(fields)
 }
 
+/// The endpoint of a region.
+pub(super) fn outscale_endpoint(fields: &Fields) -> String {
+    match fields.str("region") {
+        "" => String::new(),
+        region => format!("https://api.{region}.outscale.com/api/v1"),
+    }
+}
+
 pub(super) fn ovhcloud(fields: &Fields) -> Checked {
     require(fields, "endpoint", "endpoint can not be empty")?;
     require(fields, "application_key", "application key can not be empty")?;

@@ -23,6 +23,7 @@ pub enum Value {
     Http(Box<HttpClientConfig>),
     Section(Fields),
     Sections(Vec<Fields>),
+    Unused,
 }
 
 /// All fields of a kind, in the order of its schema.
@@ -38,7 +39,8 @@ impl Fields {
         let mut map = Mapping::read(node, schema.go_type, cx)?;
         let before = cx.len();
         let values = schema.fields.iter().map(|field| read_value(field, &mut map, cx)).collect();
-        let fields = Self { schema, values };
+        let mut fields = Self { schema, values };
+        fields.derive();
         let position = map.position();
         let known = map.finish(cx);
         if cx.len() == before
@@ -48,6 +50,17 @@ impl Fields {
             return None;
         }
         known.then_some(fields)
+    }
+
+    /// Fills in the texts that follow from other fields.
+    fn derive(&mut self) {
+        for (at, field) in self.schema.fields.iter().enumerate() {
+            if let FieldKind::Derived(derive) = &field.kind
+                && matches!(&self.values[at], Value::Str(text) if text.is_empty())
+            {
+                self.values[at] = Value::Str(derive(self));
+            }
+        }
     }
 
     /// A section's value where nothing is written.
@@ -160,7 +173,11 @@ fn read_value(field: &Field, map: &mut Mapping<'_>, cx: &mut Context) -> Value {
     let key = field.key;
     match &field.kind {
         FieldKind::Str(default) => Value::Str(map.take_or(cx, key, (*default).to_owned())),
-        FieldKind::Path => Value::Str(map.take_default(cx, key)),
+        FieldKind::Path | FieldKind::Derived(_) => Value::Str(map.take_default(cx, key)),
+        FieldKind::Unused => {
+            let _ = map.node(key);
+            Value::Unused
+        }
         FieldKind::Word { default, words, unknown } => {
             let word: Option<String> = map.take(cx, key);
             if let Some(word) = &word
@@ -215,7 +232,8 @@ fn default_value(field: &Field) -> Value {
         FieldKind::Str(default) | FieldKind::Word { default, .. } => {
             Value::Str((*default).to_owned())
         }
-        FieldKind::Path => Value::Str(String::new()),
+        FieldKind::Path | FieldKind::Derived(_) => Value::Str(String::new()),
+        FieldKind::Unused => Value::Unused,
         FieldKind::Secret => Value::Secret(Secret::default()),
         FieldKind::Int(default) => Value::Int(*default),
         FieldKind::Bool(default) => Value::Bool(*default),
@@ -268,6 +286,7 @@ fn zero_of(value: &Value) -> Value {
             values: section.values.iter().map(zero_of).collect(),
         }),
         Value::Sections(_) => Value::Sections(Vec::new()),
+        Value::Unused => Value::Bool(false),
     }
 }
 
@@ -286,6 +305,7 @@ impl ToYaml for Value {
             Self::Http(http) => http.to_yaml(),
             Self::Section(section) => section.to_yaml(),
             Self::Sections(sections) => sections.to_yaml(),
+            Self::Unused => gauntlet_yaml::Value::Null,
         }
     }
 }

@@ -35,6 +35,10 @@ pub(super) struct Field {
 #[derive(Debug)]
 pub(super) enum FieldKind {
     Str(&'static str),
+    /// Text that, if not written, follows from the other fields.
+    Derived(fn(&Fields) -> String),
+    /// A field of upstream's struct that nothing reads; printed as null.
+    Unused,
     /// A file's name, relative to the configuration.
     Path,
     /// Files' names.

@@ -150,6 +150,7 @@ static DIGITALOCEAN: Schema = Schema {
                 unknown: "unknown DigitalOcean SD role \"{}\"",
             },
         ),
+        Field::new("httpclient", FieldKind::Unused),
     ],
     check: check::none,
 };
@@ -577,7 +578,7 @@ static OUTSCALE: Schema = Schema {
     key: "outscale_sd_configs",
     go_type: "outscale.plain",
     fields: &[
-        Field::str("endpoint", "").omit(),
+        Field::new("endpoint", FieldKind::Derived(check::outscale_endpoint)).omit(),
         Field::str("region", "eu-west-2"),
         Field::str("access_key", ""),
         Field::secret("secret_key"),
