@@ -3,6 +3,7 @@
 //! A rule is compiled once (regex, templates, what to validate) and works on a [`LabelsBuilder`] in place. Whole chains tell
 //! which rule dropped a target.
 
+pub mod fuzz;
 mod rule;
 mod yaml;
 

@@ -1,5 +1,6 @@
 //! The whole configuration against the peer's own files and answers.
 
+mod broken;
 mod conformance;
 mod echo;
 mod errors;

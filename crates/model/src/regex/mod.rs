@@ -8,6 +8,7 @@
 mod anchored;
 mod class;
 mod expand;
+pub mod fuzz;
 mod lower;
 mod parse;
 #[cfg(test)]

@@ -48,3 +48,37 @@ fn deep_patterns_neither_crash_nor_hang() {
     assert!(AnchoredRegex::new("((a{30}){30}){2}").is_err());
     assert!(Regex::new(&"(?i)[a-z]{1000}".repeat(2)).is_ok());
 }
+
+#[test]
+fn corpus_of_odd_patterns_holds() {
+    let corpus = [
+        "a|b|c\nb",
+        "(a*)*\naaa",
+        "(?i)k+\nK",
+        ".*x.*\naxb",
+        "a.+b\na\u{e9}b",
+        "(?s).\n\n",
+        "[^a]\n\u{fffd}",
+        "\\Qa.b\\E\na.b",
+        "x{2,3}?\nxx",
+        "(|a)+\naa",
+        "a**\n",
+        "[[:^word:]]\n-",
+        "(?P<n>a)(?P<n>b)?\na",
+        "^$\n",
+        "\\b\na b",
+        "é{2}\néé",
+        "a{,5}\na{,5}",
+        "(?U)a+\naa",
+        "\\pL\\PL\na1",
+    ];
+    for text in corpus {
+        super::fuzz::check(text.as_bytes());
+        for at in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[at] ^= 0x11;
+            super::fuzz::check(&bytes);
+            super::fuzz::check(&text.as_bytes()[..at]);
+        }
+    }
+}

@@ -148,3 +148,14 @@ fn hashmod_vectors_are_equal() {
     println!("hashes.json hashmod: {checked} checked");
     assert!(checked > 50);
 }
+
+#[test]
+fn corpus_of_odd_rules_holds() {
+    let text = "r:\n- {source_labels: [a, b], regex: '(.*);(.*)', target_label: '${1}', replacement: '$2'}\n- {action: labelmap, regex: '(.)', replacement: 'x_$1'}\n- {action: hashmod, source_labels: [a], modulus: 3, target_label: m}\n- {action: keepequal, source_labels: [a], target_label: b}\n";
+    for at in 0..text.len() {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[at] ^= 0x13;
+        fuzz::check(&bytes);
+        fuzz::check(&text.as_bytes()[..at]);
+    }
+}
