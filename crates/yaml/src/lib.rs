@@ -9,6 +9,7 @@ mod context;
 mod decode;
 mod document;
 mod emit;
+pub mod fuzz;
 mod mapping;
 mod scalar;
 mod value;
