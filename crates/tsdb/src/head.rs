@@ -3,9 +3,10 @@
 //! Locks, in the order in which they are taken: a shard's *commit* lock (held by a commit from log to memory, so that the log's
 //! order is the memory's), the *index*, the *gate*, a shard's *data*. A reader holds index and gate shared while it copies what
 //! its series have; a commit that touches several shards holds the gate alone, one that touches one shard holds that shard: so a
-//! reader sees each commit whole or not at all. Leaves out blocks and retention (`db`).
+//! reader sees each commit whole or not at all. Leaves out blocks and retention ([`crate::db`]).
 
 mod appender;
+mod blocks;
 mod cells;
 pub(crate) mod chunk_files;
 mod exemplars;
@@ -31,7 +32,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use gauntlet_model::{Labels, Timestamp};
 use gauntlet_runtime::Fs;
-use gauntlet_storage::AppendError;
+use gauntlet_storage::{AppendError, TimeRange};
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::Result;
@@ -44,11 +45,12 @@ use self::index::{Full, Index, Place};
 use self::shard::{Bounds, Cutting, ShardData};
 
 pub use self::appender::HeadAppender;
+pub(crate) use self::blocks::block_error;
 pub use self::chunk_files::check_bytes as check_head_chunk_bytes;
 pub use self::exemplars::SeriesExemplars;
 pub use self::memory::MemoryBreakdown;
 pub use self::replay::ReplayStats;
-pub use self::stats::{Cardinality, HeadStats};
+pub use self::stats::{Cardinalities, Cardinality, HeadStats};
 
 /// Shards of a head. More than threads, so that targets spread; few enough that a reader may visit all.
 pub(crate) const SHARDS: usize = 16;
@@ -109,8 +111,26 @@ impl Head {
         fs: &Arc<dyn Fs>,
         min_valid: Timestamp,
     ) -> Result<(Self, ReplayStats)> {
+        let (mut head, stats) = Self::open_read_only(dir, options, fs, min_valid)?;
+        let page = crate::wal::format::PAGE_BYTES as u64;
+        let segment_bytes = options.wal_segment_bytes.next_multiple_of(page);
+        let wal_options = WalOptions { segment_bytes, compression: options.wal_compression };
+        head.wal = Some(Wal::open(Arc::clone(fs), &dir.join("wal"), wal_options)?);
+        if options.out_of_order_window_ms > 0 || fs.exists(&dir.join("wbl")) {
+            head.wbl = Some(Wal::open(Arc::clone(fs), &dir.join("wbl"), wal_options)?);
+        }
+        Ok((head, stats))
+    }
+
+    /// Replays without opening the log for writing; what is appended is not logged.
+    pub fn open_read_only(
+        dir: &Path,
+        options: &Options,
+        fs: &Arc<dyn Fs>,
+        min_valid: Timestamp,
+    ) -> Result<(Self, ReplayStats)> {
         let (files, found, damage) = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
-        let mut head = Self {
+        let head = Self {
             options: options.clone(),
             fs: Arc::clone(fs),
             index: RwLock::new(Index::new()),
@@ -130,22 +150,12 @@ impl Head {
             counters: Counters::default(),
         };
         let stats = head.replay(dir, found, damage)?;
-        let segment_bytes =
-            options.wal_segment_bytes.next_multiple_of(crate::wal::format::PAGE_BYTES as u64);
-        let wal_options = WalOptions { segment_bytes, compression: options.wal_compression };
-        head.wal = Some(Wal::open(Arc::clone(fs), &dir.join("wal"), wal_options)?);
-        if options.out_of_order_window_ms > 0 || fs.exists(&dir.join("wbl")) {
-            head.wbl = Some(Wal::open(Arc::clone(fs), &dir.join("wbl"), wal_options)?);
-        }
         Ok((head, stats))
     }
 
     /// A head without a log, for measuring and for building blocks.
     pub fn open_unlogged(dir: &Path, options: &Options, fs: &Arc<dyn Fs>) -> Result<Self> {
-        let (mut head, _) = Self::open(dir, options, fs, Timestamp::MIN)?;
-        head.wal = None;
-        head.wbl = None;
-        Ok(head)
+        Ok(Self::open_read_only(dir, options, fs, Timestamp::MIN)?.0)
     }
 
     /// The log, if there is one.
@@ -186,10 +196,23 @@ impl Head {
     /// Makes all that was committed durable, and writes out full chunks.
     pub fn sync(&self) -> Result<()> {
         self.files.sync();
-        for log in self.wal.iter().chain(&self.wbl) {
-            log.sync()?;
-        }
-        Ok(())
+        self.sync_logs()
+    }
+
+    /// Makes what was logged durable.
+    pub fn sync_logs(&self) -> Result<()> {
+        self.wal.iter().chain(&self.wbl).try_for_each(Wal::sync)
+    }
+
+    /// Bytes of head chunk files.
+    pub fn chunk_files_bytes(&self) -> u64 {
+        self.files.size_bytes().0
+    }
+
+    /// Whether there may be samples in the range.
+    pub fn may_have(&self, range: TimeRange) -> bool {
+        self.min_time() <= self.max_time() && range.overlaps(self.min_time(), self.max_time())
+            || self.has_late()
     }
 
     fn bounds(&self) -> Bounds {

@@ -7,8 +7,8 @@
 //! [`Index::rebuilt`] makes a new index of the living.
 
 use foldhash::fast::FixedState;
+use gauntlet_model::Labels;
 use gauntlet_model::labels::METRIC_NAME;
-use gauntlet_model::{Labels, Matcher};
 use hashbrown::{HashMap, HashTable};
 
 use super::pairs::{NameId, PairId, Pairs};
@@ -80,10 +80,6 @@ impl Index {
 
     pub(crate) fn place(&self, id: SeriesId) -> Place {
         self.places[id as usize]
-    }
-
-    pub(crate) fn set_place(&mut self, id: SeriesId, place: Place) {
-        self.places[id as usize] = place;
     }
 
     pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesId> {
@@ -181,6 +177,39 @@ impl Index {
         own.iter().chain(base).find(|pair| self.pairs.name_of(**pair) == name).copied()
     }
 
+    /// Living ids in order of label set. Compares numbers: pairs are ranked by name and value once.
+    pub(crate) fn sorted_ids(&self) -> Vec<SeriesId> {
+        let mut by_text: Vec<PairId> = (0..self.pairs.len() as PairId).collect();
+        by_text.sort_unstable_by_key(|pair| self.pairs.pair(*pair));
+        let mut rank = vec![0u32; by_text.len()];
+        for (position, pair) in by_text.iter().enumerate() {
+            rank[*pair as usize] = position as u32;
+        }
+        let mut ids: Vec<SeriesId> = (0..self.end()).filter(|id| self.place(*id) != DEAD).collect();
+        // Names differ within a set, so ranks ascend with names.
+        ids.sort_unstable_by(|a, b| self.ranks(*a, &rank).cmp(self.ranks(*b, &rank)));
+        ids
+    }
+
+    fn ranks<'a>(&'a self, id: SeriesId, rank: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+        let (base, own) = self.split(id);
+        let mut base = base.iter().map(|pair| rank[*pair as usize]).peekable();
+        let mut own = own.iter().map(|pair| rank[*pair as usize]).peekable();
+        std::iter::from_fn(move || match (base.peek(), own.peek()) {
+            (Some(b), Some(o)) if b < o => base.next(),
+            (Some(_), None) => base.next(),
+            _ => own.next(),
+        })
+    }
+
+    /// The series' pairs in order of name.
+    pub(crate) fn pairs_of(&self, id: SeriesId, out: &mut Vec<PairId>) {
+        let (base, own) = self.split(id);
+        out.clear();
+        out.extend(base.iter().chain(own));
+        out.sort_unstable_by_key(|pair| self.pairs.name(self.pairs.name_of(*pair)));
+    }
+
     /// Base and own pairs.
     pub(crate) fn split(&self, id: SeriesId) -> (&[PairId], &[PairId]) {
         let at = self.words_at[id as usize] as usize;
@@ -223,14 +252,6 @@ impl Index {
     /// Pairs that a living series has.
     pub(crate) fn live_pairs(&self) -> usize {
         (0..self.pairs.len() as PairId).filter(|pair| self.is_alive(*pair)).count()
-    }
-
-    /// Whether all of `matchers` accept the series.
-    pub(crate) fn matches(&self, id: SeriesId, matchers: &[&Matcher]) -> bool {
-        matchers.iter().all(|matcher| {
-            let pair = self.pairs.find_name(&matcher.name).and_then(|n| self.pair_with(id, n));
-            matcher.matches(pair.map_or("", |pair| self.pairs.value(pair)))
-        })
     }
 
     fn sorted_pairs(&self, id: SeriesId) -> impl Iterator<Item = (&str, &str)> {

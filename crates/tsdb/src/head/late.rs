@@ -105,6 +105,16 @@ impl Late {
         }
     }
 
+    /// Number of chunks: those of now, to be dropped later by [`Late::drop_first`].
+    pub(crate) fn chunk_count(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Drops the oldest chunks: they are in a block.
+    pub(crate) fn drop_first(&mut self, chunks: usize) {
+        self.chunks.drain(..chunks.min(self.chunks.len()));
+    }
+
     pub(crate) fn truncate(&mut self, min_t: Timestamp) {
         self.chunks.retain(|chunk| chunk.max_t >= min_t);
         self.samples.retain(|(t, _)| *t >= min_t);

@@ -15,7 +15,7 @@ use gauntlet_storage::{
 
 use super::chunk_files::ChunkFiles;
 use super::exemplars::SeriesExemplars;
-use super::index::{DEAD, Index, SeriesId};
+use super::index::Index;
 use super::samples::{decode_samples, encode_samples};
 use super::shard::{Found, ShardData};
 use super::{Head, SHARDS, ref_of, split_place, split_ref};
@@ -107,7 +107,7 @@ impl Head {
 
     /// Label names of series with chunks in the range that all of `matchers` accept, sorted.
     pub fn label_names_now(&self, matchers: &[Matcher], range: TimeRange) -> Vec<String> {
-        if !self.is_in(range) {
+        if !self.may_have(range) {
             return Vec::new();
         }
         self.index.read().label_names(matchers)
@@ -120,7 +120,7 @@ impl Head {
         matchers: &[Matcher],
         range: TimeRange,
     ) -> Vec<String> {
-        if !self.is_in(range) {
+        if !self.may_have(range) {
             return Vec::new();
         }
         self.index.read().label_values(name, matchers)
@@ -160,17 +160,6 @@ impl Head {
         out
     }
 
-    /// All living series with their references, in order of label set. For writing blocks.
-    pub(crate) fn sorted_series(&self) -> Vec<(Labels, SeriesId)> {
-        let index = self.index.read();
-        let mut all: Vec<(Labels, SeriesId)> = (0..index.end())
-            .filter(|id| index.place(*id) != DEAD)
-            .map(|id| (index.labels(id), id))
-            .collect();
-        all.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        all
-    }
-
     fn labels_of(&self, index: &Index, series: u64) -> Option<Labels> {
         let (shard, number) = split_ref(series)?;
         let data = self.shards[shard].data.read();
@@ -178,14 +167,8 @@ impl Head {
         Some(index.labels(data.series[slot as usize].id))
     }
 
-    fn is_in(&self, range: TimeRange) -> bool {
-        self.window_ms.load(std::sync::atomic::Ordering::Relaxed) > 0
-            || self.min_time() <= self.max_time()
-                && range.overlaps(self.min_time(), self.max_time())
-    }
-
     /// Replaces the chunks from `first` on by what deletions leave of them.
-    fn cut_out(
+    pub(crate) fn cut_out(
         &self,
         spans: &[(Timestamp, Timestamp)],
         range: TimeRange,

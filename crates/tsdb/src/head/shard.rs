@@ -453,6 +453,21 @@ impl ShardData {
         copies: &mut Vec<u8>,
         out: &mut Vec<Found>,
     ) {
+        self.chunks_in_order(slot, range, source, copies, out);
+        if let Some(late) = self.late.get(&slot) {
+            late.chunks(range, source, copies, out);
+        }
+    }
+
+    /// As [`ShardData::chunks`], without late samples.
+    pub(crate) fn chunks_in_order(
+        &self,
+        slot: u32,
+        range: TimeRange,
+        source: u32,
+        copies: &mut Vec<u8>,
+        out: &mut Vec<Found>,
+    ) {
         let before = out.len();
         for closed in self.closed_chunks(slot) {
             let (min_t, place) = (closed.min_t, closed.place);
@@ -492,13 +507,15 @@ impl ShardData {
             let (min_t, max_t) = (series.min_t, series.t);
             out.push(Found::Copied { min_t, max_t, encoding, start, end: copies.len() });
         }
-        if let Some(late) = self.late.get(&slot) {
-            late.chunks(range, source, copies, out);
-        }
     }
 
-    /// Whether the series has a sample, by chunk bounds, in the range.
+    /// Whether the series has a sample, by chunk bounds, in the range; late ones among them.
     pub(crate) fn overlaps(&self, slot: u32, range: TimeRange) -> bool {
+        self.overlaps_in_order(slot, range)
+            || self.late.get(&slot).is_some_and(|late| late.overlaps(range))
+    }
+
+    pub(crate) fn overlaps_in_order(&self, slot: u32, range: TimeRange) -> bool {
         let series = &self.series[slot as usize];
         let open = series.count > 0 || self.histograms.contains_key(&slot);
         open && range.overlaps(series.min_t, series.t)

@@ -12,8 +12,8 @@ use gauntlet_model::{
 };
 use gauntlet_runtime::SystemFs;
 use gauntlet_storage::{
-    AppendError, AppendOptions, Appendable, Appender, DecodeScratch, Queryable, SelectRequest,
-    SeriesSet, TimeRange,
+    AppendError, AppendOptions, Appendable, DecodeScratch, Queryable, SelectRequest, SeriesSet,
+    TimeRange,
 };
 
 use super::{Head, ReplayStats};

@@ -1,14 +1,12 @@
 //! Making the head smaller after its oldest range has become a block: chunks go, then series without any, then parts of the log.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gauntlet_model::Timestamp;
 use tracing::warn;
 
-use super::index::{DEAD, Index};
-use super::{Head, SHARDS, make_ref, split_place, split_ref};
+use super::index::Index;
+use super::{Head, SHARDS, split_place, split_ref};
 use crate::error::Result;
 use crate::wal::checkpoint::{remove_checkpoints_below, write_checkpoint};
 use crate::wal::format::list_segments;
@@ -141,11 +139,11 @@ impl Head {
 
     /// References of all living series.
     #[cfg(test)]
-    pub(crate) fn refs(&self) -> BTreeSet<u64> {
-        let mut out = BTreeSet::new();
+    pub(crate) fn refs(&self) -> std::collections::BTreeSet<u64> {
+        let mut out = std::collections::BTreeSet::new();
         for (shard, state) in self.shards.iter().enumerate() {
             let data = state.data.read();
-            out.extend(data.slots().map(|slot| make_ref(shard, data.series[slot as usize].number)));
+            out.extend(data.slots().map(|slot| super::ref_of(shard, &data, slot)));
         }
         out
     }

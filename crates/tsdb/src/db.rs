@@ -1,0 +1,336 @@
+//! The database: a head and its blocks in one folder, read as one; what turns the one into the others and lets the oldest go.
+//!
+//! Folder: `<ulid>/` blocks, `wal/`, `wbl/`, `chunks_head/`, `snapshots/`, `lock`. A block that cannot be opened is named, left where
+//! it is, and the rest serves. [`Db::compact_tick`] is called about once a minute; the tick itself decides what is due.
+
+mod compact;
+mod query;
+mod read_only;
+mod snapshot;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use gauntlet_block::meta::HINT_OUT_OF_ORDER;
+use gauntlet_block::writer::{CREATION_SUFFIX, DELETION_SUFFIX};
+use gauntlet_block::{BlockMeta, BlockReader, PageCache, Ulid};
+use gauntlet_model::{Matcher, Timestamp};
+use gauntlet_runtime::{Clock, CpuPool, FileLock, Fs};
+use gauntlet_storage::{AppendOptions, Appendable, Appender};
+use parking_lot::{Mutex, RwLock};
+use tracing::{info, warn};
+
+use crate::error::{At as _, Result, TsdbError};
+use crate::head::{Head, ReplayStats};
+use crate::options::{Durability, GROUP_DELAY_MS, Options};
+
+pub use self::read_only::ReadOnlyDb;
+
+/// Pages of block files kept in memory.
+const PAGE_CACHE_BYTES: u64 = 32 << 20;
+
+/// A block that does not serve, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadBlock {
+    pub folder: PathBuf,
+    pub reason: String,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Blocks {
+    /// Ascending by first time.
+    good: Arc<Vec<Arc<BlockReader>>>,
+    bad: Arc<Vec<BadBlock>>,
+}
+
+/// Counts of background work, since the start.
+#[derive(Debug, Default)]
+pub(crate) struct DbCounters {
+    pub(crate) compactions: AtomicU64,
+    pub(crate) compactions_failed: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    pub(crate) reloads_failed: AtomicU64,
+    pub(crate) time_retentions: AtomicU64,
+    pub(crate) size_retentions: AtomicU64,
+}
+
+/// Syncs the log behind commits that did not wait for it. Ends with its sender.
+#[derive(Debug)]
+struct Syncer {
+    stop: Option<Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// A database. Shared behind an `Arc`.
+#[derive(Debug)]
+pub struct Db {
+    dir: PathBuf,
+    options: Options,
+    fs: Arc<dyn Fs>,
+    clock: Arc<dyn Clock>,
+    head: Arc<Head>,
+    blocks: RwLock<Blocks>,
+    cache: Arc<PageCache>,
+    pool: Option<CpuPool>,
+    /// One background change at a time.
+    changing: Mutex<()>,
+    auto_compaction: AtomicBool,
+    counters: DbCounters,
+    replay: ReplayStats,
+    syncer: Mutex<Option<Syncer>>,
+    lock: Mutex<Option<Box<dyn FileLock>>>,
+}
+
+impl Db {
+    /// Opens the database in `dir`, made if missing: takes the lock, loads blocks, replays the log.
+    pub fn open(
+        dir: &Path,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        fs: Arc<dyn Fs>,
+    ) -> Result<Self> {
+        fs.create_dir_all(dir).at("creating", dir)?;
+        let lock = if options.no_lockfile { None } else { Some(take_lock(&*fs, dir)?) };
+        remove_unfinished(&*fs, dir)?;
+        let cache = PageCache::new(PAGE_CACHE_BYTES);
+        let blocks = load_blocks(&fs, dir, &cache, &[])?;
+        let min_valid = end_of_ordered(&blocks.good).unwrap_or(Timestamp::MIN);
+        let (head, replay) = Head::open(dir, &options, &fs, min_valid)?;
+        let head = Arc::new(head);
+        info!(
+            component = "tsdb",
+            blocks = blocks.good.len(),
+            series = replay.series,
+            samples = replay.samples,
+            damages = replay.damages,
+            "opened"
+        );
+        let syncer = (options.durability == Durability::Group).then(|| Syncer::start(&head));
+        Ok(Self {
+            dir: dir.to_owned(),
+            options,
+            fs,
+            clock,
+            head,
+            blocks: RwLock::new(blocks),
+            cache,
+            pool: None,
+            changing: Mutex::new(()),
+            auto_compaction: AtomicBool::new(true),
+            counters: DbCounters::default(),
+            replay,
+            syncer: Mutex::new(syncer),
+            lock: Mutex::new(lock),
+        })
+    }
+
+    /// Selections run on this pool instead of on their caller's thread.
+    #[must_use]
+    pub fn with_pool(mut self, pool: CpuPool) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub fn head(&self) -> &Arc<Head> {
+        &self.head
+    }
+
+    /// What the replay at opening found.
+    pub fn replay_stats(&self) -> &ReplayStats {
+        &self.replay
+    }
+
+    /// Blocks that serve, ascending by first time.
+    pub fn blocks(&self) -> Arc<Vec<Arc<BlockReader>>> {
+        Arc::clone(&self.blocks.read().good)
+    }
+
+    /// Blocks that do not serve.
+    pub fn bad_blocks(&self) -> Arc<Vec<BadBlock>> {
+        Arc::clone(&self.blocks.read().bad)
+    }
+
+    /// Metas of the blocks that serve.
+    pub fn block_metas(&self) -> Vec<BlockMeta> {
+        self.blocks().iter().map(|block| block.meta()).collect()
+    }
+
+    /// The least time of any sample, `None` while there is none.
+    pub fn start_time(&self) -> Option<Timestamp> {
+        let first = self.blocks().first().map(|block| block.meta().min_time);
+        let head = (self.head.min_time() <= self.head.max_time()).then(|| self.head.min_time());
+        first.into_iter().chain(head).min()
+    }
+
+    /// Switches compaction by [`Db::compact_tick`] off and on (a shipper may want to see every block).
+    pub fn set_auto_compaction(&self, on: bool) {
+        self.auto_compaction.store(on, Ordering::Release);
+    }
+
+    /// Sets what a reloaded configuration may change.
+    pub fn apply_config(&self, out_of_order_window_ms: i64, max_exemplars: usize) {
+        self.head.set_out_of_order_window(out_of_order_window_ms);
+        self.head.set_max_exemplars(max_exemplars);
+    }
+
+    /// Deletes samples with `min_t <= t <= max_t` of matching series. They are hidden at once and gone from disk later.
+    pub fn delete(&self, matchers: &[Matcher], min_t: Timestamp, max_t: Timestamp) -> Result<()> {
+        let _changing = self.changing.lock();
+        for block in self.blocks().iter() {
+            if block.meta().overlaps(min_t, max_t) {
+                block
+                    .delete(matchers, min_t, max_t)
+                    .map_err(|e| TsdbError::Block(e.to_string()))?;
+            }
+        }
+        if self.head.min_time() <= max_t {
+            self.head.delete(matchers, min_t, max_t)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of blocks, log and head chunk files.
+    pub fn size_bytes(&self) -> u64 {
+        let blocks: u64 = self.blocks().iter().map(|block| block.size_bytes()).sum();
+        let log = self.head.wal().and_then(|wal| wal.size_bytes().ok()).unwrap_or(0);
+        blocks + log + self.head.chunk_files_bytes()
+    }
+
+    /// Stops writing: what was committed is made durable, the lock is given up. Readers may go on.
+    pub fn close(&self) -> Result<()> {
+        let _changing = self.changing.lock();
+        self.syncer.lock().take();
+        let synced = self.head.sync();
+        self.lock.lock().take();
+        synced
+    }
+
+    /// The database's counts of background work.
+    pub(crate) fn counters(&self) -> &DbCounters {
+        &self.counters
+    }
+
+    fn new_ulid(&self) -> Ulid {
+        use std::hash::BuildHasher as _;
+        let random = |salt: u8| u128::from(std::hash::RandomState::new().hash_one(salt));
+        let now = u64::try_from(self.clock.now_ms()).unwrap_or(0);
+        Ulid::from_parts(now, random(0) << 64 | random(1))
+    }
+}
+
+impl Appendable for Db {
+    fn appender(&self, options: AppendOptions) -> Box<dyn Appender + '_> {
+        self.head.appender(options)
+    }
+}
+
+impl Drop for Db {
+    fn drop(&mut self) {
+        if let Err(err) = self.close() {
+            warn!(component = "tsdb", %err, "closing failed");
+        }
+    }
+}
+
+impl Syncer {
+    fn start(head: &Arc<Head>) -> Self {
+        let (stop, stopped) = channel::<()>();
+        let head = Arc::downgrade(head);
+        let delay = Duration::from_millis(GROUP_DELAY_MS / 2);
+        let run = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(delay) {
+                let Some(head) = head.upgrade() else { return };
+                if let Err(err) = head.sync_logs() {
+                    warn!(component = "tsdb", %err, "syncing the log failed; no more writes are taken");
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("wal-sync".to_owned()).spawn(run);
+        Self { stop: Some(stop), thread: thread.ok() }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!(component = "tsdb", "the syncing thread panicked");
+        }
+    }
+}
+
+fn take_lock(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn FileLock>> {
+    let path = dir.join("lock");
+    fs.lock(&path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::WouldBlock => TsdbError::Locked(format!("lock DB directory: {source}")),
+        _ => TsdbError::Io { action: "locking", path, source },
+    })
+}
+
+/// Removes what an interrupted write or removal of a block left.
+fn remove_unfinished(fs: &dyn Fs, dir: &Path) -> Result<()> {
+    for entry in fs.list(dir).at("listing", dir)? {
+        let unfinished =
+            entry.name.ends_with(CREATION_SUFFIX) || entry.name.ends_with(DELETION_SUFFIX);
+        if entry.is_dir && unfinished {
+            let path = dir.join(&entry.name);
+            fs.remove_dir_all(&path).at("removing", &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens the blocks in a folder; those of `loaded` are taken over.
+fn load_blocks(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    cache: &Arc<PageCache>,
+    loaded: &[Arc<BlockReader>],
+) -> Result<Blocks> {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for entry in fs.list(dir).at("listing", dir)? {
+        if !entry.is_dir || entry.name.parse::<Ulid>().is_err() {
+            continue;
+        }
+        let folder = dir.join(&entry.name);
+        if let Some(block) = loaded.iter().find(|block| block.folder() == folder) {
+            good.push(Arc::clone(block));
+            continue;
+        }
+        match BlockReader::open(fs, &folder, cache) {
+            Ok(block) => good.push(block),
+            Err(err) => {
+                warn!(component = "tsdb", block = %folder.display(), %err, "block does not serve");
+                bad.push(BadBlock { folder, reason: err.to_string() });
+            }
+        }
+    }
+    good.sort_by_cached_key(|block| {
+        let meta = block.meta();
+        (meta.min_time, meta.max_time, meta.ulid)
+    });
+    Ok(Blocks { good: Arc::new(good), bad: Arc::new(bad) })
+}
+
+/// End of the newest block of in-order samples.
+fn end_of_ordered(blocks: &[Arc<BlockReader>]) -> Option<Timestamp> {
+    let metas = blocks.iter().map(|block| block.meta());
+    metas
+        .filter(|meta| !meta.compaction.has_hint(HINT_OUT_OF_ORDER))
+        .map(|meta| meta.max_time)
+        .max()
+}

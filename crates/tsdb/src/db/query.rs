@@ -1,0 +1,133 @@
+//! Reading head and blocks as one.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use gauntlet_block::BlockReader;
+use gauntlet_model::Timestamp;
+use gauntlet_storage::{
+    LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet, TimeRange,
+    merge_sets,
+};
+
+use super::Db;
+use crate::head::Head;
+
+/// What a query reads from: fixed at its start.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) head: Option<Arc<Head>>,
+    pub(crate) blocks: Vec<Arc<BlockReader>>,
+}
+
+impl View {
+    pub(crate) fn new(head: &Arc<Head>, blocks: &[Arc<BlockReader>], range: TimeRange) -> Self {
+        let in_range = |block: &&Arc<BlockReader>| block.meta().overlaps(range.min, range.max);
+        Self {
+            head: head.may_have(range).then(|| Arc::clone(head)),
+            blocks: blocks.iter().filter(in_range).cloned().collect(),
+        }
+    }
+
+    pub(crate) fn select(&self, request: &SelectRequest) -> Result<SeriesSet, QueryError> {
+        let mut sets = Vec::with_capacity(self.blocks.len() + 1);
+        for block in &self.blocks {
+            sets.push(block.select_series(request)?);
+        }
+        if let Some(head) = &self.head {
+            sets.push(head.select_now(request)?);
+        }
+        sets.retain(|set| !set.is_empty() || !set.warnings.is_empty());
+        Ok(if sets.is_empty() { SeriesSet::default() } else { merge_sets(sets) })
+    }
+
+    pub(crate) fn label_names(&self, request: &LabelRequest) -> Result<LabelAnswer, QueryError> {
+        let mut answer = LabelAnswer::default();
+        for block in &self.blocks {
+            answer.values.extend(block.label_names(&request.matchers)?);
+        }
+        if let Some(head) = &self.head {
+            answer.values.extend(head.label_names_now(&request.matchers, request.range));
+        }
+        Ok(limited(answer, request.limit))
+    }
+
+    pub(crate) fn label_values(
+        &self,
+        name: &str,
+        request: &LabelRequest,
+    ) -> Result<LabelAnswer, QueryError> {
+        let mut answer = LabelAnswer::default();
+        for block in &self.blocks {
+            answer.values.extend(block.label_values(name, &request.matchers)?);
+        }
+        if let Some(head) = &self.head {
+            answer.values.extend(head.label_values_now(name, &request.matchers, request.range));
+        }
+        Ok(limited(answer, request.limit))
+    }
+}
+
+fn limited(mut answer: LabelAnswer, limit: usize) -> LabelAnswer {
+    answer.values.sort_unstable();
+    answer.values.dedup();
+    if limit > 0 {
+        answer.values.truncate(limit);
+    }
+    answer
+}
+
+impl Db {
+    fn view(&self, range: TimeRange) -> View {
+        View::new(&self.head, &self.blocks(), range)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        match &self.pool {
+            None => work(),
+            Some(pool) => pool
+                .run(work)
+                .await
+                .unwrap_or_else(|lost| Err(QueryError::Unavailable(lost.to_string()))),
+        }
+    }
+
+    /// Bounds of all samples, both in; `None` while there is none.
+    pub fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        let start = self.start_time()?;
+        let blocks = self.blocks().iter().map(|block| block.meta().max_time - 1).max();
+        let head = Some(self.head.max_time()).filter(|t| *t != Timestamp::MIN);
+        Some((start, blocks.into_iter().chain(head).max()?))
+    }
+}
+
+impl Queryable for Db {
+    fn select<'a>(
+        &'a self,
+        request: &'a SelectRequest,
+    ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
+        let (view, request) = (self.view(request.range), request.clone());
+        self.run(move || view.select(&request)).boxed()
+    }
+
+    fn label_names<'a>(
+        &'a self,
+        request: &'a LabelRequest,
+    ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
+        let (view, request) = (self.view(request.range), request.clone());
+        self.run(move || view.label_names(&request)).boxed()
+    }
+
+    fn label_values<'a>(
+        &'a self,
+        name: &'a str,
+        request: &'a LabelRequest,
+    ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
+        let (view, request, name) = (self.view(request.range), request.clone(), name.to_owned());
+        self.run(move || view.label_values(&name, &request)).boxed()
+    }
+}
