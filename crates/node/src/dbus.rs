@@ -461,6 +461,54 @@ mod tests {
         );
     }
 
+    /// A peer that answers every call with a variant that holds the call's serial number, last call first.
+    fn serve(listener: &std::os::unix::net::UnixListener, calls: usize) {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            line.push(byte[0]);
+        }
+        assert!(line.starts_with(b"\0AUTH EXTERNAL "));
+        stream.write_all(b"OK 1234\r\n").unwrap();
+        let mut begin = [0; 7];
+        stream.read_exact(&mut begin).unwrap();
+        assert_eq!(&begin, b"BEGIN\r\n");
+        let mut serials = Vec::new();
+        for _ in 0..calls {
+            let mut head = [0; 16];
+            stream.read_exact(&mut head).unwrap();
+            let mut rest = vec![0; message_size(&head).unwrap() - 16];
+            stream.read_exact(&mut rest).unwrap();
+            serials.push(u32::from_le_bytes([head[8], head[9], head[10], head[11]]));
+        }
+        let mut signal = reply(0, "", &[]);
+        signal[1] = 4;
+        stream.write_all(&signal).unwrap();
+        for serial in serials.into_iter().rev() {
+            let mut body = vec![1, b'u', 0, 0];
+            body.extend_from_slice(&serial.to_le_bytes());
+            stream.write_all(&reply(serial, "v", &body)).unwrap();
+        }
+    }
+
+    #[test]
+    fn calls_in_a_row_get_their_own_replies() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("bus");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || serve(&listener, 3));
+        let mut connection = Connection::direct(path.to_str().unwrap()).unwrap();
+        let arguments = ["i", "p"];
+        let call = Call::property("/a", &arguments);
+        let replies = connection.call_all(&[call.clone(), call.clone(), call]).unwrap();
+        let expect: Vec<Result<Vec<Value>, String>> =
+            (1..=3).map(|serial| Ok(vec![Value::Uint(serial)])).collect();
+        assert_eq!(replies, expect);
+        server.join().unwrap();
+    }
+
     #[test]
     fn broken_messages_err() {
         assert!(decode(&reply(1, "s", &[9, 0, 0, 0, b'x'])).is_err());

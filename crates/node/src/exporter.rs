@@ -81,15 +81,21 @@ impl NodeExporter {
     /// Builds every enabled collector. Errs on flags that contradict each other, bad patterns, and collectors that this build
     /// refuses.
     pub fn new(config: NodeConfig) -> Result<NodeExporter, ConfigError> {
-        let paths = Arc::new(config.paths.clone());
-        let mut slots = Vec::new();
+        let mut collectors = Vec::new();
         for (row, info) in collectors::all().iter().enumerate() {
-            if !config.enabled[row] {
-                continue;
+            if config.enabled[row] {
+                collectors.push((row, (info.make)(&config.settings)?));
             }
-            let collector = (info.make)(&config.settings)?;
-            let work =
-                Work { collector, env: Env::new(Arc::clone(&paths)), out: Exposition::new() };
+        }
+        Ok(NodeExporter::of(&config, collectors))
+    }
+
+    /// Collectors with their rows in the table.
+    fn of(config: &NodeConfig, collectors: Vec<(usize, Box<dyn Collector>)>) -> NodeExporter {
+        let paths = Arc::new(config.paths.clone());
+        let slot = |(row, collector)| {
+            let env = Env::new(Arc::clone(&paths));
+            let work = Work { collector, env, out: Exposition::new() };
             let published = Published {
                 out: Exposition::new(),
                 outcome: Outcome::Pending,
@@ -97,17 +103,18 @@ impl NodeExporter {
                 overdue: false,
             };
             let (work, published) = (Mutex::new(work), Mutex::new(published));
-            slots.push(Slot { name: info.name, row, work, published });
-        }
-        let slots: Arc<[Slot]> = slots.into();
+            let row: usize = row;
+            Slot { name: collectors::all()[row].name, row, work, published }
+        };
+        let slots: Arc<[Slot]> = collectors.into_iter().map(slot).collect();
         let for_pool = Arc::clone(&slots);
         let pool = Pool::new(slots.len(), config.max_workers, move |job| for_pool[job].run());
-        Ok(NodeExporter {
+        NodeExporter {
             slots,
             pool,
             deadline: config.collector_deadline,
             scrape: Mutex::new(Exposition::new()),
-        })
+        }
     }
 
     /// Names of the enabled collectors, sorted.
@@ -271,4 +278,86 @@ fn log_change(collector: &'static str, outcome: &Outcome) {
 pub(crate) fn monotonic() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Shows how often it ran; waits for a message from the second run on.
+    struct Slow {
+        runs: u32,
+        gate: mpsc::Receiver<()>,
+    }
+
+    impl Collector for Slow {
+        fn update(&mut self, _: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
+            self.runs += 1;
+            if self.runs > 1 {
+                let _ = self.gate.recv();
+            }
+            out.gauge("slow_runs", "", &[], f64::from(self.runs));
+            Ok(())
+        }
+    }
+
+    struct Panicking;
+
+    impl Collector for Panicking {
+        fn update(&mut self, _: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
+            out.gauge("before_the_panic", "", &[], 1.0);
+            panic!("on purpose");
+        }
+    }
+
+    fn text(exporter: &NodeExporter) -> String {
+        let mut out = Vec::new();
+        exporter.collect(&Filter::All, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn config() -> NodeConfig {
+        let mut config = NodeConfig::from_flags(&|_| Vec::new()).unwrap();
+        config.collector_deadline = Duration::from_millis(300);
+        config
+    }
+
+    #[test]
+    fn a_stuck_collector_shows_its_last_values_with_a_reason() {
+        let (open, gate) = mpsc::channel();
+        let exporter = NodeExporter::of(&config(), vec![(0, Box::new(Slow { runs: 0, gate }))]);
+        let name = collectors::all()[0].name;
+        let success = |n: u32| format!("collector_success{{collector=\"{name}\"}} {n}\n");
+        let first = text(&exporter);
+        assert!(first.contains("slow_runs 1\n") && first.contains(&success(1)), "{first}");
+        let stuck = text(&exporter);
+        assert!(stuck.contains("slow_runs 1\n") && stuck.contains(&success(0)), "{stuck}");
+        let reason = exporter.status()[0].outcome.clone();
+        assert!(matches!(reason, Outcome::Failed(r) if r.contains("still running")));
+        drop(open); // it returns now, and every later run does at once
+        let mut later = text(&exporter);
+        while !later.contains(&success(1)) {
+            std::thread::yield_now();
+            later = text(&exporter);
+        }
+        assert!(!later.contains("slow_runs 1\n"), "{later}");
+    }
+
+    #[test]
+    fn a_panic_is_a_failure_of_that_collector_alone() {
+        let (open, gate) = mpsc::channel();
+        drop(open);
+        let collectors: Vec<(usize, Box<dyn Collector>)> =
+            vec![(0, Box::new(Panicking)), (1, Box::new(Slow { runs: 0, gate }))];
+        let exporter = NodeExporter::of(&config(), collectors);
+        for _ in 0..2 {
+            let text = text(&exporter);
+            assert!(text.contains("before_the_panic 1\n") && text.contains("slow_runs "), "{text}");
+        }
+        assert!(
+            matches!(&exporter.status()[0].outcome, Outcome::Failed(r) if r.contains("panicked"))
+        );
+    }
 }

@@ -148,16 +148,22 @@ fn show_statistics(
 /// `port.rx_dropped` becomes `node_ethtool_port_received_dropped`.
 fn family_name(name: &str) -> String {
     let lower = name.to_lowercase();
-    let words: Vec<&str> = lower
-        .trim_start_matches('_')
+    let name = replace_word(lower.trim_start_matches('_'), "rx", "received");
+    format!("node_ethtool_{}", replace_word(&name, "tx", "transmitted"))
+}
+
+/// Replaces a word between underscores. Of two in a row the second stays, as in upstream, whose pattern takes the underscore
+/// behind a word with it.
+fn replace_word(name: &str, from: &str, to: &str) -> String {
+    let mut replaced = false;
+    let words: Vec<&str> = name
         .split('_')
-        .map(|word| match word {
-            "rx" => "received",
-            "tx" => "transmitted",
-            other => other,
+        .map(|word| {
+            replaced = word == from && !replaced;
+            if replaced { to } else { word }
         })
         .collect();
-    format!("node_ethtool_{}", words.join("_"))
+    words.join("_")
 }
 
 #[cfg(test)]
@@ -167,6 +173,7 @@ mod tests {
     #[test]
     fn statistics_get_names_and_clashes_are_dropped() {
         assert_eq!(family_name("port_rx_dropped"), "node_ethtool_port_received_dropped");
+        assert_eq!(family_name("tx_tx_timeouts"), "node_ethtool_transmitted_tx_timeouts");
         let mut out = Exposition::new();
         let statistics = ["duplicate metric", "duplicate_metric", "rx_bytes", "align_errors"];
         let statistics: Vec<(String, u64)> =

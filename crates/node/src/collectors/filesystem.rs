@@ -69,6 +69,12 @@ impl Collector for Filesystem {
         let families = FAMILIES.map(|(name, help)| out.family(name, help, Kind::Gauge));
         let info =
             out.family("node_filesystem_mount_info", "Filesystem mount information.", Kind::Gauge);
+        // a macOS notion, which upstream shows as zero everywhere
+        let purgeable = out.family(
+            "node_filesystem_purgeable_bytes",
+            "Filesystem space available including purgeable space (MacOS specific).",
+            Kind::Gauge,
+        );
         for (mount, answer) in mounts.iter().zip(&answers) {
             let error = match answer {
                 Answer::Stats(_) => "",
@@ -89,6 +95,7 @@ impl Collector for Filesystem {
             for (family, value) in families[2..].iter().zip(stats) {
                 out.put(*family, &labels, *value);
             }
+            out.put(purgeable, &labels, 0.0);
             let labels = [
                 ("device", mount.device.as_str()),
                 ("major", &mount.major),

@@ -32,8 +32,7 @@ impl Collector for Time {
             nanos as f64 / 1e9,
         );
         if let Ok(at) = Timestamp::from_second(now.tv_sec) {
-            let zone =
-                self.zone.get_or_insert_with(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
+            let zone = self.zone.get_or_insert_with(|| local_zone().unwrap_or(TimeZone::UTC));
             let info = zone.to_offset_info(at);
             out.gauge(
                 "node_time_zone_offset_seconds",
@@ -44,6 +43,22 @@ impl Collector for Time {
         }
         clocksources(env, out)
     }
+}
+
+/// As Go finds it: the variable TZ (a name, a path, or empty for UTC), else /etc/localtime.
+fn local_zone() -> Option<TimeZone> {
+    let path = match std::env::var("TZ") {
+        Err(_) => "/etc/localtime".to_owned(),
+        Ok(name) => {
+            let name = name.trim_start_matches(':');
+            if name.is_empty() || name == "UTC" {
+                return None;
+            }
+            let place = if name.starts_with('/') { "" } else { "/usr/share/zoneinfo/" };
+            format!("{place}{name}")
+        }
+    };
+    TimeZone::tzif("Local", &std::fs::read(path).ok()?).ok()
 }
 
 fn clocksources(env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {

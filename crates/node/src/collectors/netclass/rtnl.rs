@@ -200,7 +200,7 @@ fn parse_link_modes(messages: Messages<'_>) -> Vec<LinkMode> {
     const DUPLEX: u16 = 6;
     let mut modes = Vec::new();
     for message in messages {
-        let mut mode = LinkMode { device: String::new(), megabits: -1, duplex: "unknown" };
+        let mut mode = LinkMode { device: String::new(), megabits: -1, duplex: "Unknown" };
         for (kind, value) in Attributes::after(message.body, GENERIC_HEADER) {
             match kind {
                 HEADER => {
@@ -213,9 +213,9 @@ fn parse_link_modes(messages: Messages<'_>) -> Vec<LinkMode> {
                 }
                 DUPLEX => {
                     mode.duplex = match value.first() {
-                        Some(0) => "half",
-                        Some(1) => "full",
-                        _ => "unknown",
+                        Some(0) => "Half",
+                        Some(1) => "Full",
+                        _ => "Unknown",
                     };
                 }
                 _ => {}
