@@ -1,4 +1,6 @@
 //! Downsampling native histograms: count, sum and counter; no minimum and maximum. All of a batch come to its coarsest schema.
+//! Checked against Thanos: raw to 5 min gives its bytes; coarser steps its numbers, but where a sum has more buckets than its parts we write
+//! neighbouring spans as one and it as two.
 
 use std::sync::Arc;
 

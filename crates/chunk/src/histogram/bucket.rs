@@ -54,7 +54,6 @@ pub(crate) trait Sealed: Copy + Default + PartialOrd + Debug + Send + Sync + Siz
     fn absolute(before: Self, stored: Self) -> Self;
     /// What is stored for count `count` after count `before`.
     fn stored(before: Self, count: Self) -> Self;
-    fn sum(a: Self, b: Self) -> Self;
     fn put_first(writer: &mut BitWriter<'_>, bucket: Self);
     fn read_first(reader: &mut BitReader<'_>) -> Result<Self, Fault>;
     fn put_next(
@@ -96,6 +95,10 @@ pub(crate) trait Sealed: Copy + Default + PartialOrd + Debug + Send + Sync + Siz
     where
         Self: Bucket;
     fn to_float(histogram: Self::Histogram) -> FloatHistogram
+    where
+        Self: Bucket;
+    /// Merges buckets until the schema is `schema`, which is coarser.
+    fn reduce_resolution(histogram: &mut Self::Histogram, schema: i32)
     where
         Self: Bucket;
     fn set_buckets(histogram: &mut Self::Histogram, positive: Side<Self>, negative: Side<Self>)
@@ -141,10 +144,6 @@ impl Sealed for i64 {
 
     fn stored(before: i64, count: i64) -> i64 {
         count.wrapping_sub(before)
-    }
-
-    fn sum(a: i64, b: i64) -> i64 {
-        a.wrapping_add(b)
     }
 
     fn put_first(writer: &mut BitWriter<'_>, bucket: i64) {
@@ -258,6 +257,11 @@ impl Sealed for i64 {
         }
     }
 
+    fn reduce_resolution(h: &mut Histogram, schema: i32) {
+        let done = h.reduce_resolution(schema);
+        debug_assert!(done.is_ok(), "BUG: the caller checked the schemas");
+    }
+
     fn set_buckets(h: &mut Histogram, positive: Side<i64>, negative: Side<i64>) {
         (h.positive_spans, h.positive_buckets) = (positive.spans, positive.buckets);
         (h.negative_spans, h.negative_buckets) = (negative.spans, negative.buckets);
@@ -287,10 +291,6 @@ impl Sealed for f64 {
 
     fn stored(_: f64, count: f64) -> f64 {
         count
-    }
-
-    fn sum(a: f64, b: f64) -> f64 {
-        a + b
     }
 
     fn put_first(writer: &mut BitWriter<'_>, bucket: f64) {
@@ -374,6 +374,11 @@ impl Sealed for f64 {
 
     fn to_float(histogram: FloatHistogram) -> FloatHistogram {
         histogram
+    }
+
+    fn reduce_resolution(h: &mut FloatHistogram, schema: i32) {
+        let done = h.reduce_resolution(schema);
+        debug_assert!(done.is_ok(), "BUG: the caller checked the schemas");
     }
 
     fn set_buckets(h: &mut FloatHistogram, positive: Side<f64>, negative: Side<f64>) {

@@ -9,7 +9,6 @@ use gauntlet_model::{FloatHistogram, Timestamp, is_stale_nan};
 use super::bucket::{Bucket, Numbers};
 use super::layout::Layout;
 use super::running::Running;
-use super::spans::reduce_resolution;
 use super::{CounterResetHeader, HEADER_BYTES, counter_reset_header};
 use crate::columns::Columns;
 use crate::fault::Fault;
@@ -110,17 +109,12 @@ impl<'a, B: Bucket> HistogramChunkSamples<'a, B> {
         if stale {
             return B::histogram(Layout::default(), Default::default(), numbers);
         }
-        let mut layout = running.layout.clone();
-        let mut numbers = numbers;
-        if layout.schema > EXPONENTIAL_SCHEMA_MAX {
-            let steps = (layout.schema - EXPONENTIAL_SCHEMA_MAX) as u32;
-            (layout.positive_spans, numbers.positive) =
-                reduce_resolution(&layout.positive_spans, &numbers.positive, steps);
-            (layout.negative_spans, numbers.negative) =
-                reduce_resolution(&layout.negative_spans, &numbers.negative, steps);
-            layout.schema = EXPONENTIAL_SCHEMA_MAX;
+        let hint = self.header.hint(self.read.saturating_sub(1));
+        let mut histogram = B::histogram(running.layout.clone(), hint, numbers);
+        if running.layout.schema > EXPONENTIAL_SCHEMA_MAX {
+            B::reduce_resolution(&mut histogram, EXPONENTIAL_SCHEMA_MAX);
         }
-        B::histogram(layout, self.header.hint(self.read.saturating_sub(1)), numbers)
+        histogram
     }
 
     /// The current sample with float counts.

@@ -157,37 +157,6 @@ impl SpanBuilder {
     }
 }
 
-/// Halves the resolution `steps` times: 2^steps neighbouring buckets become one.
-pub(crate) fn reduce_resolution<B: Bucket>(
-    spans: &[Span],
-    buckets: &[B],
-    steps: u32,
-) -> (Vec<Span>, Vec<B>) {
-    let mut merged = SpanBuilder::default();
-    let mut counts: Vec<B> = Vec::new();
-    let mut last_target = None;
-    let mut count = B::default();
-    for (index, stored) in bucket_indexes(spans).zip(buckets) {
-        count = B::absolute(count, *stored);
-        let target = ((index - 1) >> steps) + 1;
-        match counts.last_mut() {
-            Some(sum) if last_target == Some(target) => *sum = B::sum(*sum, count),
-            _ => {
-                merged.push(target);
-                counts.push(count);
-                last_target = Some(target);
-            }
-        }
-    }
-    let mut last = B::default();
-    for count in &mut counts {
-        let absolute = *count;
-        *count = B::stored(last, absolute);
-        last = absolute;
-    }
-    (merged.spans, counts)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,14 +188,5 @@ mod tests {
         let union = unite_counters((&two, &[5i64, -5]), (&one, &[5])).unwrap();
         assert_eq!(union.backward, [Insert { position: 1, count: 1, bucket: 2 }]);
         assert_eq!(insert(&[5i64], &union.backward), [5, -5]);
-    }
-
-    #[test]
-    fn resolution_halves_by_merging_neighbours() {
-        // Buckets 1..=4 with counts 1, 2, 3, 4 become 1..=2 with 3 and 7.
-        let (reduced, counts) = reduce_resolution(&spans(&[(1, 4)]), &[1i64, 1, 1, 1], 1);
-        assert_eq!((reduced, counts), (spans(&[(1, 2)]), vec![3, 4]));
-        let (reduced, counts) = reduce_resolution(&spans(&[(-3, 2), (2, 1)]), &[1.0, 2.0, 4.0], 1);
-        assert_eq!((reduced, counts), (spans(&[(-1, 1), (1, 1)]), vec![3.0, 4.0]));
     }
 }
