@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use gauntlet_encoding::Cursor;
 
-use super::section::{DecodeAt, cursor, read, read_section};
+use super::section::{DecodeAt, cursor, read, walk_section};
 use super::{IndexVersion, SAMPLE_EVERY};
 use crate::BlockError;
 use crate::source::ByteSource;
@@ -56,46 +56,47 @@ impl OffsetTable {
         version: IndexVersion,
         offset: u64,
     ) -> Result<Self, BlockError> {
-        let content = read_section(source, offset, "the postings offset table")?;
         let base = offset + 4;
-        let mut entries = cursor(&content);
-        let count = entries.u32().at(source, base, "the count of postings")?;
         let mut table = Self { names: Vec::new(), base };
-        let mut last: Option<(&str, &str)> = None;
-        let mut of_name = 0;
-        for _ in 0..count {
-            let at = entries.offset();
-            let (name, value, list) = entry(&mut entries).at(source, base, "a postings entry")?;
+        let (mut last, mut of_name) = (None::<(String, String)>, 0usize);
+        let end = walk_section(source, offset, "the postings offset table", |position, cursor| {
+            let (name, value, list) = entry(cursor)?;
+            let at = (position - base) as u32;
             if version == IndexVersion::V1 {
                 table.push_whole(name, value, list);
-                continue;
+                return Ok(());
             }
-            if last.is_some_and(|last| last >= (name, value)) {
+            let before = last.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+            if before.is_some_and(|before| before >= (name, value)) {
                 let expected = "entries that ascend by name and value";
-                return Err(BlockError::corrupt(
-                    source.name(),
-                    base + at as u64,
-                    expected,
-                    format!("{name}={value}"),
-                ));
+                let found = format!("{name}={value}");
+                return Err(BlockError::corrupt(source.name(), position, expected, found).into());
             }
-            if last.is_none_or(|(last, _)| last != name) {
-                table.close(at, last);
+            if before.is_none_or(|(before, _)| before != name) {
+                table.close(at, before);
                 let entries =
                     Entries::Sampled { samples: Vec::new(), end: 0, last_value: "".into() };
                 table.names.push(Name { name: name.into(), entries });
                 of_name = 0;
             }
-            if of_name % SAMPLE_EVERY == 0
+            if of_name.is_multiple_of(SAMPLE_EVERY)
                 && let Some(Name { entries: Entries::Sampled { samples, .. }, .. }) =
                     table.names.last_mut()
             {
-                samples.push(Sample { value: value.into(), at: at as u32 });
+                samples.push(Sample { value: value.into(), at });
             }
             of_name += 1;
-            last = Some((name, value));
-        }
-        table.close(entries.offset(), last);
+            let (last_name, last_value) = last.get_or_insert_default();
+            last_name.clear();
+            last_name.push_str(name);
+            last_value.clear();
+            last_value.push_str(value);
+            Ok(())
+        })?;
+        table.close(
+            (end - base) as u32,
+            last.as_ref().map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         table.names.sort_by(|a, b| a.name.cmp(&b.name));
         for name in &mut table.names {
             if let Entries::Whole(values) = &mut name.entries {
@@ -106,11 +107,11 @@ impl OffsetTable {
         Ok(table)
     }
 
-    fn close(&mut self, at: usize, last: Option<(&str, &str)>) {
+    fn close(&mut self, at: u32, last: Option<(&str, &str)>) {
         if let Some(Name { entries: Entries::Sampled { samples, end, last_value }, .. }) =
             self.names.last_mut()
         {
-            *end = at as u32;
+            *end = at;
             *last_value = last.map_or("", |(_, value)| value).into();
             samples.shrink_to_fit();
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::section::{DecodeAt, cursor, read, read_section};
+use super::section::{DecodeAt, cursor, read, walk_section};
 use super::{IndexVersion, SAMPLE_EVERY};
 use crate::BlockError;
 use crate::source::ByteSource;
@@ -26,11 +26,13 @@ impl Symbols {
         version: IndexVersion,
         offset: u64,
     ) -> Result<Self, BlockError> {
-        let mut groups = Vec::new();
-        let (count, end) = walk(source, offset, |ordinal, at, _| {
-            if ordinal % SAMPLE_EVERY == 0 {
+        let (mut groups, mut count) = (Vec::new(), 0usize);
+        let end = walk_section(source, offset, "the symbols", |at, entry| {
+            entry.len_str()?;
+            if count.is_multiple_of(SAMPLE_EVERY) {
                 groups.push(at);
             }
+            count += 1;
             Ok(())
         })?;
         groups.push(end);
@@ -137,22 +139,4 @@ impl Symbols {
         }
         Ok(())
     }
-}
-
-/// Verifies a table and calls `each` with ordinal, offset and text; returns count and end.
-fn walk(
-    source: &dyn ByteSource,
-    offset: u64,
-    mut each: impl FnMut(usize, u64, &str) -> Result<(), BlockError>,
-) -> Result<(usize, u64), BlockError> {
-    let content = read_section(source, offset, "the symbols")?;
-    let base = offset + 4;
-    let mut cursor = cursor(&content);
-    let count = cursor.u32().at(source, base, "the count of symbols")? as usize;
-    for ordinal in 0..count {
-        let at = base + cursor.offset() as u64;
-        let symbol = cursor.len_str().at(source, base, "a symbol")?;
-        each(ordinal, at, symbol)?;
-    }
-    Ok((count, base + cursor.offset() as u64))
 }
