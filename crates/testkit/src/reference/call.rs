@@ -120,15 +120,20 @@ impl Run<'_> {
         }
     }
 
-    fn dated(&mut self, e: &Call, t: Timestamp, f: fn(i64) -> i64) -> Result<Vec<Element>, String> {
+    fn dated(
+        &mut self,
+        e: &Call,
+        t: Timestamp,
+        f: fn(i128) -> i64,
+    ) -> Result<Vec<Element>, String> {
         match e.args.first() {
             None => {
-                let value = f(t.div_euclid(1000)) as f64;
+                let value = f(i128::from(t / 1000)) as f64;
                 Ok(vec![Element::float(Labels::empty(), false, value, t)])
             }
             Some(arg) => {
                 let elements = self.vector(arg, t)?;
-                Ok(map_floats(elements, |v| f(v as i64) as f64))
+                Ok(map_floats(elements, |v| f(calendar::seconds_of(v)) as f64))
             }
         }
     }
@@ -258,11 +263,11 @@ fn plain(id: FunctionId) -> Option<fn(f64) -> f64> {
 }
 
 /// Functions of a time in seconds.
-fn dated(id: FunctionId) -> Option<fn(i64) -> i64> {
+fn dated(id: FunctionId) -> Option<fn(i128) -> i64> {
     use FunctionId as F;
     Some(match id {
-        F::Minute => |s| s.rem_euclid(3600) / 60,
-        F::Hour => |s| s.rem_euclid(86_400) / 3600,
+        F::Minute => |s| (s.rem_euclid(3600) / 60) as i64,
+        F::Hour => |s| (s.rem_euclid(86_400) / 3600) as i64,
         F::DayOfMonth => |s| calendar::date(s).2,
         F::DayOfWeek => calendar::day_of_week,
         F::DayOfYear => calendar::day_of_year,
