@@ -259,3 +259,37 @@ impl QueryNode {
 pub fn queryable(source: Arc<dyn StoreSource>) -> Arc<dyn Queryable> {
     Arc::new(SourceQueryable::new(source))
 }
+
+/// How far an instant selector looks back where downsampled blocks may answer: a window's width at least, since its one sample
+/// stands at the window's end. Milliseconds. Source: upstream `cmd/thanos/query.go`.
+pub fn dynamic_lookback(lookback_ms: i64, max_source_resolution_ms: i64) -> i64 {
+    let resolutions = [0, 300_000, 3_600_000];
+    let mut widest = lookback_ms;
+    let deltas = resolutions.map(|resolution| {
+        widest = widest.max(resolution);
+        widest
+    });
+    for i in (1..resolutions.len()).rev() {
+        if resolutions[i - 1].max(lookback_ms) < max_source_resolution_ms {
+            return deltas[i];
+        }
+    }
+    deltas[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lookback_widens_with_the_resolution() {
+        let check = |lookback, resolution, expect| {
+            assert_eq!(dynamic_lookback(lookback, resolution), expect);
+        };
+        check(300_000, 0, 300_000);
+        check(300_000, 300_000, 300_000);
+        check(300_000, 300_001, 3_600_000);
+        check(300_000, 3_600_000, 3_600_000);
+        check(60_000, 300_000, 300_000);
+    }
+}

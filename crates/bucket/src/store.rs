@@ -288,6 +288,10 @@ impl BucketStore {
 
     async fn run_series(&self, query: &SeriesQuery) -> Result<Answer, StoreError> {
         let loaded = self.ready()?;
+        if query.matchers.is_empty() {
+            // As upstream: a question about everything is not answered. One about external labels alone is.
+            return Ok(Answer::default());
+        }
         let _turn =
             self.gate.acquire().await.map_err(|e| StoreError::Unavailable(e.to_string()))?;
         let hints = query.hints.as_ref().and_then(SeriesRequestHints::from_any).unwrap_or_default();
@@ -364,6 +368,8 @@ impl BucketStore {
     ) -> Result<Vec<String>, BucketError> {
         if matchers.is_empty() {
             return match label {
+                // The peer's header has the list of all series under the empty name.
+                Some("") => Ok(vec![String::new()]),
                 Some(label) => {
                     let mut values = block.header().label_values(label)?;
                     values.extend(block.labels().get(label).map(str::to_owned));

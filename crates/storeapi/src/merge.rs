@@ -14,17 +14,17 @@ pub fn merge(mut sets: Vec<StoreSet>) -> StoreSet {
         out.warnings.append(&mut set.warnings);
         out.hints.append(&mut set.hints);
     }
-    let mut gathered = Vec::new();
+    let mut gathered = Gathered::default();
     if let [only] = &sets[..] {
         let mut i = 0;
         while i < only.len() {
             out.push_series(only.labels(i).clone());
             let begin = i;
             while i < only.len() && only.labels(i) == only.labels(begin) {
-                gathered.extend_from_slice(only.chunks(i));
+                gathered.add(only.chunks(i));
                 i += 1;
             }
-            flush(&mut out, &mut gathered);
+            gathered.flush(&mut out);
         }
         return out;
     }
@@ -37,29 +37,48 @@ pub fn merge(mut sets: Vec<StoreSet>) -> StoreSet {
     let mut current: Option<&Labels> = None;
     while let Some(Reverse((labels, s, i))) = heap.pop() {
         if current != Some(labels) {
-            flush(&mut out, &mut gathered);
+            gathered.flush(&mut out);
             out.push_series(labels.clone());
             current = Some(labels);
         }
-        gathered.extend_from_slice(sets[s].chunks(i));
+        gathered.add(sets[s].chunks(i));
         if i + 1 < sets[s].len() {
             heap.push(Reverse((sets[s].labels(i + 1), s, i + 1)));
         }
     }
-    flush(&mut out, &mut gathered);
+    gathered.flush(&mut out);
     out
 }
 
-/// Gives the gathered chunks to the series begun last. Chunks of different begin cannot be equal: then there is nothing to do.
-fn flush(out: &mut StoreSet, gathered: &mut Vec<AggrChunk>) {
-    if !gathered.is_sorted_by(|a, b| a.min_time < b.min_time) {
-        if gathered.iter().any(|chunk| !is_empty(chunk)) {
-            gathered.retain(|chunk| !is_empty(chunk));
-        }
-        gathered.sort_by(AggrChunk::order);
-        gathered.dedup_by(|b, a| same_content(a, b));
+/// Chunks of the label set that is being merged.
+#[derive(Default)]
+struct Gathered {
+    chunks: Vec<AggrChunk>,
+    /// How many of them came with the first series.
+    first: Option<usize>,
+}
+
+impl Gathered {
+    fn add(&mut self, chunks: &[AggrChunk]) {
+        self.chunks.extend_from_slice(chunks);
+        self.first.get_or_insert(chunks.len());
     }
-    gathered.drain(..).for_each(|chunk| out.push_chunk(chunk));
+
+    /// Gives the chunks to the series begun last. Those of different begin cannot be equal: then there is nothing to do. Where
+    /// none has data, the first series' stand for all, as upstream has it.
+    fn flush(&mut self, out: &mut StoreSet) {
+        let chunks = &mut self.chunks;
+        let empty = chunks.iter().filter(|chunk| is_empty(chunk)).count();
+        if empty == chunks.len() {
+            chunks.truncate(self.first.unwrap_or(0));
+        } else if empty > 0 || !chunks.is_sorted_by(|a, b| a.min_time < b.min_time) {
+            chunks.retain(|chunk| !is_empty(chunk));
+            chunks.sort_by(AggrChunk::order);
+            chunks.dedup_by(|b, a| same_content(a, b));
+        }
+        chunks.drain(..).for_each(|chunk| out.push_chunk(chunk));
+        self.first = None;
+    }
 }
 
 /// A chunk of which no aggregate was asked: it says a time range only.
