@@ -1,6 +1,7 @@
 //! Fakes, builders and script runners for tests.
 
 pub mod conformance;
+pub mod faultfs;
 pub mod http;
 mod oracle;
 pub mod process;
@@ -10,4 +11,5 @@ pub mod promqltest;
 pub mod reference;
 pub mod ttar;
 
+pub use faultfs::{FaultFs, Loss};
 pub use oracle::conformance_dir;

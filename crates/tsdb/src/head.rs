@@ -92,6 +92,8 @@ pub struct Head {
     wal: Option<Wal>,
     wbl: Option<Wal>,
     exemplars: Mutex<Exemplars>,
+    /// Other references of series in the log: their records are needed as long as their samples are.
+    aliases: Mutex<replay::RefMap<replay::Alias>>,
     /// Bounds of in-order samples; `MAX` and `MIN` while there is none.
     min_t: AtomicI64,
     max_t: AtomicI64,
@@ -119,6 +121,7 @@ impl Head {
         if options.out_of_order_window_ms > 0 || fs.exists(&dir.join("wbl")) {
             head.wbl = Some(Wal::open(Arc::clone(fs), &dir.join("wbl"), wal_options)?);
         }
+        head.settle_late()?;
         Ok((head, stats))
     }
 
@@ -142,6 +145,7 @@ impl Head {
             wal: None,
             wbl: None,
             exemplars: Mutex::new(Exemplars::new(options.max_exemplars)),
+            aliases: Mutex::default(),
             min_t: AtomicI64::new(Timestamp::MAX),
             max_t: AtomicI64::new(Timestamp::MIN),
             min_valid: AtomicI64::new(min_valid),

@@ -380,22 +380,22 @@ fn encode_run(batch: &mut RecordBuffer, pending: &[Pending]) {
 
 /// Records for the log of late samples, in order.
 #[derive(Debug, Default)]
-struct LateLog {
+pub(crate) struct LateLog {
     batch: RecordBuffer,
     samples: Vec<Pending>,
 }
 
 impl LateLog {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.batch.is_empty() && self.samples.is_empty()
     }
 
-    fn add(&mut self, series: u64, t: Timestamp, value: Value) {
+    pub(crate) fn add(&mut self, series: u64, t: Timestamp, value: Value) {
         self.samples.push(Pending { series, t, value });
     }
 
     /// The series' late samples so far are in chunks.
-    fn mark(&mut self, series: u64, places: &[u64]) {
+    pub(crate) fn mark(&mut self, series: u64, places: &[u64]) {
         self.flush();
         let markers: Vec<MmapMarkerEntry> =
             places.iter().map(|chunk| MmapMarkerEntry { series, chunk: *chunk }).collect();
@@ -409,7 +409,7 @@ impl LateLog {
         }
     }
 
-    fn finish(mut self) -> RecordBuffer {
+    pub(crate) fn finish(mut self) -> RecordBuffer {
         self.flush();
         self.batch
     }

@@ -242,15 +242,20 @@ impl Head {
     fn late_for_block(&self, id: SeriesId, range: TimeRange) -> Result<Vec<EncodedChunk>> {
         let (shard, slot) = self.place_of(id);
         let (mut copies, mut found) = (Vec::new(), Vec::new());
-        if let Some(late) = self.shards[shard].data.read().late.get(&slot) {
-            late.chunks(range, 0, &mut copies, &mut found);
-        }
+        let deleted = {
+            let data = self.shards[shard].data.read();
+            if let Some(late) = data.late.get(&slot) {
+                late.chunks(range, 0, &mut copies, &mut found);
+            }
+            data.deleted.get(&slot).cloned().unwrap_or_default()
+        };
         let mut samples: Vec<(Timestamp, Value)> = Vec::new();
         for chunk in found {
             if let Some(decoded) = self.whole(chunk, &copies).and_then(|c| decoded(&c, range)) {
                 samples.extend(decoded);
             }
         }
+        samples.retain(|(t, _)| !deleted.iter().any(|(from, to)| from <= t && t <= to));
         // Stable: of equal times the one written first stays.
         samples.sort_by_key(|(t, _)| *t);
         samples.dedup_by_key(|(t, _)| *t);

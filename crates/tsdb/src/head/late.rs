@@ -71,6 +71,22 @@ impl Late {
         places
     }
 
+    /// After a replay: writes out what the buffer has too much of, oldest first. Names the chunks; the rest stays.
+    pub(crate) fn write_out_surplus(&mut self, series: u64, files: &ChunkFiles) -> Vec<HeadChunkRef> {
+        let mut places = Vec::new();
+        while self.samples.len() > CAPACITY {
+            let rest = self.samples.split_off(CAPACITY);
+            places.extend(self.write_out(series, files));
+            self.samples = rest;
+        }
+        places
+    }
+
+    /// Samples of the buffer.
+    pub(crate) fn buffered(&self) -> &[(Timestamp, Value)] {
+        &self.samples
+    }
+
     /// Forgets the buffer: its samples are in chunks.
     pub(crate) fn clear_buffer(&mut self) {
         self.samples.clear();
@@ -108,6 +124,11 @@ impl Late {
     /// Number of chunks: those of now, to be dropped later by [`Late::drop_first`].
     pub(crate) fn chunk_count(&self) -> usize {
         self.chunks.len()
+    }
+
+    /// Chunks, the buffer among them.
+    pub(crate) fn chunks_held(&self) -> u64 {
+        self.chunks.len() as u64 + u64::from(!self.samples.is_empty())
     }
 
     /// Drops the oldest chunks: they are in a block.

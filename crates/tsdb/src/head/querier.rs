@@ -227,9 +227,9 @@ impl Head {
             let (shard, slot) = split_place(index.place(id));
             let data = self.shards[shard].data.read();
             if data.overlaps(slot, TimeRange::new(min_t, max_t)) {
-                // What comes later into the span is not deleted by this.
-                let last = data.series[slot as usize].t;
-                let span = (min_t.max(self.min_time()), max_t.min(last.max(min_t)));
+                // What comes later, behind the newest sample, is not deleted by this.
+                let Some((first, last)) = data.bounds_of(slot) else { continue };
+                let span = (min_t.max(first), max_t.min(last));
                 let series = ref_of(shard, &data, slot);
                 entries.push(TombstoneEntry { series, min_t: span.0, max_t: span.1 });
                 places.push((shard, slot, span));

@@ -11,6 +11,7 @@ use gauntlet_model::Timestamp;
 use hashbrown::{HashMap, HashSet};
 use tracing::warn;
 
+use super::appender::LateLog;
 use super::chunk_files::FoundChunk;
 
 use super::samples::Value;
@@ -29,7 +30,14 @@ const QUEUE: usize = 16;
 /// Most damages kept by name; all are counted.
 const MAX_NAMED: usize = 100;
 
-type RefMap<T> = HashMap<u64, T, foldhash::fast::FixedState>;
+/// Another reference of a series, and the newest sample that the log has under it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Alias {
+    pub(crate) series: u64,
+    pub(crate) max_t: Timestamp,
+}
+
+pub(crate) type RefMap<T> = HashMap<u64, T, foldhash::fast::FixedState>;
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +64,7 @@ struct Reader<'a> {
     head: &'a Head,
     stats: &'a mut ReplayStats,
     /// References of the log whose series goes by another one.
-    aliases: RefMap<u64>,
+    aliases: RefMap<Alias>,
     /// Chunks of series that have not been met yet.
     chunks: RefMap<Vec<FoundChunk>>,
     known_chunks: HashSet<u64, foldhash::fast::FixedState>,
@@ -102,6 +110,8 @@ impl Head {
         })?;
         let (aliases, known_chunks) = aliases;
         self.replay_late(&dir.join("wbl"), &aliases, &known_chunks, &mut stats)?;
+        *self.aliases.lock() = aliases;
+        self.remove_empty();
         self.bounds_after_replay();
         stats.series = self.series_count() as u64;
         self.counters
@@ -163,22 +173,22 @@ impl Head {
     fn replay_late(
         &self,
         dir: &Path,
-        aliases: &RefMap<u64>,
+        aliases: &RefMap<Alias>,
         known_chunks: &HashSet<u64, foldhash::fast::FixedState>,
         stats: &mut ReplayStats,
     ) -> Result<()> {
         let find = |series: u64| {
-            let series = aliases.get(&series).copied().unwrap_or(series);
+            let series = aliases.get(&series).map_or(series, |alias| alias.series);
             let (shard, number) = split_ref(series)?;
             let slot = self.shards[shard].data.read().slot_of(number)?;
-            Some((shard, slot, series))
+            Some((shard, slot))
         };
         for (segment, _) in list_segments(&*self.fs, dir).at("listing", dir)? {
             let mut records = Records::default();
             each_record(self, dir, segment, &mut records, stats, |records, stats| {
                 for marker in &records.mmap_markers {
                     // A mark of a chunk that was lost is no mark: its samples are still here.
-                    if let Some((shard, slot, _)) = find(marker.series)
+                    if let Some((shard, slot)) = find(marker.series)
                         && known_chunks.contains(&marker.chunk)
                         && let Some(late) = self.shards[shard].data.write().late.get_mut(&slot)
                     {
@@ -188,18 +198,44 @@ impl Head {
                 let mut samples: Vec<(u64, Timestamp, Value)> = Vec::new();
                 take_values(records, |series, t, value| samples.push((series, t, value)));
                 for (series, t, value) in samples {
-                    let Some((shard, slot, series)) = find(series) else {
+                    let Some((shard, slot)) = find(series) else {
                         stats.unknown_series += 1;
                         continue;
                     };
+                    // A full buffer is written out with the next sample that comes, which logs a mark of it.
                     let mut data = self.shards[shard].data.write();
                     let late = data.late.entry(slot).or_default();
-                    if late.is_full() {
-                        late.write_out(series, &self.files);
-                    }
                     stats.late_samples += u64::from(late.insert(t, value));
                 }
             })?;
+        }
+        Ok(())
+    }
+
+    /// Writes out late samples that the log has without a mark, and marks them, so that the next replay need not.
+    pub(crate) fn settle_late(&self) -> Result<()> {
+        let Some(wbl) = &self.wbl else { return Ok(()) };
+        let mut log = LateLog::default();
+        for (shard, state) in self.shards.iter().enumerate() {
+            let mut data = state.data.write();
+            let mut slots: Vec<u32> = data.late.keys().copied().collect();
+            slots.sort_unstable();
+            for slot in slots {
+                let series = super::ref_of(shard, &data, slot);
+                let Some(late) = data.late.get_mut(&slot) else { continue };
+                let places = late.write_out_surplus(series, &self.files);
+                if !places.is_empty() {
+                    // A mark stands for all before it: what is still in the buffer is logged again behind it.
+                    log.mark(series, &places);
+                    for (t, value) in late.buffered() {
+                        log.add(series, *t, value.clone());
+                    }
+                }
+            }
+        }
+        if !log.is_empty() {
+            self.files.sync();
+            wbl.log(&log.finish())?;
         }
         Ok(())
     }
@@ -274,6 +310,11 @@ impl Reader<'_> {
             }
         });
         for (series, t, value) in values {
+            if !self.aliases.is_empty()
+                && let Some(alias) = self.aliases.get_mut(&series)
+            {
+                alias.max_t = alias.max_t.max(t);
+            }
             let Some((shard, slot)) = self.find(series) else {
                 stats.unknown_series += 1;
                 continue;
@@ -326,7 +367,7 @@ impl Reader<'_> {
                 let data = head.shards[owner].data.read();
                 let series = make_ref(owner, data.series[slot as usize].number);
                 if series != entry.series {
-                    self.aliases.insert(entry.series, series);
+                    self.aliases.insert(entry.series, Alias { series, max_t: Timestamp::MIN });
                 }
                 (owner, slot)
             }
@@ -364,7 +405,7 @@ impl Reader<'_> {
         min_valid: Timestamp,
         stats: &mut ReplayStats,
     ) {
-        let series = self.aliases.get(&entry.series).copied().unwrap_or(entry.series);
+        let series = self.aliases.get(&entry.series).map_or(entry.series, |alias| alias.series);
         let Some((shard, number)) = split_ref(series) else { return };
         self.head.shards[shard].data.write().reserve_number(number);
         if (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX) {
@@ -388,7 +429,7 @@ impl Reader<'_> {
         if !self.aliases.is_empty()
             && let Some(alias) = self.aliases.get(&series)
         {
-            actual = *alias;
+            actual = alias.series;
         }
         let found = split_ref(actual).and_then(|(shard, number)| {
             let slot = self.head.shards[shard].data.read().slot_of(number)?;

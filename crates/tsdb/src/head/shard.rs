@@ -525,6 +525,18 @@ impl ShardData {
             || self.late.get(&slot).is_some_and(|late| late.overlaps(range))
     }
 
+    /// First and last time of the series' samples, late ones among them, by chunk bounds.
+    pub(crate) fn bounds_of(&self, slot: u32) -> Option<(Timestamp, Timestamp)> {
+        let series = &self.series[slot as usize];
+        let open = series.count > 0 || self.histograms.contains_key(&slot);
+        let open = open.then_some((series.min_t, series.t));
+        let closed = self
+            .closed_chunks(slot)
+            .map(|c| (c.min_t, c.min_t.saturating_add(i64::from(c.span))));
+        let late = self.late.get(&slot).and_then(|late| late.bounds());
+        open.into_iter().chain(closed).chain(late).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
     /// Drops chunks that end before `min_t`. True if the series has none left.
     pub(crate) fn truncate(&mut self, slot: u32, min_t: Timestamp) -> bool {
         self.retain_closed(slot, |_, max_t| max_t >= min_t);

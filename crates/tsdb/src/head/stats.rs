@@ -40,7 +40,9 @@ impl Head {
     pub fn stats(&self) -> HeadStats {
         let mut all = Counts::default();
         for shard in 0..SHARDS {
-            let counts = self.shards[shard].data.read().counts;
+            let data = self.shards[shard].data.read();
+            let counts = data.counts;
+            all.chunks += data.late.values().map(|late| late.chunks_held()).sum::<u64>();
             all.series += counts.series;
             all.stale += counts.stale;
             all.histogram_series += counts.histogram_series;

@@ -47,6 +47,23 @@ impl Head {
         self.round.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Removes series of which the log had no sample that is still needed.
+    pub(crate) fn remove_empty(&self) {
+        let mut empty = Vec::new();
+        for (shard, state) in self.shards.iter().enumerate() {
+            let mut data = state.data.write();
+            let slots: Vec<u32> = data.slots().collect();
+            for slot in slots {
+                if data.truncate(slot, Timestamp::MIN) {
+                    empty.push((shard, slot, data.series[slot as usize].id));
+                    data.touch(slot, u8::MAX);
+                }
+            }
+        }
+        self.remove_series(&empty);
+        self.rebuild_index();
+    }
+
     fn remove_series(&self, empty: &[(usize, u32, u32)]) -> usize {
         let mut index = self.index.write();
         let mut removed = 0;
@@ -118,8 +135,10 @@ impl Head {
         if to <= first {
             return Ok(());
         }
+        let mut aliases = self.aliases.lock();
+        aliases.retain(|_, alias| alias.max_t >= min_t);
         let keep = |series: u64| {
-            split_ref(series).is_some_and(|(shard, number)| {
+            aliases.contains_key(&series) || split_ref(series).is_some_and(|(shard, number)| {
                 self.shards[shard].data.read().slot_of(number).is_some()
             })
         };

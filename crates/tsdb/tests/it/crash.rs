@@ -1,0 +1,146 @@
+//! Crashes at every writing operation, of the process and of the machine; a disk that runs full: no acknowledged sample is lost.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gauntlet_model::{Labels, SeriesRef};
+use gauntlet_runtime::{Clock, Fs, ManualClock};
+use gauntlet_storage::{AppendError, AppendOptions, Appendable, TimeRange};
+use gauntlet_testkit::{FaultFs, Loss};
+use gauntlet_tsdb::{Db, Durability, Options};
+
+use crate::support::{Samples, any, read};
+
+const DIR: &str = "/data";
+
+fn options() -> Options {
+    Options {
+        min_block_ms: 60_000,
+        max_block_ms: 540_000,
+        wal_segment_bytes: 32 * 1024,
+        retention_ms: 0,
+        durability: Durability::Async,
+        ..Options::default()
+    }
+}
+
+fn open(fs: &FaultFs) -> Result<Db, gauntlet_tsdb::TsdbError> {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_700_000_000_000));
+    let fs: Arc<dyn Fs> = Arc::new(fs.clone());
+    Db::open(Path::new(DIR), options(), clock, fs)
+}
+
+fn labels(n: i64) -> Labels {
+    Labels::from_pairs([("__name__", "m".to_owned()), ("job", "j".to_owned()), ("n", n.to_string())])
+}
+
+/// One batch; true if it was acknowledged.
+fn put(db: &Db, step: i64, durable: bool) -> Result<(), AppendError> {
+    let mut app = db.appender(AppendOptions { durable, ..AppendOptions::default() });
+    for n in 0..8 {
+        app.append(SeriesRef(0), &labels(n + step / 60), step * 1000, (step * n) as f64)?;
+    }
+    app.commit()
+}
+
+fn expect(model: &mut Samples, step: i64) {
+    for n in 0..8 {
+        let value = ((step * n) as f64).to_bits();
+        model.entry(labels(n + step / 60)).or_default().push((step * 1000, value));
+    }
+}
+
+/// Runs until the crash; returns what was acknowledged, and the batch that was under way.
+fn work(fs: &FaultFs, durable: bool) -> (Samples, Option<i64>) {
+    let mut model = Samples::new();
+    let Ok(db) = open(fs) else { return (model, None) };
+    for step in 1..=260 {
+        match put(&db, step, durable) {
+            Ok(()) => expect(&mut model, step),
+            Err(_) => return (model, Some(step)),
+        }
+        if step % 40 == 0 && db.compact_tick().is_err() && fs.has_crashed() {
+            return (model, None);
+        }
+    }
+    (model, None)
+}
+
+fn check(fs: &FaultFs, model: &Samples, under_way: Option<i64>, what: &str) {
+    let db = open(fs).unwrap_or_else(|err| panic!("{what}: does not open: {err}"));
+    let found = read(&db, vec![any()], TimeRange::all());
+    let mut allowed = model.clone();
+    if let Some(step) = under_way {
+        expect(&mut allowed, step);
+    }
+    for (labels, samples) in model {
+        let ours = found.get(labels).map_or(&[][..], Vec::as_slice);
+        for sample in samples {
+            assert!(ours.contains(sample), "{what}: {labels} lost {sample:?}");
+        }
+    }
+    for (labels, samples) in &found {
+        let may = allowed.get(labels).map_or(&[][..], Vec::as_slice);
+        assert!(samples.iter().all(|s| may.contains(s)), "{what}: {labels} has a sample that nobody sent");
+    }
+    // It goes on.
+    put(&db, 400, true).unwrap();
+}
+
+fn crash_everywhere(loss: Loss, durable: bool, stride: u64) {
+    let whole = FaultFs::new(1);
+    let (model, _) = work(&whole, durable);
+    assert_eq!(model.values().map(Vec::len).sum::<usize>(), 260 * 8);
+    let operations = whole.operations();
+    assert!(operations > 300, "{operations}");
+    for at in (1..operations).step_by(stride as usize) {
+        let fs = FaultFs::new(at);
+        fs.crash_at(at);
+        let (model, under_way) = work(&fs, durable);
+        check(&fs.after_crash(loss), &model, under_way, &format!("{loss:?} at operation {at}"));
+    }
+}
+
+#[test]
+fn the_process_may_die_at_any_write() {
+    crash_everywhere(Loss::Process, false, 11);
+}
+
+#[test]
+fn the_machine_may_die_at_any_write() {
+    crash_everywhere(Loss::Machine, true, 13);
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let fs = FaultFs::new(5);
+    let db = open(&fs).unwrap();
+    let mut model = Samples::new();
+    let (mut refused, mut step) = (0, 0);
+    for round in 0..6 {
+        fs.set_capacity((round % 2 == 1).then_some(40_000 + round * 4_000));
+        for _ in 0..50 {
+            step += 1;
+            match put(&db, step, true) {
+                Ok(()) => expect(&mut model, step),
+                Err(AppendError::ReadOnly(text)) => {
+                    assert!(text.contains("disk full"), "{text}");
+                    refused += 1;
+                }
+                Err(err) => panic!("{err}"),
+            }
+            if step % 20 == 0 {
+                // Background work may fail on a full disk; it must not harm.
+                let _ = db.compact_tick();
+            }
+        }
+    }
+    assert!(refused > 0);
+    fs.set_capacity(None);
+    put(&db, step + 1, true).unwrap();
+    expect(&mut model, step + 1);
+    assert_eq!(read(&db, vec![any()], TimeRange::all()), model);
+    drop(db);
+    let db = open(&fs.after_crash(Loss::Machine)).unwrap();
+    assert_eq!(read(&db, vec![any()], TimeRange::all()), model);
+}

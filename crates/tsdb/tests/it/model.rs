@@ -1,0 +1,203 @@
+//! Random appends, deletions, restarts and compactions: what is read equals a sorted map.
+
+use gauntlet_model::{Labels, Matcher, SeriesRef};
+use gauntlet_storage::{AppendOptions, Appendable, TimeRange};
+use gauntlet_tsdb::{Db, Options};
+
+use crate::support::{Samples, any, open, read};
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % bound
+    }
+}
+
+fn labels(n: u64) -> Labels {
+    Labels::from_pairs([
+        ("__name__", format!("m{}", n % 5)),
+        ("instance", format!("h{}", n % 13)),
+        ("job", format!("j{}", n % 3)),
+        ("n", n.to_string()),
+    ])
+}
+
+/// Adds a sample to what is expected; of equal times the first stays.
+fn expect(model: &mut Samples, labels: Labels, t: i64, value: f64) {
+    let samples = model.entry(labels).or_default();
+    if let Err(at) = samples.binary_search_by_key(&t, |(t, _)| *t) {
+        samples.insert(at, (t, value.to_bits()));
+    }
+}
+
+fn check(db: &Db, model: &Samples, what: &str) {
+    let all = read(db, vec![any()], TimeRange::all());
+    for (labels, samples) in model {
+        let found = all.get(labels).map_or(&[][..], Vec::as_slice);
+        if found != samples.as_slice() {
+            let missing: Vec<_> = samples.iter().filter(|s| !found.contains(s)).take(5).collect();
+            let invented: Vec<_> = found.iter().filter(|s| !samples.contains(s)).take(5).collect();
+            panic!("{what}: {labels}: {} of {}, missing {missing:?}, invented {invented:?}", found.len(), samples.len());
+        }
+    }
+    assert_eq!(all.len(), model.len(), "{what}");
+}
+
+fn run(seed: u64, window: i64) {
+    let mut random = Random(seed * 7919 + 1);
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        min_block_ms: 600_000,
+        max_block_ms: 5_400_000,
+        wal_segment_bytes: 64 * 1024,
+        out_of_order_window_ms: window,
+        retention_ms: 0,
+        ..Options::default()
+    };
+    let mut db = open(dir.path(), options.clone());
+    let mut model = Samples::new();
+    let mut refs: Vec<SeriesRef> = vec![SeriesRef(0); 60];
+    let mut now = 1_000_000i64;
+    let mut deleted: Vec<(String, i64, i64)> = Vec::new();
+    for step in 0..260 {
+        now += 5_000 + random.below(20_000) as i64;
+        let mut app = db.appender(AppendOptions::default());
+        let mut batch = Vec::new();
+        for n in 0..60u64 {
+            // Series come and go.
+            if (n + step / 40) % 4 == 0 || random.below(10) == 0 {
+                continue;
+            }
+            let late = window > 0 && random.below(12) == 0;
+            let t = if late { now - random.below(window as u64 / 2) as i64 } else { now - random.below(1000) as i64 };
+            let value = random.below(1000) as f64 / 4.0;
+            // What comes late into a deleted span may or may not be seen.
+            let name = format!("m{}", n % 5);
+            if late && deleted.iter().any(|(d, from, to)| *d == name && (*from..=*to).contains(&t)) {
+                continue;
+            }
+            let known = random.below(3) > 0;
+            let given = if known { refs[n as usize] } else { SeriesRef(0) };
+            if let Ok(series) = app.append(given, &labels(n), t, value) {
+                refs[n as usize] = series;
+                batch.push((n, t, value));
+            }
+        }
+        if random.below(15) == 0 {
+            app.rollback();
+        } else {
+            app.commit().unwrap();
+            for (n, t, value) in batch {
+                expect(&mut model, labels(n), t, value);
+            }
+        }
+        match random.below(30) {
+            0 | 1 => db.compact_tick().unwrap(),
+            2 => {
+                drop(db);
+                db = open(dir.path(), options.clone());
+                assert_eq!(db.replay_stats().damages, 0);
+                assert_eq!(db.replay_stats().unknown_series, 0, "step {step}");
+            }
+            3 => {
+                let (from, to) = (now - random.below(3_000_000) as i64, now - random.below(100_000) as i64);
+                let name = format!("m{}", random.below(5));
+                if from < to {
+                    db.delete(&[Matcher::equal("__name__", &name)], from, to).unwrap();
+                    for (labels, samples) in &mut model {
+                        if labels.metric_name() == name {
+                            samples.retain(|(t, _)| *t < from || *t > to);
+                        }
+                    }
+                    model.retain(|_, samples| !samples.is_empty());
+                    deleted.push((name, from, to));
+                }
+            }
+            4 => db.clean_tombstones().unwrap(),
+            5 => check(&db, &model, &format!("seed {seed}, step {step}")),
+            _ => {}
+        }
+    }
+    check(&db, &model, "end");
+    db.compact_tick().unwrap();
+    check(&db, &model, "after compaction");
+    db.flush_head().unwrap();
+    assert!(db.blocks().len() > 1);
+    check(&db, &model, "all in blocks");
+    let snapshot = dir.path().join("snapshots/s1");
+    db.snapshot(&snapshot, true).unwrap();
+    let copy = open(&snapshot, options.clone());
+    check(&copy, &model, "snapshot");
+}
+
+#[test]
+fn head_and_blocks_equal_a_sorted_map() {
+    for seed in 1..7 {
+        run(seed, 0);
+    }
+}
+
+#[test]
+fn late_samples_change_nothing_in_that() {
+    for seed in 20..24 {
+        run(seed, 400_000);
+    }
+}
+
+#[test]
+fn retention_takes_the_oldest_blocks() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        min_block_ms: 600_000,
+        max_block_ms: 600_000,
+        retention_ms: 3_000_000,
+        ..Options::default()
+    };
+    let db = open(dir.path(), options);
+    for step in 0..1000i64 {
+        let mut app = db.appender(AppendOptions::default());
+        app.append(SeriesRef(0), &labels(1), step * 10_000, 1.0).unwrap();
+        app.commit().unwrap();
+        if step % 10 == 0 {
+            db.compact_tick().unwrap();
+        }
+    }
+    let blocks = db.block_metas();
+    let newest = blocks.iter().map(|b| b.max_time).max().unwrap();
+    assert!(blocks.iter().all(|b| newest - b.max_time < 3_000_000));
+    assert!((4..=6).contains(&blocks.len()), "{}", blocks.len());
+    assert!(db.time_range().unwrap().0 > 3_000_000);
+}
+
+#[test]
+fn a_bad_block_is_named_and_the_rest_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { min_block_ms: 600_000, max_block_ms: 600_000, ..Options::default() };
+    let db = open(dir.path(), options.clone());
+    let mut model = Samples::new();
+    for step in 0..300i64 {
+        let mut app = db.appender(AppendOptions::default());
+        app.append(SeriesRef(0), &labels(1), step * 10_000, step as f64).unwrap();
+        app.commit().unwrap();
+        expect(&mut model, labels(1), step * 10_000, step as f64);
+    }
+    db.compact_tick().unwrap();
+    let metas = db.block_metas();
+    assert!(metas.len() >= 3);
+    drop(db);
+    let bad = dir.path().join(metas[1].ulid.to_string());
+    std::fs::write(bad.join("index"), b"nonsense").unwrap();
+    let db = open(dir.path(), options);
+    assert_eq!(db.bad_blocks()[0].folder, bad);
+    assert_eq!(db.blocks().len(), metas.len() - 1);
+    for samples in model.values_mut() {
+        samples.retain(|(t, _)| *t < metas[1].min_time || *t >= metas[1].max_time);
+    }
+    check(&db, &model, "without the bad block");
+    db.compact_tick().unwrap();
+    assert!(bad.exists(), "a bad block is left for whoever mends it");
+}
