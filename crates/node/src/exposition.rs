@@ -149,6 +149,13 @@ impl Exposition {
         }
     }
 
+    /// Notes the failure of a part, if it failed.
+    pub(crate) fn note(&mut self, part: Result<(), Failure>) {
+        if let Err(failure) = part {
+            self.problem(failure);
+        }
+    }
+
     pub(crate) fn take_problem(&mut self) -> Option<Failure> {
         self.problem.take()
     }

@@ -30,5 +30,5 @@ pub use collectors::all as collectors;
 pub use config::{Filter, NodeConfig, Paths};
 pub use error::{ConfigError, Failure, FilterError, Malformed};
 pub use exporter::{CollectorStatus, NodeExporter, Outcome};
-pub use exposition::Exposition;
+pub use exposition::{Exposition, Family};
 pub use flags::{FlagKind, FlagSpec, flags};

@@ -181,11 +181,13 @@ impl Collector for Bcache {
             }
             for (_, name) in env.numbered(&dir, "bdev").unwrap_or_default() {
                 let labels = [("backing_device", name.as_str()), set[0]];
-                backing(env, out, &format!("{dir}/{name}"), &labels)?;
+                let part = backing(env, out, &format!("{dir}/{name}"), &labels);
+                out.note(part);
             }
             for (_, name) in env.numbered(&dir, "cache").unwrap_or_default() {
                 let labels = [("cache_device", name.as_str()), set[0]];
-                self.cache(env, out, &format!("{dir}/{name}"), &labels)?;
+                let part = self.cache(env, out, &format!("{dir}/{name}"), &labels);
+                out.note(part);
             }
         }
         Ok(())

@@ -35,7 +35,8 @@ impl Collector for Btrfs {
             let uuid = env.attr(&format!("{dir}/metadata_uuid")).filter(|u| !u.is_empty());
             let uuid = uuid.unwrap_or_else(|| name.clone());
             let devices = mounted.iter().find(|m| m.uuid == uuid.replace('-', ""));
-            file_system(env, out, &dir, &uuid, devices)?;
+            let part = file_system(env, out, &dir, &uuid, devices);
+            out.note(part);
         }
         Ok(())
     }

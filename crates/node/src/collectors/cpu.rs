@@ -59,11 +59,15 @@ struct Cpu {
 
 impl Collector for Cpu {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
-        if self.info {
-            cpuinfo::collect(self, env, out)?;
+        if self.info
+            && let Err(e) = cpuinfo::collect(self, env, out)
+        {
+            out.problem(e);
         }
-        self.times(env, out)?;
-        self.isolation(env, out)?;
+        let part = self.times(env, out);
+        out.note(part);
+        let part = self.isolation(env, out);
+        out.note(part);
         sysfs(env, out)
     }
 }

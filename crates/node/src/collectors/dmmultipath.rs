@@ -24,7 +24,8 @@ impl Collector for Multipath {
         for dm in blocks.iter().filter(|name| name.starts_with("dm-")) {
             let uuid = env.attr(&format!("{root}/{dm}/dm/uuid")).unwrap_or_default();
             if uuid.starts_with("mpath-") {
-                device(env, out, &root, dm, &uuid)?;
+                let part = device(env, out, &root, dm, &uuid);
+                out.note(part);
             }
         }
         Ok(())

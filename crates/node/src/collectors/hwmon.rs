@@ -82,7 +82,8 @@ impl Collector for Hwmon {
         for chip in &chips {
             let name = distinct_name(chip, &chips);
             if !self.chips.ignores(&name) {
-                self.chip(env, out, chip, &name)?;
+                let part = self.chip(env, out, chip, &name);
+                out.note(part);
             }
         }
         Ok(())

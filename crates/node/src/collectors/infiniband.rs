@@ -54,7 +54,8 @@ impl Collector for Infiniband {
                 1.0,
             );
             for port in env.list(&format!("{root}/{device}/ports")).unwrap_or_default() {
-                one_port(env, out, &root, device, &port)?;
+                let part = one_port(env, out, &root, device, &port);
+                out.note(part);
             }
         }
         Ok(())

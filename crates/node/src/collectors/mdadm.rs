@@ -29,7 +29,13 @@ impl Collector for Mdadm {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         let path = env.proc("mdstat");
         let bytes = env.read(&path).map_err(|e| Failure::absent_is_no_data(&path, e))?;
-        let arrays = parse(bytes).map_err(|e| e.at(&path))?;
+        let arrays = match parse(bytes) {
+            Ok(arrays) => arrays,
+            Err(e) => {
+                out.problem(e.at(path));
+                Vec::new()
+            }
+        };
         let mut family = |name: &str, help: &str| out.family(name, help, Kind::Gauge);
         let required = family("node_md_disks_required", "Total number of disks of device.");
         let disks = family("node_md_disks", "Number of active/failed/spare disks of device.");

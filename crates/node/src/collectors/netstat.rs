@@ -34,7 +34,10 @@ impl Collector for Netstat {
             let bytes = match env.read(&path) {
                 Ok(bytes) => bytes,
                 Err(e) if *file == "snmp6" && e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(Failure::io(path, e)),
+                Err(e) => {
+                    out.problem(Failure::io(path, e));
+                    continue;
+                }
             };
             let (wanted, key) = (&mut self.wanted[which], &mut self.key);
             let mut row = 0;
@@ -59,9 +62,8 @@ impl Collector for Netstat {
             };
             let parsed =
                 if *file == "snmp6" { parse_snmp6(bytes, each) } else { parse(bytes, each) };
-            match parsed.err().or(bad) {
-                Some(e) => return Err(e.at(path)),
-                None => continue,
+            if let Some(e) = parsed.err().or(bad) {
+                out.problem(e.at(path));
             }
         }
         Ok(())

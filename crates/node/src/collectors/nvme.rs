@@ -37,7 +37,8 @@ impl Collector for Nvme {
             out.gauge("node_nvme_info", help, &labels, 1.0);
             for entry in env.list(&dir).unwrap_or_default() {
                 if let Some(id) = namespace_id(&entry) {
-                    namespace(env, out, &format!("{dir}/{entry}"), &device, id)?;
+                    let part = namespace(env, out, &format!("{dir}/{entry}"), &device, id);
+                    out.note(part);
                 }
             }
         }

@@ -25,10 +25,13 @@ impl Collector for Sockstat {
             let bytes = match env.read_one(&path) {
                 Ok(bytes) => bytes,
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(e) => return Err(Failure::io(path, e)),
+                Err(e) => {
+                    out.problem(Failure::io(path, e));
+                    continue;
+                }
             };
-            parse(bytes, |protocol, key, value| put(out, file, protocol, key, value))
-                .map_err(|e| e.at(&path))?;
+            let part = parse(bytes, |protocol, key, value| put(out, file, protocol, key, value));
+            out.note(part.map_err(|e| e.at(path)));
         }
         Ok(())
     }

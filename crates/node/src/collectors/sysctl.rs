@@ -40,10 +40,17 @@ impl Collector for Sysctl {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         for wanted in &self.wanted {
             let path = env.proc(&format!("sys/{}", wanted.name.replace('.', "/")));
-            let bytes = env.read_one(&path).map_err(|e| Failure::io(&path, e))?;
+            let bytes = match env.read_one(&path) {
+                Ok(bytes) => bytes,
+                Err(e) => {
+                    out.problem(Failure::io(path, e));
+                    continue;
+                }
+            };
             let text = scan::text(bytes);
             let values: Vec<&str> = text.split_ascii_whitespace().collect();
-            wanted.show(out, &values)?;
+            let part = wanted.show(out, &values);
+            out.note(part);
         }
         Ok(())
     }

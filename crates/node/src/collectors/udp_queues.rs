@@ -28,10 +28,14 @@ impl Collector for UdpQueues {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(e) => return Err(Failure::io(path, e)),
             };
-            let (tx, rx) = parse(bytes).map_err(|e| e.at(&path))?;
-            out.put(family, &[("ip", ip), ("queue", "tx")], tx as f64);
-            out.put(family, &[("ip", ip), ("queue", "rx")], rx as f64);
             found = true;
+            match parse(bytes) {
+                Ok((tx, rx)) => {
+                    out.put(family, &[("ip", ip), ("queue", "tx")], tx as f64);
+                    out.put(family, &[("ip", ip), ("queue", "rx")], rx as f64);
+                }
+                Err(e) => out.problem(e.at(path)),
+            }
         }
         if found { Ok(()) } else { Err(Failure::NoData("no /proc/net/udp".into())) }
     }

@@ -20,13 +20,30 @@ const ENABLE: &str = "arp bcache bcachefs bonding btrfs buddyinfo cgroups conntr
     softirqs stat sysctl textfile thermal_zone udp_queues vmstat watchdog wifi xfrm xfs zfs zoneinfo";
 const DISABLE: &str = "selinux filesystem timex uname";
 
-/// Copies the fixture trees into a fresh folder, unpacks the text archives and restores `proc/self`.
-pub(crate) fn fixtures() -> Option<tempfile::TempDir> {
+/// The unpacked fixture trees.
+pub(crate) struct Fixtures(PathBuf);
+
+impl Fixtures {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Copies the fixture trees, unpacks the text archives and restores `proc/self`. They are some two thousand small files, so they
+/// are made once and kept in the build folder; tests only read them.
+pub(crate) fn fixtures() -> Option<Fixtures> {
     let source = conformance_dir()?.join("conformance/node_exporter");
-    let dir = tempfile::tempdir().unwrap();
+    let archives = ["sys", "udev"]
+        .map(|name| fs::read_to_string(source.join(format!("{name}.ttar"))).unwrap());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let kept = folder.join(format!("node-fixtures-{}-{}", archives[0].len(), archives[1].len()));
+    if kept.exists() {
+        return Some(Fixtures(kept));
+    }
+    fs::create_dir_all(folder).unwrap();
+    let dir = tempfile::tempdir_in(folder).unwrap();
     copy(&source, dir.path());
-    for name in ["sys", "udev"] {
-        let archive = fs::read_to_string(source.join(format!("{name}.ttar"))).unwrap();
+    for archive in archives {
         ttar::unpack(&archive, dir.path()).unwrap();
     }
     let link = dir.path().join("proc/self");
@@ -36,7 +53,10 @@ pub(crate) fn fixtures() -> Option<tempfile::TempDir> {
     if !link.exists() {
         std::os::unix::fs::symlink("10", &link).unwrap();
     }
-    Some(dir)
+    if fs::rename(dir.path(), &kept).is_err() {
+        assert!(kept.exists()); // another test was quicker
+    }
+    Some(Fixtures(kept))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -9,3 +9,4 @@ mod cases;
 mod golden;
 mod live;
 mod own;
+mod tables;
