@@ -287,8 +287,10 @@ impl<'a> Lane<'a> {
         self.columns.timestamps.get(self.at).copied().unwrap_or(Timestamp::MAX)
     }
 
+    /// Untouched where there is nothing to add: a sum would change the bits of a stale marker.
     fn value(&self) -> f64 {
-        self.columns.values.get(self.at).copied().unwrap_or(0.0) + self.lifted_by
+        let value = self.columns.values.get(self.at).copied().unwrap_or(0.0);
+        if self.lifted_by == 0.0 { value } else { value + self.lifted_by }
     }
 
     fn lift(&mut self, last: f64) {

@@ -146,3 +146,11 @@ fn a_range_starts_the_fold_anew() {
     let merged = run(vec![chunk(0, &a), chunk(1, &b)], TimeRange::new(3100, 8000), false);
     assert_eq!(merged, [(3400, 1.0), (4400, 1.0), (5400, 1.0), (6400, 1.0), (7400, 1.0)]);
 }
+
+#[test]
+fn stale_markers_keep_their_bits() {
+    let stale = gauntlet_model::STALE_NAN;
+    let a = [(0, 1.0), (10_000, stale)];
+    let merged = run(vec![chunk(0, &a), chunk(1, &[(1, 2.0)])], TimeRange::all(), false);
+    assert!(gauntlet_model::is_stale_nan(merged[1].1));
+}
