@@ -267,3 +267,26 @@ impl ToYaml for ScrapeConfig {
         map.build()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    //! Jobs for tests, read as configuration files are.
+
+    use gauntlet_yaml::{Context, Dialect, Document, Mapping};
+
+    use super::{ScrapeConfig, ScrapeGlobals};
+
+    /// A job with nothing but its name.
+    pub(crate) fn config(job: &str) -> ScrapeConfig {
+        parse(&format!("job_name: {job}\n"))
+    }
+
+    pub(crate) fn parse(text: &str) -> ScrapeConfig {
+        let document = Document::parse(text.as_bytes(), Dialect::V2).unwrap();
+        let mut cx = Context::new();
+        let mut map = Mapping::read(document.root().unwrap(), "config.plain", &mut cx).unwrap();
+        let config = ScrapeConfig::read(&mut map, &mut cx, &ScrapeGlobals::default());
+        assert!(map.finish(&mut cx) && cx.is_empty(), "{text}");
+        config
+    }
+}

@@ -1,3 +1,30 @@
-//! Scraping targets.
+//! Scraping targets: from groups of discovered addresses to samples in storage.
+//!
+//! [`manager`] owns one [`pool`] per job; a pool turns target groups into [`target`]s by relabelling and runs one loop each (`target_loop`), which
+//! fetches (`fetch`), parses and appends (`ingest`, over `cache`) and writes the synthetic series (`report`). [`status`] is what the API shows.
+//! Discovery is not known here: groups arrive as [`TargetGroup`]s.
 
+mod cache;
 pub mod config;
+mod error;
+mod fetch;
+mod ingest;
+mod labels;
+pub mod manager;
+mod metadata;
+mod metrics;
+mod pool;
+mod report;
+pub mod status;
+pub mod target;
+mod target_loop;
+#[cfg(test)]
+mod tests;
+mod url;
+
+pub use config::ScrapeConfig;
+pub use error::ScrapeError;
+pub use ingest::bench_support;
+pub use manager::{Manager, ManagerHandle, ManagerOptions, TargetSets, offset_seed};
+pub use metadata::MetricMetadata;
+pub use target::{Health, Target, TargetGroup};
