@@ -419,12 +419,15 @@ fn after_type(signature: &str, depth: u32) -> Result<&str, Malformed> {
     }
 }
 
+/// A peer for tests: speaks the service's side of a direct connection.
 #[cfg(test)]
-mod tests {
+pub(crate) mod fake {
+    use std::os::unix::net::UnixListener;
+
     use super::*;
 
     /// A reply as a service would send it: header fields, then the body.
-    fn reply(to: u32, signature: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn reply(to: u32, signature: &str, body: &[u8]) -> Vec<u8> {
         let mut fields = vec![5, 1, b'u', 0];
         fields.extend_from_slice(&to.to_le_bytes());
         fields.extend_from_slice(&[8, 1, b'g', 0, signature.len() as u8]);
@@ -439,6 +442,111 @@ mod tests {
         message.extend_from_slice(body);
         message
     }
+
+    /// A body of one variant.
+    pub(crate) fn variant(signature: &str, value: &[u8]) -> Vec<u8> {
+        let mut body = vec![signature.len() as u8];
+        body.extend_from_slice(signature.as_bytes());
+        body.push(0);
+        align(&mut body, value.len().min(8));
+        body.extend_from_slice(value);
+        body
+    }
+
+    /// A body of one variant that holds a string.
+    pub(crate) fn text_variant(text: &str) -> Vec<u8> {
+        let mut body = vec![1, b's', 0];
+        put_text(&mut body, text);
+        body
+    }
+
+    /// A body that is an array of structures of strings and one number (the units of a manager).
+    pub(crate) fn unit_list(rows: &[[&str; 10]]) -> Vec<u8> {
+        let mut body = vec![0; 8];
+        for row in rows {
+            align(&mut body, 8);
+            for (column, text) in row.iter().enumerate() {
+                if column == 7 {
+                    align(&mut body, 4);
+                    body.extend_from_slice(&0u32.to_le_bytes());
+                } else {
+                    put_text(&mut body, text);
+                }
+            }
+        }
+        let size = (body.len() - 8) as u32;
+        body[..4].copy_from_slice(&size.to_le_bytes());
+        body
+    }
+
+    /// Answers the calls of one connection until it closes. The handler gets path, method and the string arguments, and gives
+    /// signature and body; without them the call gets an error.
+    pub(crate) fn serve(
+        listener: &UnixListener,
+        handler: impl Fn(&str, &str, &[String]) -> Option<(&'static str, Vec<u8>)>,
+    ) {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            line.push(byte[0]);
+        }
+        assert!(line.starts_with(b"\0AUTH EXTERNAL "));
+        stream.write_all(b"OK 1234\r\n").unwrap();
+        let mut begin = [0; 7];
+        stream.read_exact(&mut begin).unwrap();
+        assert_eq!(&begin, b"BEGIN\r\n");
+        let mut signal = reply(0, "", &[]);
+        signal[1] = 4;
+        stream.write_all(&signal).unwrap();
+        let mut message = vec![0; 16];
+        while stream.read_exact(&mut message[..16]).is_ok() {
+            message.resize(message_size(&message).unwrap(), 0);
+            stream.read_exact(&mut message[16..]).unwrap();
+            let (serial, path, method, arguments) = call_of(&message);
+            let answer = match handler(&path, &method, &arguments) {
+                Some((signature, body)) => reply(serial, signature, &body),
+                None => {
+                    let mut error = reply(serial, "", &[]);
+                    error[1] = ERROR;
+                    error
+                }
+            };
+            stream.write_all(&answer).unwrap();
+            message = vec![0; 16];
+        }
+    }
+
+    fn call_of(message: &[u8]) -> (u32, String, String, Vec<String>) {
+        let mut reader = Reader { bytes: message, at: 8, little: true };
+        let serial = reader.u32().unwrap();
+        let end = 16 + reader.u32().unwrap() as usize;
+        let (mut path, mut method, mut count) = (String::new(), String::new(), 0);
+        while reader.at < end {
+            reader.align(8);
+            let code = reader.u8().unwrap();
+            let Value::Text(text) = reader.value("v", 0).unwrap().0 else { panic!("no text") };
+            match code {
+                1 => path = text,
+                3 => method = text,
+                8 => count = text.len(),
+                _ => {}
+            }
+        }
+        reader.align(8);
+        let arguments = (0..count)
+            .map(|_| reader.value("s", 0).unwrap().0.text().unwrap().to_owned())
+            .collect();
+        (serial, path, method, arguments)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use super::fake::reply;
 
     #[test]
     fn replies_with_nested_values_are_decoded() {
@@ -461,51 +569,25 @@ mod tests {
         );
     }
 
-    /// A peer that answers every call with a variant that holds the call's serial number, last call first.
-    fn serve(listener: &std::os::unix::net::UnixListener, calls: usize) {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut line = Vec::new();
-        while !line.ends_with(b"\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            line.push(byte[0]);
-        }
-        assert!(line.starts_with(b"\0AUTH EXTERNAL "));
-        stream.write_all(b"OK 1234\r\n").unwrap();
-        let mut begin = [0; 7];
-        stream.read_exact(&mut begin).unwrap();
-        assert_eq!(&begin, b"BEGIN\r\n");
-        let mut serials = Vec::new();
-        for _ in 0..calls {
-            let mut head = [0; 16];
-            stream.read_exact(&mut head).unwrap();
-            let mut rest = vec![0; message_size(&head).unwrap() - 16];
-            stream.read_exact(&mut rest).unwrap();
-            serials.push(u32::from_le_bytes([head[8], head[9], head[10], head[11]]));
-        }
-        let mut signal = reply(0, "", &[]);
-        signal[1] = 4;
-        stream.write_all(&signal).unwrap();
-        for serial in serials.into_iter().rev() {
-            let mut body = vec![1, b'u', 0, 0];
-            body.extend_from_slice(&serial.to_le_bytes());
-            stream.write_all(&reply(serial, "v", &body)).unwrap();
-        }
-    }
-
     #[test]
     fn calls_in_a_row_get_their_own_replies() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bus");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let server = std::thread::spawn(move || serve(&listener, 3));
+        let server = std::thread::spawn(move || {
+            fake::serve(&listener, |path, method, arguments| {
+                assert_eq!((method, arguments.len()), ("Get", 2));
+                (path != "/gone")
+                    .then(|| ("v", fake::text_variant(&format!("{path} {}", arguments[1]))))
+            });
+        });
         let mut connection = Connection::direct(path.to_str().unwrap()).unwrap();
         let arguments = ["i", "p"];
-        let call = Call::property("/a", &arguments);
-        let replies = connection.call_all(&[call.clone(), call.clone(), call]).unwrap();
-        let expect: Vec<Result<Vec<Value>, String>> =
-            (1..=3).map(|serial| Ok(vec![Value::Uint(serial)])).collect();
-        assert_eq!(replies, expect);
+        let calls = ["/a", "/gone", "/b"].map(|path| Call::property(path, &arguments));
+        let replies = connection.call_all(&calls).unwrap();
+        let text = |t: &str| Ok(vec![Value::Text(t.to_owned())]);
+        assert_eq!(replies, [text("/a p"), Err(String::new()), text("/b p")]);
+        drop(connection);
         server.join().unwrap();
     }
 

@@ -106,18 +106,24 @@ impl Ask {
 
 impl Collector for Systemd {
     fn update(&mut self, _: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
-        let failure = |e| Failure::io("systemd", e);
-        let mut bus = if self.private {
-            Connection::direct(PRIVATE_SOCKET).map_err(failure)?
+        let bus = if self.private {
+            Connection::direct(PRIVATE_SOCKET)
         } else {
-            Connection::system_bus(SERVICE).map_err(failure)?
+            Connection::system_bus(SERVICE)
         };
-        let version = manager(&mut bus, "Version").map_err(failure)?.unwrap_or_default();
+        self.collect(&mut bus.map_err(|e| Failure::io("systemd", e))?, out)
+    }
+}
+
+impl Systemd {
+    fn collect(&self, bus: &mut Connection, out: &mut Exposition) -> Result<(), Failure> {
+        let failure = |e| Failure::io("systemd", e);
+        let version = manager(bus, "Version").map_err(failure)?.unwrap_or_default();
         let number = version_number(&version);
         let shown = if number > 0.0 { version.as_str() } else { "" };
         let help = "Detected systemd version";
         out.gauge("node_systemd_version", help, &[("version", shown)], number);
-        let kind = match manager(&mut bus, "Virtualization").map_err(failure)? {
+        let kind = match manager(bus, "Virtualization").map_err(failure)? {
             None => "unknown".to_owned(),
             Some(kind) if kind.is_empty() => "none".to_owned(),
             Some(kind) => kind,
@@ -128,9 +134,9 @@ impl Collector for Systemd {
         let units = units(&bus.call(&list).map_err(failure)?);
         summary(out, &units);
         let units: Vec<Unit> = units.into_iter().filter(|u| self.wants(u)).collect();
-        self.properties(&mut bus, out, &units, number >= MIN_VERSION).map_err(failure)?;
+        self.properties(bus, out, &units, number >= MIN_VERSION).map_err(failure)?;
         if number >= MIN_VERSION {
-            let state = manager(&mut bus, "SystemState").map_err(failure)?;
+            let state = manager(bus, "SystemState").map_err(failure)?;
             let state = state.ok_or_else(|| Failure::Other("systemd: no system state".into()))?;
             let help = "Whether the system is operational (see 'systemctl is-system-running')";
             let running = f64::from(u8::from(state == "running"));
@@ -138,9 +144,7 @@ impl Collector for Systemd {
         }
         Ok(())
     }
-}
 
-impl Systemd {
     fn wants(&self, unit: &Unit) -> bool {
         unit.load_state == "loaded"
             && self.include.matches(&unit.name)
@@ -341,6 +345,76 @@ mod tests {
         {
             assert_eq!(version_number(text), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn a_manager_is_asked_for_units_and_their_properties() {
+        use crate::dbus::fake;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("private");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            fake::serve(&listener, |path, method, arguments| match (method, path) {
+                ("ListUnits", _) => Some((
+                    "a(ssssssouso)",
+                    fake::unit_list(&[
+                        ["a.service", "", "loaded", "active", "running", "", "/u/a", "", "", "/"],
+                        ["b.socket", "", "loaded", "active", "listening", "", "/u/b", "", "", "/"],
+                        ["c.timer", "", "loaded", "inactive", "dead", "", "/u/c", "", "", "/"],
+                        ["d.mount", "", "loaded", "active", "mounted", "", "/u/d", "", "", "/"],
+                        ["e.service", "", "not-found", "failed", "dead", "", "/u/e", "", "", "/"],
+                    ]),
+                )),
+                ("Get", _) => match arguments[1].as_str() {
+                    "Version" => Some(("v", fake::text_variant("252.6-1"))),
+                    "SystemState" => Some(("v", fake::text_variant("running"))),
+                    "Type" => Some(("v", fake::text_variant("notify"))),
+                    "NAccepted" => Some(("v", fake::variant("u", &7u32.to_le_bytes()))),
+                    "LastTriggerUSec" => {
+                        Some(("v", fake::variant("t", &1_500_000u64.to_le_bytes())))
+                    }
+                    "TasksMax" => Some(("v", fake::variant("t", &u64::MAX.to_le_bytes()))),
+                    "TasksCurrent" => Some(("v", fake::variant("t", &3u64.to_le_bytes()))),
+                    _ => None,
+                },
+                _ => None,
+            });
+        });
+        let pattern = |text| Pattern::new("", text).unwrap();
+        let systemd = Systemd {
+            include: pattern("^(?:.+)$"),
+            exclude: pattern("^(?:.+\\.mount)$"),
+            private: true,
+            tasks: true,
+            restarts: false,
+            start_times: false,
+        };
+        let mut out = Exposition::new();
+        let mut bus = Connection::direct(path.to_str().unwrap()).unwrap();
+        systemd.collect(&mut bus, &mut out).unwrap();
+        drop(bus);
+        server.join().unwrap();
+        out.finish();
+        let mut text = Vec::new();
+        crate::exposition::render(&[&out], &mut text);
+        let text = String::from_utf8(text).unwrap();
+        for line in [
+            "node_systemd_version{version=\"252.6-1\"} 252.6",
+            "node_systemd_virtualization_info{virtualization_type=\"unknown\"} 1",
+            "node_systemd_units{state=\"active\"} 3",
+            "node_systemd_units{state=\"failed\"} 1",
+            "node_systemd_unit_state{name=\"a.service\",state=\"active\",type=\"notify\"} 1",
+            "node_systemd_unit_state{name=\"c.timer\",state=\"active\",type=\"\"} 0",
+            "node_systemd_socket_accepted_connections_total{name=\"b.socket\"} 7",
+            "node_systemd_timer_last_trigger_seconds{name=\"c.timer\"} 1.5",
+            "node_systemd_unit_tasks_current{name=\"a.service\"} 3",
+            "node_systemd_system_running 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no {line:?} in\n{text}");
+        }
+        assert!(!text.contains("d.mount") && !text.contains("e.service"), "{text}");
+        assert!(!text.contains("unit_tasks_max"), "{text}");
     }
 
     #[test]
