@@ -1,14 +1,16 @@
-//! YAML text -> tree of nodes. The event parser is a port of libyaml, as is Go's, so both accept and refuse the same texts.
+//! YAML text -> tree of nodes. The parser follows libyaml, as Go's does, so both accept and refuse the same texts.
 //!
 //! Nodes live in one arena; an alias points at its anchor's node. Limits: depth of nesting, and the size after all aliases
 //! were expanded, by Go's rule against alias bombs.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use libyaml_safer::{EventData, Parser, ScalarStyle};
+use crate::parser::{Stop, parse};
+use crate::scanner::{Fault, Mark};
 
-/// Deepest nesting. Go allows 10000; decoding here recurses, and no configuration comes near.
-pub const MAX_DEPTH: usize = 1000;
+/// Deepest nesting. Go allows 10000; reading here recurses, and no configuration comes near.
+pub const MAX_DEPTH: usize = 200;
 
 /// Whose rules hold where Go's two packages differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub enum Kind {
 impl Document {
     /// Reads the first document of `text`; what follows it is not looked at. Empty text is a document without root.
     pub fn parse(text: &[u8], dialect: Dialect) -> Result<Self, SyntaxError> {
-        check_characters(text)?;
+        let text = decode(text)?;
         let mut builder = Builder {
             document: Self { nodes: Vec::new(), root: None, dialect },
             open: Vec::new(),
@@ -79,37 +81,11 @@ impl Document {
             sizes: Vec::new(),
             aliased: 0,
         };
-        let mut input = text;
-        let mut parser = Parser::new();
-        parser.set_input(&mut input);
-        loop {
-            let event = parser.parse().map_err(|err| of_parser(&err, dialect))?;
-            let position = position_of(event.start_mark.line, event.start_mark.column);
-            match event.data {
-                EventData::StreamStart { .. } => {}
-                EventData::StreamEnd | EventData::DocumentEnd { .. } => break,
-                EventData::DocumentStart { version_directive, .. } => {
-                    if version_directive.is_some_and(|v| (v.major, v.minor) != (1, 1)) {
-                        return Err(error(position, "found incompatible YAML document"));
-                    }
-                }
-                EventData::Alias { anchor } => builder.alias(&anchor, position)?,
-                EventData::Scalar { anchor, tag, value, plain_implicit, style, .. } => {
-                    let plain = plain_implicit && style == ScalarStyle::Plain;
-                    let content = Content::Scalar { text: value.into(), plain };
-                    let id = builder.add(content, tag, anchor, position);
-                    builder.close(id, 1)?;
-                }
-                EventData::SequenceStart { anchor, tag, .. } => {
-                    builder.begin(Content::Sequence(Vec::new()), tag, anchor, position)?;
-                }
-                EventData::MappingStart { anchor, tag, .. } => {
-                    builder.begin(Content::Mapping(Vec::new()), tag, anchor, position)?;
-                }
-                EventData::SequenceEnd | EventData::MappingEnd => builder.end()?,
-            }
+        match parse(&text, &mut builder) {
+            Ok(()) => Ok(builder.document),
+            Err(Stop::Tree(err)) => Err(err),
+            Err(Stop::Fault(fault)) => Err(of_fault(&fault, dialect)),
         }
-        Ok(builder.document)
     }
 
     /// The root; `None` for a text without content.
@@ -200,7 +176,8 @@ impl<'d> Node<'d> {
     }
 }
 
-struct Builder {
+/// Puts nodes together as the parser meets them.
+pub(crate) struct Builder {
     document: Document,
     /// Collections being read: id, the key waiting for its value, and the size so far with aliases expanded.
     open: Vec<(u32, Option<u32>, u64)>,
@@ -236,6 +213,36 @@ impl Builder {
         id
     }
 
+    pub(crate) fn scalar(
+        &mut self,
+        text: String,
+        plain: bool,
+        tag: Option<String>,
+        anchor: Option<String>,
+        position: Position,
+    ) -> Result<(), SyntaxError> {
+        let id = self.add(Content::Scalar { text: text.into(), plain }, tag, anchor, position);
+        self.close(id, 1)
+    }
+
+    pub(crate) fn sequence(
+        &mut self,
+        tag: Option<String>,
+        anchor: Option<String>,
+        position: Position,
+    ) -> Result<(), SyntaxError> {
+        self.begin(Content::Sequence(Vec::new()), tag, anchor, position)
+    }
+
+    pub(crate) fn mapping(
+        &mut self,
+        tag: Option<String>,
+        anchor: Option<String>,
+        position: Position,
+    ) -> Result<(), SyntaxError> {
+        self.begin(Content::Mapping(Vec::new()), tag, anchor, position)
+    }
+
     fn begin(
         &mut self,
         content: Content,
@@ -251,12 +258,13 @@ impl Builder {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<(), SyntaxError> {
+    /// Ends the innermost sequence or mapping.
+    pub(crate) fn end(&mut self) -> Result<(), SyntaxError> {
         let (id, _, size) = self.open.pop().expect("BUG: end without begin");
         self.close(id, size)
     }
 
-    fn alias(&mut self, anchor: &str, position: Position) -> Result<(), SyntaxError> {
+    pub(crate) fn alias(&mut self, anchor: &str, position: Position) -> Result<(), SyntaxError> {
         let Some(&id) = self.anchors.get(anchor) else {
             return Err(error(position, format!("unknown anchor '{anchor}' referenced")));
         };
@@ -314,57 +322,70 @@ fn error(position: Position, reason: impl Into<String>) -> SyntaxError {
     SyntaxError { position, reason: reason.into(), go_line: 0 }
 }
 
-fn position_of(line: u64, column: u64) -> Position {
-    let clamp = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-    Position { line: clamp(line + 1), column: clamp(column + 1) }
+pub(crate) fn position_of(mark: Mark) -> Position {
+    let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Position { line: clamp(mark.line + 1), column: clamp(mark.column + 1) }
 }
 
-/// Go's parser prints the line of the context or the problem, counted from 0, plus one for scanner errors; 0 is left out.
-fn of_parser(err: &libyaml_safer::Error, dialect: Dialect) -> SyntaxError {
-    let mark_line = |mark: Option<libyaml_safer::Mark>| mark.map_or(0, |m| m.line);
-    let (context, problem) = (mark_line(err.context_mark()), mark_line(err.problem_mark()));
-    let scanner = err.kind() == libyaml_safer::ErrorKind::Scanner;
+/// Go's packages print the line of the problem or of its context, counted from 0, plus one for scanner errors; 0 is left
+/// out. v2 prefers the problem, v3 the context.
+fn of_fault(fault: &Fault, dialect: Dialect) -> SyntaxError {
+    let (problem, context) = (fault.at.line, fault.context.map_or(0, |mark| mark.line));
     let line = match dialect {
         Dialect::V3 if context != 0 => context,
         Dialect::V2 if problem == 0 => context,
         _ => problem,
     };
-    let line = if line != 0 { line + u64::from(scanner) } else { 0 };
+    let line = if line != 0 { line + usize::from(fault.scanner) } else { 0 };
     SyntaxError {
-        position: err.problem_mark().map_or(Position::default(), |m| position_of(m.line, m.column)),
-        reason: err.problem().to_owned(),
+        position: position_of(fault.at),
+        reason: fault.reason.to_owned(),
         go_line: u32::try_from(line).unwrap_or(u32::MAX),
     }
 }
 
-/// Refuses bytes that are no UTF-8 and control characters before the parser sees them, with Go's words.
-fn check_characters(text: &[u8]) -> Result<(), SyntaxError> {
-    if text.starts_with(&[0xFF, 0xFE]) || text.starts_with(&[0xFE, 0xFF]) {
-        return Ok(()); // UTF-16, for the parser to decode.
-    }
-    let place = |upto: &[u8]| {
-        let line = upto.iter().filter(|b| **b == b'\n').count();
-        let column = upto.iter().rev().take_while(|b| **b != b'\n').count();
-        position_of(line as u64, column as u64)
-    };
-    let valid = match std::str::from_utf8(text) {
-        Ok(valid) => valid,
-        Err(err) => {
-            let at = err.valid_up_to();
-            let reason = match text[at] {
-                0x80..0xC0 | 0xF8.. => "invalid leading UTF-8 octet",
-                _ if err.error_len().is_none() => "incomplete UTF-8 octet sequence",
-                _ => "invalid trailing UTF-8 octet",
-            };
-            return Err(error(place(&text[..at]), reason));
-        }
+/// Bytes -> text: UTF-8, or UTF-16 by its byte order mark. Refuses what is neither and control characters, in Go's words.
+fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, SyntaxError> {
+    let text = match bytes {
+        [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?.into(),
+        [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?.into(),
+        _ => match std::str::from_utf8(bytes) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(err) => {
+                let at = err.valid_up_to();
+                let reason = match bytes[at] {
+                    0x80..0xC0 | 0xF8.. => "invalid leading UTF-8 octet",
+                    _ if err.error_len().is_none() => "incomplete UTF-8 octet sequence",
+                    _ => "invalid trailing UTF-8 octet",
+                };
+                return Err(error(place(&bytes[..at]), reason));
+            }
+        },
     };
     let allowed = |c: char| {
         matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}')
             || c >= '\u{10000}'
     };
-    match valid.char_indices().find(|(_, c)| !allowed(*c)) {
-        Some((at, _)) => Err(error(place(&text[..at]), "control characters are not allowed")),
-        None => Ok(()),
+    match text.char_indices().find(|(_, c)| !allowed(*c)) {
+        Some((at, _)) => {
+            let position = place(&text.as_bytes()[..at]);
+            Err(error(position, "control characters are not allowed"))
+        }
+        None => Ok(text),
     }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, SyntaxError> {
+    let units = bytes.chunks(2).map(|pair| unit([pair[0], pair.get(1).copied().unwrap_or(0)]));
+    let text: Result<String, _> = char::decode_utf16(units).collect();
+    text.ok()
+        .filter(|_| bytes.len().is_multiple_of(2))
+        .ok_or_else(|| error(Position::default(), "incomplete UTF-16 surrogate pair"))
+}
+
+/// The place behind some bytes.
+fn place(bytes: &[u8]) -> Position {
+    let line = bytes.iter().filter(|b| **b == b'\n').count();
+    let column = bytes.iter().rev().take_while(|b| **b != b'\n').count();
+    position_of(Mark { index: 0, line, column })
 }

@@ -11,7 +11,9 @@ mod document;
 mod emit;
 pub mod fuzz;
 mod mapping;
+mod parser;
 mod scalar;
+mod scanner;
 mod value;
 
 pub use context::{Context, Problem, ProblemKind, Problems};
