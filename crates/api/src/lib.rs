@@ -1,6 +1,6 @@
 //! The HTTP API and its JSON: the only crate that knows it.
 //!
-//! [`router::router`] serves `/api/v1/*`, `/-/*` and `/version` for whichever role hands it an [`state::ApiState`]. Pages and
+//! [`router::serve`] answers `/api/v1/*`, `/-/*` and `/version` for whichever role hands it an [`state::ApiState`]. Pages and
 //! `/metrics` are the role's own.
 
 mod admin;

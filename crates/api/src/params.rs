@@ -1,6 +1,7 @@
 //! Request parameters: from the query string and, for POST, the form body before it; parsed and refused as upstream does.
 
-use gauntlet_model::{Matcher, Timestamp, duration};
+use gauntlet_model::duration::Duration;
+use gauntlet_model::{Matcher, Timestamp};
 
 use crate::envelope::ApiError;
 
@@ -121,7 +122,9 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
         }
         return Ok((nanos as i64) / 1_000_000);
     }
-    duration::parse(text).map_err(|_| format!("cannot parse {text:?} to a valid duration"))
+    text.parse::<Duration>()
+        .map(Duration::as_ms)
+        .map_err(|_| format!("cannot parse {text:?} to a valid duration"))
 }
 
 /// Go's `strconv.ParseFloat` as far as parameters need it: decimal, hexadecimal-free, no stray white space.

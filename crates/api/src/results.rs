@@ -1,8 +1,89 @@
 //! JSON of label sets and query results, written by hand: an answer may hold millions of points.
 
 use gauntlet_model::{FloatHistogram, Labels, Timestamp, float};
+use gauntlet_promql::engine::{Matrix, Sample, SampleValue, Value};
 
 use crate::envelope::push_json_str;
+
+/// Appends `{"resultType":...,"result":...}` without the closing brace, so that statistics may follow.
+pub(crate) fn push_value(out: &mut String, value: &Value) {
+    out.push_str("{\"resultType\":");
+    push_json_str(out, value.value_type().as_str());
+    out.push_str(",\"result\":");
+    match value {
+        Value::Scalar { t, value } => {
+            out.push('[');
+            push_seconds(out, *t);
+            out.push_str(",\"");
+            float::push_plain_float(out, *value);
+            out.push_str("\"]");
+        }
+        Value::String { t, text } => {
+            out.push('[');
+            push_seconds(out, *t);
+            out.push(',');
+            push_json_str(out, text);
+            out.push(']');
+        }
+        Value::Vector(samples) => push_vector(out, samples),
+        Value::Matrix(matrix) => push_matrix(out, matrix),
+    }
+}
+
+fn push_vector(out: &mut String, samples: &[Sample]) {
+    out.push('[');
+    for (i, sample) in samples.iter().enumerate() {
+        out.push_str(if i > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+        push_labels(out, &sample.labels);
+        match &sample.value {
+            SampleValue::Float(value) => {
+                out.push_str(",\"value\":");
+                push_point(out, sample.t, *value);
+            }
+            SampleValue::Histogram(histogram) => {
+                out.push_str(",\"histogram\":");
+                push_histogram_point(out, sample.t, histogram);
+            }
+        }
+        out.push('}');
+    }
+    out.push(']');
+}
+
+fn push_matrix(out: &mut String, matrix: &Matrix) {
+    out.push('[');
+    for series in 0..matrix.len() {
+        out.push_str(if series > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+        push_labels(out, matrix.labels(series));
+        let mut first = true;
+        for (t, value) in matrix.floats(series) {
+            out.push_str(if first { ",\"values\":[" } else { "," });
+            first = false;
+            push_point(out, t, value);
+        }
+        if !first {
+            out.push(']');
+        }
+        if matrix.has_histograms(series) {
+            let mut first = true;
+            for (t, histogram) in matrix.histograms(series) {
+                out.push_str(if first { ",\"histograms\":[" } else { "," });
+                first = false;
+                push_histogram_point(out, t, histogram);
+            }
+            if !first {
+                out.push(']');
+            }
+        }
+        out.push('}');
+    }
+    out.push(']');
+}
+
+/// Appends a timestamp as seconds, shortest form: scalars and strings have it so.
+fn push_seconds(out: &mut String, t: Timestamp) {
+    float::push_json_float(out, t as f64 / 1000.0);
+}
 
 /// Appends a label set as an object.
 pub(crate) fn push_labels(out: &mut String, labels: &Labels) {

@@ -4,9 +4,8 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
@@ -116,23 +115,20 @@ fn route(path: &str) -> Option<Route> {
     })
 }
 
-/// The API as a router of its own: `/api/v1/*`, `/-/*`, `/version`. Unknown paths get upstream's 404.
-pub fn router(state: Arc<ApiState>) -> Router {
-    Router::new().fallback(handle).with_state(state)
-}
 
-/// Whether this router serves `path` (prefix removed), so that a role can put pages behind it.
+/// Whether [`serve`] knows `path` (prefix removed), so that a role can put pages behind it.
 pub fn serves(path: &str) -> bool {
     path == "/api/v1" || path.starts_with("/api/v1/") || path.starts_with("/-/") || path == "/version"
 }
 
-async fn handle(State(state): State<Arc<ApiState>>, request: Request) -> Response {
+/// Answers a request to `/api/v1/*`, `/-/*` or `/version`. Other paths get upstream's 404.
+pub async fn serve(state: &Arc<ApiState>, request: Request) -> Response {
     let origin = request.headers().get(header::ORIGIN).cloned();
     let accepts_gzip = compress::accepts_gzip(request.headers());
     let in_api = request.uri().path().contains("/api/v1");
-    let mut response = dispatch(&state, request).await;
+    let mut response = dispatch(state, request).await;
     if in_api && response.status() != StatusCode::METHOD_NOT_ALLOWED {
-        add_cors(&state, origin.as_ref(), &mut response);
+        add_cors(state, origin.as_ref(), &mut response);
     }
     if accepts_gzip { compress::gzip(response).await } else { response }
 }
@@ -195,9 +191,9 @@ async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Reque
     let answer = match route {
         Route::Query => query::instant(state, &params).await,
         Route::QueryRange => query::range(state, &params).await,
-        Route::QueryExemplars => return query::exemplars(&params),
-        Route::FormatQuery => query::format(&params),
-        Route::ParseQuery => query::parse(&params),
+        Route::QueryExemplars => return query::exemplars(state, &params),
+        Route::FormatQuery => query::format(state, &params),
+        Route::ParseQuery => query::parse(state, &params),
         Route::Labels => labels::label_names(state, &params).await,
         Route::LabelValues => match label_name(path) {
             Ok(name) => labels::label_values(state, &name, &params).await,

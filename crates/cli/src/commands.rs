@@ -7,6 +7,7 @@ use crate::flags::program::{Command, Ending, Program, version_text};
 use crate::flags::spec::{Flag, Kind};
 use crate::flags::tables;
 use crate::flags::values::Values;
+use crate::roles;
 
 /// What can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +177,7 @@ fn run_role(
             return command.value_error(&err, line);
         }
     };
-    drop(values);
-    Ending { stderr: format!("{name}: roles are not wired yet\n"), code: 1, ..Ending::default() }
+    roles::run(program, role, values)
 }
 
 /// The table of the node crate in the form of ours.

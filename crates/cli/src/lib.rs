@@ -5,6 +5,9 @@
 
 mod commands;
 mod flags;
+mod roles;
+mod signals;
+mod web;
 
 use std::process::ExitCode;
 

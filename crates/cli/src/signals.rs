@@ -5,26 +5,37 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-/// Watches for signals until the process ends. SIGHUP becomes a message on `reload`.
-pub(crate) async fn watch(mut trigger: ShutdownTrigger, reload: mpsc::Sender<()>) -> std::io::Result<()> {
+/// Watches for signals until the process ends. SIGHUP becomes a message on `reload`; a message on `stop` acts as SIGTERM does.
+pub(crate) async fn watch(
+    mut trigger: ShutdownTrigger,
+    reload: mpsc::Sender<()>,
+    mut stop: mpsc::Receiver<()>,
+) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     loop {
-        let name = tokio::select! {
-            _ = terminate.recv() => "terminated",
-            _ = interrupt.recv() => "interrupt",
+        tokio::select! {
+            _ = terminate.recv() => {
+                warn!(signal = "terminated", "Received an OS signal, exiting gracefully...");
+                break;
+            }
+            _ = interrupt.recv() => {
+                warn!(signal = "interrupt", "Received an OS signal, exiting gracefully...");
+                break;
+            }
+            Some(()) = stop.recv() => {
+                warn!("Received termination request via web service, exiting gracefully...");
+                break;
+            }
             _ = hangup.recv() => {
                 info!("received SIGHUP, reloading the configuration");
                 // A reload that is still waiting will read the newest files too.
                 let _ = reload.try_send(());
-                continue;
             }
-        };
-        warn!(signal = name, "Received an OS signal, exiting gracefully...");
-        trigger.fire();
-        break;
+        }
     }
+    trigger.fire();
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

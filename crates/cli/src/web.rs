@@ -234,12 +234,12 @@ fn handler_label(path: &str) -> &'static str {
 
 /// All metrics in the format that the client asks for.
 fn metrics(registry: &Registry, headers: &HeaderMap) -> Response {
-    let _ = headers;
-    let body = gauntlet_expfmt::encode::text(&registry.gather());
+    let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let format = gauntlet_expfmt::negotiate(accept, true);
+    let body = gauntlet_expfmt::encode::encode(format, &registry.gather());
     let mut response = body.into_response();
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8; escaping=underscores"),
-    );
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     response
 }

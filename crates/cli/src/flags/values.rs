@@ -210,8 +210,11 @@ pub(crate) fn parse_time_or_duration(text: &str, now_ms: i64) -> Result<i64, Str
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(time.as_millisecond());
     }
-    if text.starts_with("0000-") {
-        return Ok(i64::MIN);
+    // The peers' defaults, at the ends of what their calendar can say.
+    match text {
+        "0000-01-01T00:00:00Z" => return Ok(-62_167_219_200_000),
+        "9999-12-31T23:59:59Z" => return Ok(253_402_300_799_000),
+        _ => {}
     }
     let (sign, bare) = match text.strip_prefix('-') {
         Some(bare) => (-1, bare),

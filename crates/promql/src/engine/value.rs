@@ -91,6 +91,20 @@ impl Matrix {
         self.len() == 0
     }
 
+    /// Keeps the first `series` series.
+    pub fn truncate(&mut self, series: usize) {
+        match &mut self.0 {
+            Content::Steps { rows, .. } => {
+                let mut row = 0;
+                rows.retain(|_, _| {
+                    row += 1;
+                    row <= series
+                });
+            }
+            Content::Samples(all) => all.truncate(series),
+        }
+    }
+
     /// The grid that all series share, where the answer has one.
     pub fn grid(&self) -> Option<Grid> {
         match &self.0 {
@@ -120,9 +134,7 @@ impl Matrix {
             Content::Steps { grid, rows } => {
                 let cells = rows.floats(series).iter().enumerate();
                 (
-                    Some(
-                        cells.filter(|(_, v)| !is_absent(**v)).map(|(i, v)| (grid.time(i), *v)),
-                    ),
+                    Some(cells.filter(|(_, v)| !is_absent(**v)).map(|(i, v)| (grid.time(i), *v))),
                     None,
                 )
             }
@@ -150,10 +162,8 @@ impl Matrix {
             }
             Content::Samples(all) => {
                 let columns = &all[series].1;
-                let cells = columns
-                    .histograms
-                    .iter()
-                    .map(|(i, h)| (columns.timestamps[*i as usize], h));
+                let cells =
+                    columns.histograms.iter().map(|(i, h)| (columns.timestamps[*i as usize], h));
                 (None, Some(cells))
             }
         };

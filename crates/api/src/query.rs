@@ -1,0 +1,198 @@
+//! `/api/v1/query`, `/query_range`, `/format_query`, `/parse_query`, `/query_exemplars`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use gauntlet_model::float;
+use gauntlet_promql::engine::{QueryFailure, QueryOptions, QueryResult, QueryStats, Value};
+use gauntlet_promql::{Expr, ValueType, parse as parse_expr};
+use gauntlet_storage::SelectHints;
+use http::StatusCode;
+
+use crate::envelope::{Answer, ApiError, ErrorKind, MAX_ANNOTATIONS};
+use crate::labels::TRUNCATED;
+use crate::params::{Params, parse_duration};
+use crate::results::push_value;
+use crate::state::ApiState;
+
+/// Most points a series of a range query may have.
+const MAX_POINTS: i64 = 11_000;
+
+pub(crate) async fn instant(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
+    let limit = params.limit()?;
+    let at = params.time_or("time", state.clock.now_ms())?;
+    let options = options(state, params, 0)?;
+    let text = params.get("query");
+    let expr = expression(state, text)?;
+    let result = state.engine.instant_expr(Arc::clone(&state.storage), &expr, at, &options).await;
+    answer(params, text, result, limit)
+}
+
+pub(crate) async fn range(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
+    let limit = params.limit()?;
+    let start = params.time("start")?;
+    let end = params.time("end")?;
+    if end < start {
+        return Err(ApiError::parameter("end", "end timestamp must not be before start time"));
+    }
+    let step = step(state, params, end - start)?;
+    if step <= 0 {
+        return Err(ApiError::parameter(
+            "step",
+            "zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ));
+    }
+    if (end - start) / step > MAX_POINTS {
+        return Err(ApiError::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    let options = options(state, params, step)?;
+    let text = params.get("query");
+    let expr = expression(state, text)?;
+    let value_type = expr.value_type();
+    if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+        return Err(ApiError::parameter(
+            "query",
+            format!(
+                "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+                value_type.documented()
+            ),
+        ));
+    }
+    let storage = Arc::clone(&state.storage);
+    let result = state.engine.range_expr(storage, &expr, start, end, step, &options).await;
+    answer(params, text, result, limit)
+}
+
+/// Exemplars are not stored yet, so every selector has none; a query without selectors has no answer at all.
+pub(crate) fn exemplars(state: &ApiState, params: &Params) -> Response {
+    let checked = params.time_or("start", 0).and_then(|start| {
+        let end = params.time_or("end", i64::MAX)?;
+        if end < start {
+            return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
+        }
+        parse_expr(params.get("query"), &state.engine.options().parser)
+            .map_err(|err| ApiError::bad_data(err.to_string()))
+    });
+    match checked {
+        Err(err) => err.into_response(),
+        Ok(expr) => {
+            let mut selectors = 0;
+            expr.walk(&mut |e| selectors += usize::from(matches!(e, Expr::Vector(_))));
+            if selectors == 0 {
+                return StatusCode::NO_CONTENT.into_response();
+            }
+            Answer { data: b"[]".to_vec(), ..Answer::default() }.into_response()
+        }
+    }
+}
+
+pub(crate) fn format(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
+    let expr = expression(state, params.get("query"))?;
+    Answer::of(&gauntlet_promql::printer::pretty(&expr))
+}
+
+pub(crate) fn parse(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
+    let expr = expression(state, params.get("query"))?;
+    Answer::of(&gauntlet_promql::json::to_json(&expr))
+}
+
+fn expression(state: &ApiState, text: &str) -> Result<Expr, ApiError> {
+    parse_expr(text, &state.engine.options().parser).map_err(|err| ApiError::parameter("query", err))
+}
+
+/// The step in ms. Thanos has a default: a 250th of the range, but not below its flag.
+fn step(state: &ApiState, params: &Params, range_ms: i64) -> Result<i64, ApiError> {
+    match (params.get("step"), &state.thanos) {
+        ("", Some(thanos)) => Ok((range_ms / 250).max(thanos.default_step_ms)),
+        (text, _) => parse_duration(text).map_err(|reason| ApiError::parameter("step", reason)),
+    }
+}
+
+fn options(state: &ApiState, params: &Params, step_ms: i64) -> Result<QueryOptions, ApiError> {
+    let timeout = params.duration("timeout")?;
+    let lookback = match params.get("lookback_delta") {
+        "" => None,
+        text => Some(parse_duration(text).map_err(|reason| {
+            ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
+        })?),
+    };
+    Ok(QueryOptions {
+        timeout: timeout.map(|ms| Duration::from_millis(ms.max(0) as u64)),
+        lookback_delta_ms: lookback,
+        hints: SelectHints {
+            partial_response: state.partial_response(params)?,
+            replica_labels: state.replica_labels(params)?,
+            max_resolution_ms: state.max_resolution_ms(params, step_ms)?,
+            ..SelectHints::default()
+        },
+    })
+}
+
+fn answer(
+    params: &Params,
+    text: &str,
+    result: Result<QueryResult, QueryFailure>,
+    limit: usize,
+) -> Result<Answer, ApiError> {
+    let mut result = result.map_err(|failure| engine_error(&failure))?;
+    let (mut warnings, infos) =
+        result.annotations.to_strings(text, MAX_ANNOTATIONS, MAX_ANNOTATIONS);
+    if limit > 0 && truncate(&mut result.value, limit) {
+        warnings.push(TRUNCATED.to_owned());
+    }
+    let mut data = String::with_capacity(4096);
+    push_value(&mut data, &result.value);
+    if !params.get("stats").is_empty() {
+        data.push_str(",\"stats\":");
+        push_stats(&mut data, &result.stats);
+    }
+    data.push('}');
+    Ok(Answer { data: data.into_bytes(), warnings, infos })
+}
+
+fn truncate(value: &mut Value, limit: usize) -> bool {
+    match value {
+        Value::Vector(samples) if samples.len() > limit => {
+            samples.truncate(limit);
+            true
+        }
+        Value::Matrix(matrix) if matrix.len() > limit => {
+            matrix.truncate(limit);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Statistics as upstream lays them out; what is not measured apart is 0.
+fn push_stats(out: &mut String, stats: &QueryStats) {
+    let seconds = |out: &mut String, name: &str, took: Duration| {
+        out.push_str(name);
+        float::push_json_float(out, took.as_secs_f64());
+    };
+    let total = stats.select_time + stats.compute_time;
+    seconds(out, "{\"timings\":{\"evalTotalTime\":", total);
+    out.push_str(",\"resultSortTime\":0");
+    seconds(out, ",\"queryPreparationTime\":", stats.select_time);
+    seconds(out, ",\"innerEvalTime\":", stats.compute_time);
+    out.push_str(",\"execQueueTime\":0");
+    seconds(out, ",\"execTotalTime\":", total);
+    out.push_str(&format!(
+        "}},\"samples\":{{\"totalQueryableSamples\":{},\"samplesRead\":{},\"peakSamples\":{}}}}}",
+        stats.total_samples, stats.decoded_samples, stats.peak_samples
+    ));
+}
+
+fn engine_error(failure: &QueryFailure) -> ApiError {
+    let kind = match failure.error.error_type() {
+        "bad_data" => ErrorKind::BadData,
+        "timeout" => ErrorKind::Timeout,
+        "canceled" => ErrorKind::Canceled,
+        "internal" => ErrorKind::Internal,
+        _ => ErrorKind::Execution,
+    };
+    ApiError::new(kind, failure.error.to_string())
+}
