@@ -75,6 +75,40 @@ fn xor(c: &mut Criterion) {
         });
         group.finish();
     }
+    many_chunks(c);
+}
+
+/// As a query meets them: more chunks than branch prediction can learn, of counters and gauges.
+fn many_chunks(c: &mut Criterion) {
+    let chunks: Vec<Vec<u8>> = (0..1000u64)
+        .map(|number| {
+            let mut seed = number + 1;
+            let mut appender = XorAppender::new();
+            let mut total = 0.0;
+            for i in 0..SAMPLES as i64 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(number);
+                let step = (seed >> 33) % 100;
+                total += step as f64;
+                let value = if number % 2 == 0 { total } else { step as f64 / 100.0 };
+                appender.append(1_700_000_000_000 + i * 15_000, value);
+            }
+            appender.into_bytes()
+        })
+        .collect();
+    let mut group = c.benchmark_group("many_chunks");
+    group.throughput(Throughput::Elements((SAMPLES * chunks.len()) as u64));
+    let mut out = Columns::default();
+    group.bench_function("decode", |b| {
+        b.iter(|| {
+            for chunk in &chunks {
+                out.clear();
+                decode(Encoding::Xor, black_box(chunk), i64::MIN, i64::MAX, &mut out)
+                    .expect("encoded above");
+            }
+            black_box(out.values.len())
+        });
+    });
+    group.finish();
 }
 
 criterion_group!(benches, xor);
