@@ -19,6 +19,8 @@ use crate::scan;
 const MAX_OPEN: usize = 512;
 /// A kernel file larger than this is refused.
 const MAX_FILE: usize = 64 << 20;
+/// Files that no scrape in this many has read are closed: their devices went away.
+const UNUSED_SCRAPES: u32 = 8;
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 /// One collector's access to the host.
@@ -27,10 +29,15 @@ pub(crate) struct Env {
     pub(crate) paths: Arc<Paths>,
     buffer: Vec<u8>,
     kept: HashMap<Box<str>, Kept, foldhash::fast::FixedState>,
+    scrape: u32,
 }
 
 #[derive(Debug)]
-struct Kept(OwnedFd);
+struct Kept {
+    file: OwnedFd,
+    /// The scrape that read it last.
+    used: u32,
+}
 
 impl Drop for Kept {
     fn drop(&mut self) {
@@ -40,7 +47,16 @@ impl Drop for Kept {
 
 impl Env {
     pub(crate) fn new(paths: Arc<Paths>) -> Env {
-        Env { paths, buffer: Vec::new(), kept: HashMap::default() }
+        Env { paths, buffer: Vec::new(), kept: HashMap::default(), scrape: 0 }
+    }
+
+    /// Starts a scrape; now and then closes the files that are not read any more.
+    pub(crate) fn begin(&mut self) {
+        self.scrape = self.scrape.wrapping_add(1);
+        if self.scrape.is_multiple_of(UNUSED_SCRAPES) {
+            let now = self.scrape;
+            self.kept.retain(|_, kept| now.wrapping_sub(kept.used) <= UNUSED_SCRAPES);
+        }
     }
 
     pub(crate) fn proc(&self, name: &str) -> String {
@@ -69,8 +85,9 @@ impl Env {
     }
 
     fn read_kept(&mut self, path: &str, single: bool) -> io::Result<&[u8]> {
-        if let Some(kept) = self.kept.get(path) {
-            match fill(&kept.0, &mut self.buffer, single) {
+        if let Some(kept) = self.kept.get_mut(path) {
+            kept.used = self.scrape;
+            match fill(&kept.file, &mut self.buffer, single) {
                 Ok(size) => return Ok(&self.buffer[..size]),
                 Err(e) if is_gone(&e) => {
                     self.kept.remove(path);
@@ -82,7 +99,7 @@ impl Env {
         let size = fill(&file, &mut self.buffer, single);
         let keep = size.is_ok() || size.as_ref().is_err_and(|e| !is_gone(e));
         if keep && OPEN.fetch_add(1, Ordering::Relaxed) < MAX_OPEN {
-            self.kept.insert(path.into(), Kept(file));
+            self.kept.insert(path.into(), Kept { file, used: self.scrape });
         } else if keep {
             OPEN.fetch_sub(1, Ordering::Relaxed);
         }
@@ -213,6 +230,22 @@ mod tests {
         fs::write(&path, &long).unwrap();
         assert_eq!(env.read(&path).unwrap(), &long[..]);
         assert_eq!(env.read_one(&path).unwrap(), &long[..]);
+    }
+
+    #[test]
+    fn files_that_nobody_reads_any_more_are_closed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut env = env(dir.path().to_str().unwrap());
+        let (old, new) = (env.proc("old"), env.proc("new"));
+        fs::write(&old, "1").unwrap();
+        fs::write(&new, "1").unwrap();
+        env.begin();
+        assert_eq!((env.attr_u64(&old), env.attr_u64(&new)), (Some(1), Some(1)));
+        for _ in 0..2 * UNUSED_SCRAPES {
+            env.begin();
+            assert_eq!(env.attr_u64(&new), Some(1));
+        }
+        assert_eq!(env.kept.keys().map(|k| &**k).collect::<Vec<_>>(), [new.as_str()]);
     }
 
     #[test]

@@ -244,6 +244,7 @@ impl Slot {
         let Work { collector, env, out } = &mut *work;
         let begin = monotonic();
         out.begin();
+        env.begin();
         let result = catch_unwind(AssertUnwindSafe(|| collector.update(env, out)))
             .unwrap_or_else(|_| Err(Failure::Other("BUG: the collector panicked".to_owned())));
         out.finish();
