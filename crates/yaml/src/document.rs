@@ -81,7 +81,7 @@ impl Document {
             sizes: Vec::new(),
             aliased: 0,
         };
-        match parse(&text, &mut builder) {
+        match parse(&text, dialect, &mut builder) {
             Ok(()) => Ok(builder.document),
             Err(Stop::Tree(err)) => Err(err),
             Err(Stop::Fault(fault)) => Err(of_fault(&fault, dialect)),

@@ -158,7 +158,9 @@ fn collect<'d>(
                 Some(go_type) => format!("field {name} already set in type {go_type}"),
                 None => format!("key {name:?} already set in map"),
             };
-            cx.type_problem(position, reason);
+            // Go points at the value where the mapping is no struct.
+            let at = if v3 || struct_type.is_some() { position } else { value.position() };
+            cx.type_problem(at, reason);
             continue;
         }
         put(Entry { key: name, position, value, taken: false }, out, index, !v3 || depth == 0);

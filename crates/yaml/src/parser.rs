@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::document::{Builder, SyntaxError, position_of};
+use crate::document::{Builder, Dialect, SyntaxError, position_of};
 use crate::scanner::{Fault, Kind, Mark, Scanned, Scanner, Style};
 
 /// Why parsing stopped: a fault of the text, or a limit or anchor of the tree.
@@ -42,8 +42,9 @@ pub(crate) struct Parser<'b> {
 }
 
 /// Parses the first document of a text into `builder`.
-pub(crate) fn parse(text: &str, builder: &mut Builder) -> Parsed<()> {
-    let mut parser = Parser { scanner: Scanner::new(text), builder, handles: HashMap::new() };
+pub(crate) fn parse(text: &str, dialect: Dialect, builder: &mut Builder) -> Parsed<()> {
+    let scanner = Scanner::new(text, dialect);
+    let mut parser = Parser { scanner, builder, handles: HashMap::new() };
     parser.document()
 }
 
@@ -123,10 +124,9 @@ impl Parser<'_> {
             Kind::Scalar { text, style } => {
                 self.scanner.next()?;
                 let Properties { anchor, tag } = properties;
-                // A lone `!` only says that there is no tag.
-                let lone = tag.as_deref() == Some("!");
-                let plain = lone || (tag.is_none() && style == Style::Plain);
-                let tag = tag.filter(|_| !lone);
+                // A lone `!` makes text of whatever stands there.
+                let plain = tag.is_none() && style == Style::Plain;
+                let tag = tag.filter(|tag| tag != "!");
                 Ok(self.builder.scalar(text, plain, tag, anchor, position_of(start))?)
             }
             Kind::FlowSequenceStart => self.flow_sequence(start, properties),

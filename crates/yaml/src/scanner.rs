@@ -9,6 +9,8 @@ mod tag;
 
 use std::collections::VecDeque;
 
+use crate::document::Dialect;
+
 /// Longest distance between a simple key and its `:`, in characters.
 const SIMPLE_KEY_REACH: usize = 1024;
 
@@ -83,6 +85,7 @@ struct SimpleKey {
 #[derive(Debug)]
 pub(crate) struct Scanner {
     text: Vec<char>,
+    dialect: Dialect,
     mark: Mark,
     tokens: VecDeque<Token>,
     /// Number of tokens handed out.
@@ -98,9 +101,10 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    pub(crate) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str, dialect: Dialect) -> Self {
         Self {
             text: text.chars().collect(),
+            dialect,
             mark: Mark::default(),
             tokens: VecDeque::new(),
             taken: 0,

@@ -83,7 +83,8 @@ impl FromYaml for Value {
                                 go_syntax(&name, node.dialect())
                             ),
                         };
-                        cx.type_problem(key.position(), reason);
+                        let v2 = node.dialect() == Dialect::V2;
+                        cx.type_problem(if v2 { value.position() } else { key.position() }, reason);
                         continue;
                     }
                     pairs.push((name, Self::from_yaml(value, cx)?));

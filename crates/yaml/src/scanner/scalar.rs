@@ -1,5 +1,7 @@
 //! Scalars: plain, quoted, and in blocks; line folding.
 
+use crate::document::Dialect;
+
 use super::{Kind, Mark, Scanned, Scanner, Style, Token, is_blank, is_blankz, is_break, is_breakz};
 
 /// White space between two pieces of a scalar, which folds when the next piece is met.
@@ -91,9 +93,10 @@ impl Scanner {
     /// Whether an indicator ends a plain scalar here.
     fn ends_plain(&self) -> bool {
         let (c, next) = (self.at(0), self.at(1));
+        // In v2 any question mark ends it inside brackets.
+        let question = c == '?' && (self.dialect == Dialect::V2 || is_blankz(next));
         (c == ':' && is_blankz(next))
-            || (self.flow_level > 0
-                && (matches!(c, ',' | '[' | ']' | '{' | '}') || (c == '?' && is_blankz(next))))
+            || (self.flow_level > 0 && (matches!(c, ',' | '[' | ']' | '{' | '}') || question))
     }
 
     pub(super) fn quoted_scalar(&mut self, quote: char) -> Scanned<Token> {
