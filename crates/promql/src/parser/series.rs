@@ -53,6 +53,15 @@ pub struct HistogramSeries {
     pub hint_is_set: bool,
 }
 
+/// What the keys of a histogram said so far.
+#[derive(Default)]
+struct Keys {
+    histogram: FloatHistogram,
+    offset: i32,
+    negative_offset: i32,
+    seen: Vec<HistogramKey>,
+}
+
 impl Parser<'_> {
     pub(super) fn series_description(&mut self) -> Parsed<SeriesDescription> {
         let labels = self.metric()?;
@@ -165,47 +174,51 @@ impl Parser<'_> {
     /// `{{key:value ...}}`, and whether it has a counter reset hint.
     fn histogram(&mut self) -> Parsed<(FloatHistogram, bool)> {
         self.expect(TokenKind::OpenHist)?;
-        self.within(HISTOGRAM, |p| {
-            let mut histogram = FloatHistogram::default();
-            let mut seen = Vec::new();
-            let (mut offset, mut negative_offset) = (0, 0);
-            loop {
-                p.accept(TokenKind::Space);
-                if p.accept(TokenKind::CloseHist).is_some() {
-                    break;
+        let mut keys = Keys::default();
+        if self.peek() == TokenKind::Space {
+            // Only an empty histogram may begin with a space.
+            self.take();
+        } else if self.peek() != TokenKind::CloseHist {
+            self.histogram_key(&mut keys)?;
+            self.within(HISTOGRAM, |p| {
+                while p.accept(TokenKind::Space).is_some() && p.peek() != TokenKind::CloseHist {
+                    p.histogram_key(&mut keys)?;
                 }
-                let TokenKind::HistogramKey(key) = p.peek() else { return Err(p.unexpected()) };
-                p.take();
-                if seen.contains(&key) {
-                    let message = format!("duplicate key \"{}\" in histogram", key.as_str());
-                    p.report(PosRange::default(), message);
-                }
-                seen.push(key);
-                p.expect(TokenKind::Colon)?;
-                match key {
-                    HistogramKey::Sum => histogram.sum = p.signed_number()?,
-                    HistogramKey::Count => histogram.count = p.signed_number()?,
-                    HistogramKey::ZeroBucket => histogram.zero_count = p.signed_number()?,
-                    HistogramKey::ZeroBucketWidth => {
-                        histogram.zero_threshold = p.signed_number()?;
-                    }
-                    HistogramKey::Schema => histogram.schema = p.whole_number()?,
-                    HistogramKey::Offset => offset = p.whole_number()?,
-                    HistogramKey::NegativeOffset => negative_offset = p.whole_number()?,
-                    HistogramKey::Buckets => histogram.positive_buckets = p.bucket_list()?,
-                    HistogramKey::NegativeBuckets => {
-                        histogram.negative_buckets = p.bucket_list()?
-                    }
-                    HistogramKey::CustomValues => histogram.custom_values = p.bucket_list()?,
-                    HistogramKey::CounterResetHint => {
-                        histogram.counter_reset_hint = p.reset_hint()?;
-                    }
-                }
-            }
-            histogram.positive_spans = span(offset, &histogram.positive_buckets);
-            histogram.negative_spans = span(negative_offset, &histogram.negative_buckets);
-            Ok((histogram, seen.contains(&HistogramKey::CounterResetHint)))
-        })
+                if p.peek() == TokenKind::CloseHist { Ok(()) } else { Err(p.unexpected()) }
+            })?;
+        }
+        self.expect(TokenKind::CloseHist)?;
+        let mut histogram = keys.histogram;
+        histogram.positive_spans = span(keys.offset, &histogram.positive_buckets);
+        histogram.negative_spans = span(keys.negative_offset, &histogram.negative_buckets);
+        Ok((histogram, keys.seen.contains(&HistogramKey::CounterResetHint)))
+    }
+
+    /// `key:value`.
+    fn histogram_key(&mut self, keys: &mut Keys) -> Parsed<()> {
+        let TokenKind::HistogramKey(key) = self.peek() else { return Err(self.unexpected()) };
+        self.take();
+        if keys.seen.contains(&key) {
+            let message = format!("duplicate key \"{}\" in histogram", key.as_str());
+            self.report(PosRange::default(), message);
+        }
+        keys.seen.push(key);
+        self.expect(TokenKind::Colon)?;
+        let histogram = &mut keys.histogram;
+        match key {
+            HistogramKey::Sum => histogram.sum = self.signed_number()?,
+            HistogramKey::Count => histogram.count = self.signed_number()?,
+            HistogramKey::ZeroBucket => histogram.zero_count = self.signed_number()?,
+            HistogramKey::ZeroBucketWidth => histogram.zero_threshold = self.signed_number()?,
+            HistogramKey::Schema => histogram.schema = self.whole_number()?,
+            HistogramKey::Offset => keys.offset = self.whole_number()?,
+            HistogramKey::NegativeOffset => keys.negative_offset = self.whole_number()?,
+            HistogramKey::Buckets => histogram.positive_buckets = self.bucket_list()?,
+            HistogramKey::NegativeBuckets => histogram.negative_buckets = self.bucket_list()?,
+            HistogramKey::CustomValues => histogram.custom_values = self.bucket_list()?,
+            HistogramKey::CounterResetHint => histogram.counter_reset_hint = self.reset_hint()?,
+        }
+        Ok(())
     }
 
     fn whole_number(&mut self) -> Parsed<i32> {
@@ -227,9 +240,11 @@ impl Parser<'_> {
         self.expect(TokenKind::LeftBracket)?;
         let mut values = Vec::new();
         loop {
-            self.accept(TokenKind::Space);
-            if !values.is_empty() && self.accept(TokenKind::RightBracket).is_some() {
-                return Ok(values);
+            if !values.is_empty() {
+                self.accept(TokenKind::Space);
+                if self.accept(TokenKind::RightBracket).is_some() {
+                    return Ok(values);
+                }
             }
             let negative = self.accept(TokenKind::Sub).is_some();
             let token = self.expect(TokenKind::Number)?;
