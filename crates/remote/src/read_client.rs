@@ -90,26 +90,16 @@ impl RemoteReadClient {
         request: &SelectRequest,
     ) -> Result<SeriesSet, ReadError> {
         let mut body = response.into_body();
-        let mut reader = FrameReader::default();
-        let mut builder = SeriesSetBuilder::new();
+        let mut stream = ChunkStream::default();
         let mut charge = request.budget.charge(0).map_err(QueryError::from)?;
         while let Some(frame) = body.frame().await {
             request.cancel.check().map_err(QueryError::from)?;
             let frame = frame.map_err(|err| self.failed(&err))?;
             let Ok(data) = frame.into_data() else { continue };
             charge.grow(data.len() as u64).map_err(QueryError::from)?;
-            reader.push(&data);
-            while let Some(message) = reader.next_frame()? {
-                for series in message.chunked_series {
-                    builder.push_series(labels_from_proto(&series.labels)?);
-                    for chunk in series.chunks {
-                        builder.push_chunk(chunk_of(chunk)?);
-                    }
-                }
-            }
+            stream.push(&data)?;
         }
-        reader.finish()?;
-        let mut set = builder.build_sorted();
+        let mut set = stream.finish()?;
         set.charges.push(charge);
         Ok(set)
     }
@@ -124,22 +114,55 @@ impl RemoteReadClient {
         let bytes = snappy::unpack(&body, MAX_SAMPLES_BYTES)
             .map_err(|err| ReadError::Damaged(err.to_string()))?;
         let charge = request.budget.charge(bytes.len() as u64).map_err(QueryError::from)?;
-        let response = prompb::ReadResponse::decode(&bytes[..])
-            .map_err(|err| ReadError::Damaged(err.to_string()))?;
-        let mut builder = SeriesSetBuilder::new();
-        for series in response.results.into_iter().flat_map(|result| result.timeseries) {
-            let labels = labels_from_proto(&series.labels)?;
-            let chunks = encode(series)?;
-            if chunks.is_empty() {
-                builder.warn(format!("series {labels} without samples from {}", self.name));
-                continue;
-            }
-            builder.push_series(labels);
-            chunks.into_iter().for_each(|chunk| builder.push_chunk(chunk));
-        }
-        let mut set = builder.build_sorted();
+        let mut set = samples_of(&bytes, &self.name)?;
         set.charges.push(charge);
         Ok(set)
+    }
+}
+
+/// The series of a sampled answer, unpacked; of all its queries.
+pub fn samples_of(bytes: &[u8], name: &str) -> Result<SeriesSet, ReadError> {
+    let response = prompb::ReadResponse::decode(bytes);
+    let response = response.map_err(|err| ReadError::Damaged(err.to_string()))?;
+    let mut builder = SeriesSetBuilder::new();
+    for series in response.results.into_iter().flat_map(|result| result.timeseries) {
+        let labels = labels_from_proto(&series.labels)?;
+        let chunks = encode(series)?;
+        if chunks.is_empty() {
+            builder.warn(format!("series {labels} without samples from {name}"));
+            continue;
+        }
+        builder.push_series(labels);
+        chunks.into_iter().for_each(|chunk| builder.push_chunk(chunk));
+    }
+    Ok(builder.build_sorted())
+}
+
+/// The series of a streamed answer, gathered as it comes.
+#[derive(Debug, Default)]
+pub struct ChunkStream {
+    reader: FrameReader,
+    builder: SeriesSetBuilder,
+}
+
+impl ChunkStream {
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
+        self.reader.push(bytes);
+        while let Some(message) = self.reader.next_frame()? {
+            for series in message.chunked_series {
+                self.builder.push_series(labels_from_proto(&series.labels)?);
+                for chunk in series.chunks {
+                    self.builder.push_chunk(chunk_of(chunk)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Errs where the stream ended inside a frame.
+    pub fn finish(self) -> Result<SeriesSet, ReadError> {
+        self.reader.finish()?;
+        Ok(self.builder.build_sorted())
     }
 }
 
@@ -251,3 +274,6 @@ impl Queryable for RemoteReadClient {
 fn not_implemented() -> LabelAnswer {
     LabelAnswer { values: Vec::new(), warnings: vec!["not implemented".to_owned()] }
 }
+
+#[cfg(test)]
+mod tests;
