@@ -308,10 +308,10 @@ fn is_fresh(id: Ulid, meta: &BlockMeta, now: i64, delay: i64) -> bool {
 
 /// A block whose sources are all in another of the same labels and resolution is a duplicate: compaction made the other of it.
 fn exclude_duplicates(out: &mut Fetched) {
-    let mut groups: BTreeMap<(Vec<(String, String)>, i64), Vec<&BlockMeta>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Labels, i64), Vec<&BlockMeta>> = BTreeMap::new();
     for meta in out.blocks.values() {
         let thanos = meta.thanos.clone().unwrap_or_default();
-        let key = (thanos.labels.into_iter().collect(), thanos.downsample.resolution_ms);
+        let key = (Labels::from_pairs(&thanos.labels), thanos.downsample.resolution_ms);
         groups.entry(key).or_default().push(meta);
     }
     let mut duplicates = Vec::new();

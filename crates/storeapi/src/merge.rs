@@ -107,7 +107,9 @@ mod tests {
 
     use super::*;
 
-    fn set(series: &[(&str, &[(i64, i64, &'static str)])]) -> StoreSet {
+    type Spans = [(i64, i64, &'static str)];
+
+    fn set(series: &[(&str, &Spans)]) -> StoreSet {
         let mut set = StoreSet::new();
         for (value, chunks) in series {
             set.push_series(Labels::from_pairs([("a", *value)]));

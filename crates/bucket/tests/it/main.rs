@@ -1,5 +1,5 @@
 //! The bucket store and what stands on it, against buckets written and answers given by a real Thanos.
-#![allow(clippy::unwrap_used, reason = "tests say where they fail")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests say where they fail and what they skip")]
 
 mod answers;
 mod damage;

@@ -98,7 +98,7 @@ async fn conditional_puts_hold_their_condition(bucket: &dyn Bucket) {
 async fn names_that_leave_the_bucket_are_refused(bucket: &dyn Bucket) {
     for name in ["", "../x", "a/../b", "a//b", "/a", "a/./b"] {
         let err = bucket.upload(name, "x".into()).await.unwrap_err();
-        assert!(matches!(err, ObjstoreError::BadName { .. }) || name == "", "{name}: {err}");
+        assert!(matches!(err, ObjstoreError::BadName { .. }), "{name}: {err}");
     }
 }
 
