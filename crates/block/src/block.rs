@@ -20,10 +20,10 @@ use parking_lot::Mutex;
 
 use crate::BlockError;
 use crate::index::{INDEX_FILE, IndexReader, SeriesEntry, SymbolCache, postings_for_matchers};
-use crate::meta::BlockMeta;
-use crate::segment::{CHUNKS_FOLDER, RawChunk, SegmentReader};
+use crate::meta::{BlockMeta, META_FILE};
+use crate::segment::{CHUNKS_FOLDER, RawChunk, SegmentReader, segment_name};
 use crate::source::{FileSource, PageCache};
-use crate::tombstones::{Interval, Tombstones};
+use crate::tombstones::{Interval, TOMBSTONES_FILE, Tombstones};
 
 /// Series between two looks at whether the query was cancelled.
 const CHECK_EVERY: usize = 256;
@@ -263,6 +263,27 @@ impl BlockReader {
         meta.stats.num_tombstones = tombstones.total();
         meta.write(&*self.fs, &self.folder)?;
         *held = Arc::new(tombstones);
+        Ok(())
+    }
+
+    /// Links the block's files into a folder of its name below `parent`, which shares their bytes and keeps them.
+    pub fn snapshot(&self, parent: &Path) -> Result<(), BlockError> {
+        let name = self.meta.lock().ulid.to_string();
+        let target = parent.join(name);
+        let io = |path: &Path, err| BlockError::io(path.display(), "link", err);
+        let chunks = target.join(CHUNKS_FOLDER);
+        self.fs.create_dir_all(&chunks).map_err(|err| io(&chunks, err))?;
+        for name in [META_FILE, INDEX_FILE, TOMBSTONES_FILE] {
+            let from = self.folder.join(name);
+            if self.fs.exists(&from) {
+                self.fs.hard_link(&from, &target.join(name)).map_err(|err| io(&from, err))?;
+            }
+        }
+        for ordinal in 0..self.segments.segments().len() {
+            let from = self.folder.join(CHUNKS_FOLDER).join(segment_name(ordinal));
+            let to = chunks.join(segment_name(ordinal));
+            self.fs.hard_link(&from, &to).map_err(|err| io(&from, err))?;
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod compact;
 pub mod downsample;
 mod error;
 pub mod fuzz;
+pub mod health;
 pub mod index;
 pub mod index_header;
 pub mod meta;

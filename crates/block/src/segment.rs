@@ -88,12 +88,14 @@ impl SegmentReader {
             entries.into_iter().filter_map(|e| Some((e.name.parse().ok()?, e.name))).collect();
         numbers.sort_unstable();
         let mut segments: Vec<Arc<dyn ByteSource>> = Vec::new();
-        for (position, (number, name)) in numbers.into_iter().enumerate() {
+        let mut last = None;
+        for (number, name) in numbers {
             let path = folder.join(&name);
-            if position > 0 && segments.len() as u64 + 1 != number {
-                let expected = format!("segment {}", segment_name(segments.len()));
+            if last.is_some_and(|last| last + 1 != number) {
+                let expected = "segments without a gap";
                 return Err(BlockError::corrupt(folder.display(), 0, expected, name));
             }
+            last = Some(number);
             let source = FileSource::open(fs, &path, cache)
                 .map_err(|err| BlockError::io(path.display(), "open", err))?;
             segments.push(Arc::new(source));

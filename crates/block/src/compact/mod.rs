@@ -83,6 +83,39 @@ pub fn compact_blocks(
     let metas: Vec<BlockMeta> = blocks.iter().map(|b| b.meta()).collect();
     let meta = merged_meta(ulid, &metas)
         .ok_or_else(|| BlockError::Refused("cannot populate block from no readers".to_owned()))?;
+    populate(fs, dest, blocks, meta, options)
+}
+
+/// Writes `block` anew as block `ulid` below `dest`, without what was deleted: level 1, the old block as parent. `None` where nothing
+/// is left, or nothing was deleted.
+pub fn clean_tombstones(
+    fs: &Arc<dyn Fs>,
+    dest: &Path,
+    block: &Arc<BlockReader>,
+    ulid: Ulid,
+    options: &CompactOptions<'_>,
+) -> Result<Option<BlockMeta>, CompactError> {
+    if block.tombstones().is_empty() {
+        return Ok(None);
+    }
+    let old = block.meta();
+    let mut meta = BlockMeta::new(ulid, old.min_time, old.max_time);
+    meta.compaction.parents = vec![old.as_parent()];
+    for hint in [HINT_OUT_OF_ORDER, HINT_STALE_SERIES, HINT_SELECTED_SERIES] {
+        if old.compaction.has_hint(hint) {
+            meta.compaction.add_hint(hint);
+        }
+    }
+    populate(fs, dest, std::slice::from_ref(block), meta, options)
+}
+
+fn populate(
+    fs: &Arc<dyn Fs>,
+    dest: &Path,
+    blocks: &[Arc<BlockReader>],
+    meta: BlockMeta,
+    options: &CompactOptions<'_>,
+) -> Result<Option<BlockMeta>, CompactError> {
     // The end is outside of a block.
     let range = (meta.min_time, meta.max_time - 1);
     let (symbols, maps) = merge_symbols(blocks)?;

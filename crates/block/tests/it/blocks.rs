@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gauntlet_block::compact::{CompactOptions, clean_tombstones};
 use gauntlet_block::{BlockError, BlockMeta, BlockReader, BlockWriter, NewChunk, PageCache, Ulid};
 use gauntlet_chunk::{Columns, Encoding, XorAppender};
 use gauntlet_model::{Labels, MatchOp, Matcher};
@@ -130,6 +131,29 @@ fn deleted_samples_are_gone_and_stay_gone() {
         let got = select(&block, &[matcher(MatchOp::Regex, "i", "00[0-3]")], TimeRange::all());
         let expect = [("000", 100), ("001", 50), ("002", 50)].map(|(i, n)| (i.to_owned(), n));
         assert_eq!(got, expect);
+    }
+}
+
+#[test]
+fn deleted_samples_are_cleaned_out_and_a_snapshot_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let meta = write_block(dir.path());
+    let block = open(dir.path(), &meta);
+    let fs: Arc<dyn Fs> = SystemFs::shared();
+    let options = CompactOptions::default();
+    let ulid = Ulid::from_parts(5, 5);
+    assert!(clean_tombstones(&fs, dir.path(), &block, ulid, &options).unwrap().is_none());
+    block.delete(&[matcher(MatchOp::Regex, "i", "0.*")], 10_000, 59_000).unwrap();
+    let kept = dir.path().join("kept");
+    block.snapshot(&kept).unwrap();
+    let cleaned = clean_tombstones(&fs, dir.path(), &block, ulid, &options).unwrap().unwrap();
+    assert_eq!(cleaned.stats.num_samples, 5_000);
+    assert_eq!((cleaned.compaction.level, cleaned.compaction.parents[0].ulid), (1, meta.ulid));
+    gauntlet_block::delete_block(&SystemFs, &dir.path().join(meta.ulid.to_string())).unwrap();
+    for parent in [dir.path(), &kept] {
+        let meta = if parent == kept { &meta } else { &cleaned };
+        let got = select(&open(parent, meta), &[Matcher::equal("i", "010")], TimeRange::all());
+        assert_eq!(got, [("010".to_owned(), 50)]);
     }
 }
 

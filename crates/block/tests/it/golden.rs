@@ -252,3 +252,25 @@ fn an_index_header_knows_what_its_index_knows() {
         assert_eq!(header.postings_range("job", "zzz").unwrap(), None);
     }
 }
+
+#[test]
+fn entry_sizes_are_those_that_thanos_found() {
+    let mut compared = 0;
+    for folder in golden_blocks() {
+        let block = open(&folder);
+        let meta = block.meta();
+        let health = gauntlet_block::health::IndexHealth::gather(
+            block.index(),
+            meta.min_time,
+            meta.max_time,
+        )
+        .unwrap();
+        assert_eq!((health.critical(), health.out_of_order()), (None, None), "{folder:?}");
+        let Some(thanos) = meta.thanos.filter(|t| t.index_stats != Default::default()) else {
+            continue;
+        };
+        assert_eq!(health.index_stats(), thanos.index_stats, "{folder:?}");
+        compared += 1;
+    }
+    println!("compared {compared}");
+}
