@@ -10,6 +10,7 @@ mod table;
 
 use gauntlet_yaml::{Context, FromYaml, Kind as NodeKind, MapBuilder, Mapping, ToYaml, mismatch};
 
+use crate::discoverer::{StartError, is_supported};
 use crate::group::TargetGroup;
 
 pub use fields::{Fields, Value as FieldValue};
@@ -124,6 +125,14 @@ impl SdConfigs {
                     map.put(schema.key, same);
                 }
             }
+        }
+    }
+
+    /// Errs with the first kind that this build cannot run; to be asked before anything starts.
+    pub fn check_supported(&self) -> Result<(), StartError> {
+        match self.0.iter().map(SdConfig::kind).find(|kind| !is_supported(kind)) {
+            Some(kind) => Err(StartError::Unsupported(kind)),
+            None => Ok(()),
         }
     }
 

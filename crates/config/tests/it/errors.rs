@@ -56,3 +56,42 @@ fn external_labels_take_variables() {
     assert_eq!(labels.to_string(), "{none=\"x\", price=\"5$\", zone=\"eu-1\"}");
     assert_eq!(warnings, ["empty environment variable NONE"]);
 }
+
+/// The shape of the files that come with releases: lists whose items are all comments.
+#[test]
+fn a_file_of_commented_lists_loads() {
+    let text = "global:
+  scrape_interval: 15s # every 15 seconds
+  evaluation_interval: 15s
+alerting:
+  alertmanagers:
+    - static_configs:
+        - targets:
+          # - alertmanager:9093
+rule_files:
+  # - \"first.yml\"
+scrape_configs:
+  - job_name: \"prometheus\"
+    static_configs:
+      - targets: [\"localhost:9090\"]
+        labels:
+          app: \"prometheus\"
+";
+    let (config, warnings) =
+        Config::parse(text.as_bytes(), "x.yml", &NoEnv, &LoadOptions::default()).unwrap();
+    assert!(warnings.is_empty() && config.rule_files.is_empty());
+    assert_eq!(config.alerting.alertmanagers.len(), 1);
+    assert_eq!(config.scrape_configs[0].scrape.scrape_timeout.to_string(), "10s");
+}
+
+#[test]
+fn kinds_that_cannot_run_are_named() {
+    let text = "scrape_configs: [{job_name: a, vultr_sd_configs: [{}], static_configs: [{targets: [x]}]}]\n";
+    let (config, _) =
+        Config::parse(text.as_bytes(), "x.yml", &NoEnv, &LoadOptions::default()).unwrap();
+    let err = config.scrape_configs[0].discovery.check_supported().unwrap_err();
+    assert_eq!(
+        err.to_string(),
+        "service discovery kind \"vultr\" is not supported by this build; supported are consul, dns, file, http and static"
+    );
+}
