@@ -19,7 +19,7 @@ use gauntlet_block::writer::{CREATION_SUFFIX, DELETION_SUFFIX};
 use gauntlet_block::{BlockMeta, BlockReader, PageCache, Ulid};
 use gauntlet_model::{Matcher, Timestamp};
 use gauntlet_runtime::{Clock, CpuPool, FileLock, Fs};
-use gauntlet_storage::{AppendOptions, Appendable, Appender};
+use gauntlet_storage::{AppendOptions, Appendable, Appender, TimeRange};
 use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 
@@ -194,7 +194,7 @@ impl Db {
                     .map_err(|e| TsdbError::Block(e.to_string()))?;
             }
         }
-        if self.head.min_time() <= max_t {
+        if self.head.may_have(TimeRange::new(min_t, max_t)) {
             self.head.delete(matchers, min_t, max_t)?;
         }
         Ok(())

@@ -10,7 +10,7 @@ pub mod reader;
 pub mod record;
 pub mod writer;
 
-pub use checkpoint::{CheckpointStats, write_checkpoint};
+pub use checkpoint::{CheckpointStats, Needed, write_checkpoint};
 pub use format::{Compression, list_segments};
 pub use reader::{Damage, SegmentReader};
 pub use record::Records;

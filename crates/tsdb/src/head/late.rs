@@ -136,11 +136,6 @@ impl Late {
         self.chunks.drain(..chunks.min(self.chunks.len()));
     }
 
-    pub(crate) fn truncate(&mut self, min_t: Timestamp) {
-        self.chunks.retain(|chunk| chunk.max_t >= min_t);
-        self.samples.retain(|(t, _)| *t >= min_t);
-    }
-
     pub(crate) fn places(&self) -> impl Iterator<Item = HeadChunkRef> + '_ {
         self.chunks.iter().map(|chunk| chunk.place)
     }

@@ -346,7 +346,7 @@ impl Reader<'_> {
             }
         }
         for entry in std::mem::take(&mut records.tombstones) {
-            self.take_tombstone(&entry, min_valid, stats);
+            self.take_tombstone(&entry, stats);
         }
     }
 
@@ -399,12 +399,7 @@ impl Reader<'_> {
         }
     }
 
-    fn take_tombstone(
-        &mut self,
-        entry: &TombstoneEntry,
-        min_valid: Timestamp,
-        stats: &mut ReplayStats,
-    ) {
+    fn take_tombstone(&mut self, entry: &TombstoneEntry, stats: &mut ReplayStats) {
         let series = self.aliases.get(&entry.series).map_or(entry.series, |alias| alias.series);
         let Some((shard, number)) = split_ref(series) else { return };
         self.head.shards[shard].data.write().reserve_number(number);
@@ -413,14 +408,13 @@ impl Reader<'_> {
             let _ = self.workers[shard % self.workers.len()].send(Work::Remove { shard, number });
             return;
         }
-        if entry.max_t < min_valid {
-            return;
-        }
+        // Old ones are kept as well: late samples may lie before the valid time.
         match self.find(series) {
             Some((shard, slot)) => {
                 self.head.shards[shard].data.write().delete(slot, (entry.min_t, entry.max_t));
             }
-            None => stats.unknown_series += 1,
+            None if entry.max_t >= self.head.min_valid_time() => stats.unknown_series += 1,
+            None => {}
         }
     }
 

@@ -550,13 +550,10 @@ impl ShardData {
                 self.counts.chunks_removed += 1;
             }
         }
-        if let Some(late) = self.late.get_mut(&slot) {
-            late.truncate(min_t);
-            if late.is_empty() {
-                self.late.remove(&slot);
-            }
-        }
-        if let Some(spans) = self.deleted.get_mut(&slot) {
+        // Late samples leave for blocks of their own.
+        if let Some(spans) = self.deleted.get_mut(&slot)
+            && !self.late.contains_key(&slot)
+        {
             spans.retain(|(_, max)| *max >= min_t);
             if spans.is_empty() {
                 self.deleted.remove(&slot);

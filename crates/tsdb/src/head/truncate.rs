@@ -8,7 +8,7 @@ use tracing::warn;
 use super::index::Index;
 use super::{Head, SHARDS, split_place, split_ref};
 use crate::error::Result;
-use crate::wal::checkpoint::{remove_checkpoints_below, write_checkpoint};
+use crate::wal::checkpoint::{Needed, remove_checkpoints_below, write_checkpoint};
 use crate::wal::format::list_segments;
 
 /// With more dead series than living ones divided by this, the index is made anew.
@@ -135,6 +135,11 @@ impl Head {
         if to <= first {
             return Ok(());
         }
+        let late = self.shards.iter().filter_map(|shard| {
+            shard.data.read().late.values().filter_map(|late| late.bounds()).map(|b| b.0).min()
+        });
+        let tombstones_from = late.min().unwrap_or(min_t).min(min_t);
+        let needed = Needed { samples_from: min_t, tombstones_from };
         let mut aliases = self.aliases.lock();
         aliases.retain(|_, alias| alias.max_t >= min_t);
         let keep = |series: u64| {
@@ -142,7 +147,7 @@ impl Head {
                 self.shards[shard].data.read().slot_of(number).is_some()
             })
         };
-        let stats = write_checkpoint(&self.fs, wal.dir(), to, min_t, wal.options(), &keep)?;
+        let stats = write_checkpoint(&self.fs, wal.dir(), to, needed, wal.options(), &keep)?;
         for damage in &stats.damage {
             warn!(component = "tsdb", %damage, "part of the log is lost");
         }

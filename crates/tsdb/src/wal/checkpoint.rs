@@ -49,13 +49,20 @@ pub fn remove_checkpoints_below(fs: &dyn Fs, dir: &Path, number: u32) -> Result<
     Ok(())
 }
 
-/// Writes a checkpoint of the log in `dir` up to segment `to`, the last checkpoint included. `keep` says up to which time (out) the
-/// log is needed for a series: its records stay as long as that is not `None`. Samples before `min_t` go.
+/// From which time on samples, and deletions, are still needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Needed {
+    pub samples_from: Timestamp,
+    pub tombstones_from: Timestamp,
+}
+
+/// Writes a checkpoint of the log in `dir` up to segment `to`, the last checkpoint included. `keep` says whether the head has a
+/// series, or samples of it are in later segments.
 pub fn write_checkpoint(
     fs: &Arc<dyn Fs>,
     dir: &Path,
     to: u32,
-    min_t: Timestamp,
+    needed: Needed,
     options: WalOptions,
     keep: &dyn Fn(WalRef) -> bool,
 ) -> Result<CheckpointStats> {
@@ -72,12 +79,12 @@ pub fn write_checkpoint(
     let from = last.as_ref().map_or(0, |(number, _)| number + 1);
     if let Some((_, folder)) = &last {
         for (segment, _) in list_segments(&**fs, folder).at("listing", folder)? {
-            work.copy(&**fs, folder, segment, min_t, keep, &out)?;
+            work.copy(&**fs, folder, segment, needed, keep, &out)?;
         }
     }
     for (segment, _) in list_segments(&**fs, dir).at("listing", dir)? {
         if (from..=to).contains(&segment) {
-            work.copy(&**fs, dir, segment, min_t, keep, &out)?;
+            work.copy(&**fs, dir, segment, needed, keep, &out)?;
         }
     }
     let latest: Vec<MetadataEntry> = std::mem::take(&mut work.latest)
@@ -107,7 +114,7 @@ impl Work {
         fs: &dyn Fs,
         dir: &Path,
         segment: u32,
-        min_t: Timestamp,
+        needed: Needed,
         keep: &dyn Fn(WalRef) -> bool,
         out: &Wal,
     ) -> Result<()> {
@@ -122,7 +129,7 @@ impl Work {
             if let Some(fault) = fault {
                 reader.complain_of_record(fault.to_string());
             }
-            self.filter(&mut records, min_t, keep);
+            self.filter(&mut records, needed, keep);
             self.write(&records);
             if self.batch.size_bytes() > BATCH_BYTES {
                 out.log(&self.batch)?;
@@ -133,7 +140,8 @@ impl Work {
         Ok(())
     }
 
-    fn filter(&mut self, records: &mut Records, min_t: Timestamp, keep: &dyn Fn(WalRef) -> bool) {
+    fn filter(&mut self, records: &mut Records, needed: Needed, keep: &dyn Fn(WalRef) -> bool) {
+        let min_t = needed.samples_from;
         let samples =
             |r: &Records| (r.samples.len() + r.histograms.len() + r.float_histograms.len()) as u64;
         let (series_before, samples_before) = (records.series.len() as u64, samples(records));
@@ -142,7 +150,9 @@ impl Work {
         records.histograms.retain(|entry| entry.t >= min_t);
         records.float_histograms.retain(|entry| entry.t >= min_t);
         records.exemplars.retain(|entry| entry.t >= min_t);
-        records.tombstones.retain(|entry| entry.max_t >= min_t && keep(entry.series));
+        records
+            .tombstones
+            .retain(|entry| entry.max_t >= needed.tombstones_from && keep(entry.series));
         let (series_after, samples_after) = (records.series.len() as u64, samples(records));
         self.stats.kept_series += series_after;
         self.stats.dropped_series += series_before - series_after;

@@ -222,6 +222,10 @@ fn a_new_writer_goes_on_in_a_new_segment() {
     assert_eq!(list_segments(&SystemFs, dir.path()).unwrap(), [(3, 0)]);
 }
 
+fn needed(t: i64) -> super::Needed {
+    super::Needed { samples_from: t, tombstones_from: t }
+}
+
 #[test]
 fn a_checkpoint_keeps_what_is_needed_and_survives_a_second_one() {
     let dir = tempfile::tempdir().unwrap();
@@ -233,7 +237,7 @@ fn a_checkpoint_keeps_what_is_needed_and_survives_a_second_one() {
     log.log(&batch).unwrap();
     let current = log.next_segment().unwrap();
     let stats =
-        super::write_checkpoint(&fs, dir.path(), current - 1, 100, options, &|s| s != 1 << 39)
+        super::write_checkpoint(&fs, dir.path(), current - 1, needed(100), options, &|s| s != 1 << 39)
             .unwrap();
     assert_eq!((stats.kept_series, stats.dropped_series), (1, 1));
     assert_eq!((stats.kept_samples, stats.dropped_samples), (4, 3));
@@ -245,7 +249,7 @@ fn a_checkpoint_keeps_what_is_needed_and_survives_a_second_one() {
 
     log.log(&batch).unwrap();
     let current = log.next_segment().unwrap();
-    super::write_checkpoint(&fs, dir.path(), current - 1, 0, options, &|_| true).unwrap();
+    super::write_checkpoint(&fs, dir.path(), current - 1, needed(0), options, &|_| true).unwrap();
     super::checkpoint::remove_checkpoints_below(&*fs, dir.path(), current - 1).unwrap();
     let (_, folder) = super::checkpoint::last_checkpoint(&*fs, dir.path()).unwrap().unwrap();
     let (records, _) = read_all(&folder);
