@@ -113,16 +113,19 @@ impl Parser<'_> {
     /// One node. `indentless`: a sequence may stand at the column of its key.
     fn node(&mut self, block: bool, indentless: bool) -> Parsed<()> {
         let start = self.scanner.peek()?.start;
-        if let Kind::Alias(name) = self.peek()?.clone() {
-            self.scanner.next()?;
+        if matches!(self.peek()?, Kind::Alias(_)) {
+            let Kind::Alias(name) = self.scanner.next()?.kind else {
+                unreachable!("BUG: the token changed")
+            };
             return Ok(self.builder.alias(&name, position_of(start))?);
         }
         let properties = self.properties(start)?;
-        let kind = self.peek()?.clone();
-        match kind {
+        match self.peek()? {
             Kind::BlockEntry if indentless => self.indentless_sequence(start, properties),
-            Kind::Scalar { text, style } => {
-                self.scanner.next()?;
+            Kind::Scalar { .. } => {
+                let Kind::Scalar { text, style } = self.scanner.next()?.kind else {
+                    unreachable!("BUG: the token changed")
+                };
                 let Properties { anchor, tag } = properties;
                 // A lone `!` makes text of whatever stands there.
                 let plain = tag.is_none() && style == Style::Plain;
@@ -144,25 +147,30 @@ impl Parser<'_> {
     fn properties(&mut self, start: Mark) -> Parsed<Properties> {
         let mut properties = Properties::default();
         loop {
-            match self.peek()?.clone() {
-                Kind::Anchor(name) if properties.anchor.is_none() => properties.anchor = Some(name),
-                Kind::Tag { handle, suffix } if properties.tag.is_none() => {
-                    let prefix = match handle.as_str() {
-                        "" => "",
-                        handle => match self.handles.get(handle) {
-                            Some(prefix) => prefix,
-                            None => {
-                                return Err(self
-                                    .fault("found undefined tag handle", Some(start))?
-                                    .into());
-                            }
-                        },
-                    };
+            let wanted = match self.peek()? {
+                Kind::Anchor(_) => properties.anchor.is_none(),
+                Kind::Tag { .. } => properties.tag.is_none(),
+                _ => false,
+            };
+            if !wanted {
+                return Ok(properties);
+            }
+            if let Kind::Tag { handle, .. } = self.peek()?
+                && !handle.is_empty()
+            {
+                let handle = handle.clone();
+                if !self.handles.contains_key(&handle) {
+                    return Err(self.fault("found undefined tag handle", Some(start))?.into());
+                }
+            }
+            match self.scanner.next()?.kind {
+                Kind::Anchor(name) => properties.anchor = Some(name),
+                Kind::Tag { handle, suffix } => {
+                    let prefix = self.handles.get(&handle).map_or("", String::as_str);
                     properties.tag = Some(format!("{prefix}{suffix}"));
                 }
-                _ => return Ok(properties),
+                _ => unreachable!("BUG: the token changed"),
             }
-            self.scanner.next()?;
         }
     }
 
