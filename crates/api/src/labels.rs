@@ -105,7 +105,7 @@ fn label_request(
     let mut request = LabelRequest::new(Arc::<[Matcher]>::from(matchers), range);
     request.limit = if limit > 0 { limit + 1 } else { 0 };
     request.partial_response = state.partial_response(params)?;
-    request.replica_labels = state.replica_labels(params)?;
+    // Replica labels stay in these answers, as the peer leaves them in.
     Ok(request)
 }
 

@@ -5,6 +5,7 @@ mod common;
 mod node;
 mod overview;
 mod query;
+mod server;
 mod store;
 
 use std::sync::Arc;
@@ -105,6 +106,7 @@ fn run_to_end(program: Program, role: Role, values: Values) -> u8 {
         match role {
             Role::Node => node::run(start).await,
             Role::Query => query::run(start).await,
+            Role::Server => server::run(start).await,
             Role::Store => store::run(start).await,
             _ => Err(Failure::new("this role is not wired yet")),
         }

@@ -1,0 +1,566 @@
+//! The role `server`: collects, keeps and queries samples, in Prometheus' place. `up` runs it too, with more around it.
+
+mod config;
+mod late;
+mod status;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use gauntlet_api::{ApiLimits, ApiState, RoleStatus as _};
+use gauntlet_config::{LoadOptions, Loaded};
+use gauntlet_discovery::{self as discovery, Deps, NetworkClients};
+use gauntlet_model::regex::AnchoredRegex;
+use gauntlet_net::server::{Server, ServerOptions};
+use gauntlet_runtime::fs::SystemFs;
+use gauntlet_runtime::{Clock, Shutdown};
+use gauntlet_scrape::{self as scrape, offset_seed};
+use gauntlet_storage::{Fanout, Queryable};
+use gauntlet_telemetry::logs::RecentWarnings;
+use gauntlet_telemetry::{Gauge, Registry, process};
+use gauntlet_tsdb::wal::Compression;
+use gauntlet_tsdb::{Db, Options};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+pub(crate) use self::config::ConfigSource;
+use self::late::LateDb;
+use crate::flags::program::PROMETHEUS_VERSION;
+use crate::flags::values::Values;
+use crate::roles::common::{self, EngineFlags};
+use crate::roles::overview::{Part, api_links, overview_page};
+use crate::roles::query::millis;
+use crate::roles::{Failure, Start};
+use crate::web::{HttpMetrics, Web};
+
+/// Gives more parts for the overview.
+pub(crate) type MoreParts = Arc<dyn Fn() -> Vec<Part> + Send + Sync>;
+
+/// What makes a server besides its storage: taken from Prometheus' flags, or from those of `up`.
+pub(crate) struct ServerPlan {
+    /// Name in the overview.
+    pub(crate) role: &'static str,
+    pub(crate) title: String,
+    pub(crate) config: ConfigSource,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) tsdb: Options,
+    pub(crate) compact_interval: Duration,
+    pub(crate) engine: EngineFlags,
+    pub(crate) features: Vec<String>,
+    pub(crate) listen: Vec<String>,
+    pub(crate) web: ServerOptions,
+    pub(crate) route_prefix: String,
+    pub(crate) cors: Option<AnchoredRegex>,
+    pub(crate) limits: ApiLimits,
+    pub(crate) flags: BTreeMap<String, String>,
+    /// How often to look for changed files; `None` to reload on request alone.
+    pub(crate) auto_reload: Option<Duration>,
+    pub(crate) discovery_interval: Duration,
+    /// Further storages that queries read: the bucket, in `up`.
+    pub(crate) more_storages: Vec<Arc<dyn Queryable>>,
+    pub(crate) more_parts: Vec<MoreParts>,
+    /// Called once the database is open.
+    pub(crate) on_open: Option<Box<dyn FnOnce(Arc<Db>, Arc<Shared>) + Send>>,
+    pub(crate) registry: Registry,
+}
+
+/// State that requests and tasks share.
+pub(crate) struct Shared {
+    role: &'static str,
+    source: ConfigSource,
+    load_options: LoadOptions,
+    loaded: RwLock<Arc<Loaded>>,
+    db: LateDb,
+    scrape: OnceLock<scrape::ManagerHandle>,
+    discovery: discovery::ManagerHandle,
+    clock: Arc<dyn Clock>,
+    started_ms: i64,
+    retention_text: String,
+    reload_state: Mutex<ReloadState>,
+    reload_ok: Gauge,
+    reload_time: Gauge,
+    recent: RecentWarnings,
+    shutdown: Shutdown,
+    stop: Arc<dyn Fn() + Send + Sync>,
+    extra_parts: Vec<MoreParts>,
+    /// One reload at a time.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+struct ReloadState {
+    successful: bool,
+    at_ms: i64,
+    problem: Option<String>,
+}
+
+impl Shared {
+    /// Labels that leave with every sample.
+    pub(crate) fn external_labels(&self) -> gauntlet_model::Labels {
+        self.loaded.read().config.global.external_labels.clone()
+    }
+
+    /// Reads the configuration and puts it into effect; on any problem the one before stays.
+    async fn reload_now(&self) -> Result<(), String> {
+        let _one = self.reloading.lock().await;
+        let outcome = match self.source.load(&self.load_options) {
+            Ok(loaded) => self.apply(Arc::new(loaded)).await,
+            Err(err) => Err(err.to_string()),
+        };
+        let now = self.clock.now_ms();
+        let mut state = self.reload_state.lock();
+        state.successful = outcome.is_ok();
+        self.reload_ok.set(if outcome.is_ok() { 1.0 } else { 0.0 });
+        match &outcome {
+            Ok(()) => {
+                state.at_ms = now;
+                state.problem = None;
+                self.reload_time.set(now as f64 / 1000.0);
+                info!(filename = self.source.name(), "Completed loading of configuration file");
+            }
+            Err(reason) => {
+                state.problem = Some(reason.clone());
+                error!(err = reason, "Error reloading config");
+            }
+        }
+        outcome
+    }
+
+    async fn apply(&self, loaded: Arc<Loaded>) -> Result<(), String> {
+        for warning in &loaded.warnings {
+            warn!(warning, "configuration");
+        }
+        let seed = offset_seed(&common::hostname(), &loaded.config.global.external_labels);
+        let tsdb = &loaded.config.storage.tsdb;
+        if let Some(db) = self.db.get() {
+            let exemplars = loaded.config.storage.max_exemplars.unwrap_or(0);
+            let window = tsdb.out_of_order_time_window.as_ms();
+            db.apply_config(window, usize::try_from(exemplars).unwrap_or(0));
+        }
+        if let Some(scrape) = self.scrape.get() {
+            let failed = scrape.apply(config::jobs(&loaded), seed).await;
+            self.discovery.apply(config::discoveries(&loaded)).await;
+            *self.loaded.write() = Arc::clone(&loaded);
+            if let Some((job, err)) = failed.into_iter().next() {
+                return Err(format!("error creating HTTP client of job {job:?}: {err}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The server as Prometheus' flags ask for it.
+pub(crate) async fn run(start: Start) -> Result<(), Failure> {
+    let plan = plan(&start.values)?;
+    run_plan(start, plan).await
+}
+
+fn plan(values: &Values) -> Result<ServerPlan, Failure> {
+    let features: Vec<String> = values
+        .texts("enable-feature")
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(|feature| feature.trim().to_owned())
+        .filter(|feature| !feature.is_empty())
+        .collect();
+    for feature in &features {
+        if !KNOWN_FEATURES.contains(&feature.as_str()) {
+            warn!(option = feature, "Unknown option for --enable-feature");
+        }
+    }
+    let cors = values.text("web.cors.origin");
+    let cors = AnchoredRegex::new(&cors)
+        .map_err(|err| Failure::config(format!("could not compile CORS regex string {cors:?}: {err}")))?;
+    let external = values.text("web.external-url");
+    let auto_reload = values.bool("config.auto-reload");
+    Ok(ServerPlan {
+        role: "server",
+        title: values.text("web.page-title"),
+        config: ConfigSource::File(PathBuf::from(values.text("config.file"))),
+        data_dir: PathBuf::from(values.text("storage.tsdb.path")),
+        tsdb: tsdb_options(values),
+        compact_interval: millis(values.duration_ms("storage.tsdb.block-reload-interval")),
+        engine: EngineFlags {
+            lookback_ms: values.duration_ms("query.lookback-delta"),
+            timeout: millis(values.duration_ms("query.timeout")),
+            max_samples: values.count("query.max-samples"),
+            subquery_step_ms: 60 * 1000,
+        },
+        features,
+        listen: values.texts("web.listen-address"),
+        web: ServerOptions {
+            max_connections: values.count("web.max-connections").max(1),
+            read_timeout: millis(values.duration_ms("web.read-timeout")),
+            web_config_file: values.text("web.config.file"),
+            ..ServerOptions::default()
+        },
+        route_prefix: route_prefix(&values.text("web.route-prefix"), &external)?,
+        cors: Some(cors),
+        limits: ApiLimits {
+            remote_read_samples: values.count("storage.remote.read-sample-limit"),
+            remote_read_concurrency: values.count("storage.remote.read-concurrent-limit"),
+            remote_read_frame_bytes: values.count("storage.remote.read-max-bytes-in-frame"),
+            lifecycle: values.bool("web.enable-lifecycle"),
+            admin: values.bool("web.enable-admin-api"),
+            ..ApiLimits::default()
+        },
+        flags: values.all(),
+        auto_reload: auto_reload.then(|| millis(values.duration_ms("config.auto-reload-interval"))),
+        discovery_interval: millis(values.duration_ms("scrape.discovery-reload-interval")),
+        more_storages: Vec::new(),
+        more_parts: Vec::new(),
+        on_open: None,
+        registry: Registry::new(),
+    })
+}
+
+/// Features that a real server knows; what changes nothing here is accepted as it is there.
+const KNOWN_FEATURES: &[&str] = &[
+    "exemplar-storage",
+    "memory-snapshot-on-shutdown",
+    "fast-startup",
+    "extra-scrape-metrics",
+    "promql-per-step-stats",
+    "promql-experimental-functions",
+    "promql-binop-fill-modifiers",
+    "promql-extended-range-selectors",
+    "promql-delayed-name-removal",
+    "promql-duration-expr",
+    "promql-at-modifier",
+    "promql-negative-offset",
+    "use-start-timestamps",
+    "created-timestamp-zero-ingestion",
+    "st-storage",
+    "st-synthesis",
+    "histograms-st-encoding",
+    "xor2-encoding",
+    "concurrent-rule-eval",
+    "delayed-compaction",
+    "metadata-wal-records",
+    "otlp-deltatocumulative",
+    "otlp-native-delta-ingestion",
+    "type-and-unit-labels",
+    "use-uncached-io",
+    "search-api",
+    "old-ui",
+    "native-histograms",
+    "ooo-native-histograms",
+    "auto-reload-config",
+    "utf8-names",
+    "no-default-scrape-port",
+    "new-service-discovery-manager",
+    "remote-write-receiver",
+    "otlp-write-receiver",
+    "agent",
+];
+
+fn tsdb_options(values: &Values) -> Options {
+    let size = values.bytes("storage.tsdb.retention.size");
+    let time = match values.is_given("storage.tsdb.retention.time") {
+        true => values.duration_ms("storage.tsdb.retention.time"),
+        // With a size limit alone time does not limit.
+        false if size > 0 => 0,
+        false => gauntlet_tsdb::options::DEFAULT_RETENTION_MS,
+    };
+    let mut options = Options {
+        retention_ms: time,
+        retention_bytes: size,
+        min_block_ms: values.duration_ms("storage.tsdb.min-block-duration"),
+        max_block_ms: values.duration_ms("storage.tsdb.max-block-duration"),
+        samples_per_chunk: u16::try_from(values.count("storage.tsdb.samples-per-chunk")).unwrap_or(120),
+        no_lockfile: values.bool("storage.tsdb.no-lockfile"),
+        wal_compression: wal_compression(values),
+        ..Options::default()
+    };
+    if values.is_given("storage.tsdb.wal-segment-size") {
+        options.wal_segment_bytes = values.bytes("storage.tsdb.wal-segment-size");
+    }
+    options
+}
+
+fn wal_compression(values: &Values) -> Compression {
+    match values.text("storage.tsdb.wal-compression-type").as_str() {
+        _ if !values.bool("storage.tsdb.wal-compression") => Compression::None,
+        "zstd" => Compression::Zstd,
+        _ => Compression::Snappy,
+    }
+}
+
+/// The prefix of all routes: the flag, or the path of the external URL; without a slash at its end.
+fn route_prefix(prefix: &str, external: &str) -> Result<String, Failure> {
+    let path = if !prefix.is_empty() {
+        prefix.to_owned()
+    } else if external.is_empty() {
+        String::new()
+    } else {
+        let parsed = url::Url::parse(external)
+            .map_err(|err| Failure::config(format!("parse external URL {external:?}: {err}")))?;
+        parsed.path().to_owned()
+    };
+    let trimmed = path.trim_matches('/');
+    Ok(if trimmed.is_empty() { String::new() } else { format!("/{trimmed}") })
+}
+
+/// Runs a server until the shutdown. Start order: configuration, listeners, database, discovery, scraping. Stop order: no new
+/// requests, no new scrapes, log and head closed.
+pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), Failure> {
+    let load_options = LoadOptions::default();
+    let loaded = plan.config.load(&load_options).map_err(|err| {
+        Failure::config(format!(
+            "Error loading config (--config.file={}): {err}",
+            plan.config.name()
+        ))
+    })?;
+    plan.engine.subquery_step_ms = loaded.config.global.evaluation_interval.as_ms();
+    let registry = plan.registry.clone();
+    process::register(&registry);
+    common::register_build_info(&registry, "prometheus_build_info", PROMETHEUS_VERSION);
+    let deps = Deps {
+        clock: start.clock.clone(),
+        metrics: discovery::Metrics::new(&registry),
+        clients: Arc::new(NetworkClients),
+        resolver: Arc::new(discovery::dns::SystemLookup::new()),
+    };
+    let manager_options =
+        discovery::ManagerOptions { update_interval: plan.discovery_interval, ..Default::default() };
+    let (discovery_manager, discovery_handle, sets) =
+        discovery::Manager::new(manager_options, deps);
+    let now = start.clock.now_ms();
+    let shared = Arc::new(Shared {
+        role: plan.role,
+        source: plan.config.clone(),
+        load_options,
+        loaded: RwLock::new(Arc::new(loaded)),
+        db: LateDb::default(),
+        scrape: OnceLock::new(),
+        discovery: discovery_handle,
+        clock: start.clock.clone(),
+        started_ms: now,
+        retention_text: retention_text(&plan.tsdb),
+        reload_state: Mutex::new(ReloadState { successful: true, at_ms: now, problem: None }),
+        reload_ok: registry.gauge(
+            "prometheus_config_last_reload_successful",
+            "Whether the last configuration reload attempt was successful.",
+        ),
+        reload_time: registry.gauge(
+            "prometheus_config_last_reload_success_timestamp_seconds",
+            "Timestamp of the last successful configuration reload.",
+        ),
+        recent: start.recent.clone(),
+        shutdown: start.shutdown.clone(),
+        stop: Arc::clone(&start.stop),
+        extra_parts: std::mem::take(&mut plan.more_parts),
+        reloading: tokio::sync::Mutex::new(()),
+    });
+    {
+        let shared = Arc::clone(&shared);
+        registry.gauge_fn(
+            "prometheus_ready",
+            "Whether Prometheus startup was fully completed and the server is ready for normal operation.",
+            move || if shared.not_ready().is_none() { 1.0 } else { 0.0 },
+        );
+    }
+    let server = Server::bind(&plan.listen, plan.web.clone()).await?;
+    for address in server.addresses() {
+        info!(component = "web", %address, "Listening on");
+    }
+    let web = web(&plan, &shared, &start);
+    let http_shutdown = start.shutdown.clone();
+    let http = tokio::spawn(server.run(web.router(), http_shutdown));
+
+    let db = open(&plan, start.clock.clone(), &start.shutdown).await?;
+    let Some(db) = db else {
+        let _ = http.await;
+        return Ok(());
+    };
+    shared.db.set(Arc::clone(&db));
+    info!("Server is ready to receive web requests.");
+    if let Some(on_open) = plan.on_open.take() {
+        on_open(Arc::clone(&db), Arc::clone(&shared));
+    }
+    let (scrape_manager, scrape_handle) = scrape::Manager::new(
+        scrape::ManagerOptions {
+            reload_interval: plan.discovery_interval,
+            type_and_unit_labels: plan.features.iter().any(|f| f == "type-and-unit-labels"),
+            append_metadata: plan.features.iter().any(|f| f == "metadata-wal-records"),
+            hash_seed: now.unsigned_abs() ^ u64::from(std::process::id()) << 40,
+        },
+        db.clone(),
+        start.clock.clone(),
+        &registry,
+    );
+    let _ = shared.scrape.set(scrape_handle.clone());
+    let discovery_task = tokio::spawn(discovery_manager.run(start.shutdown.clone()));
+    let scrape_task = tokio::spawn(scrape_manager.run(start.shutdown.clone()));
+    let forward_task = tokio::spawn(forward(sets, scrape_handle, start.shutdown.clone()));
+    let first = Arc::clone(&shared.loaded.read());
+    shared.apply(first).await.map_err(Failure::config)?;
+    shared.reload_ok.set(1.0);
+    shared.reload_time.set(now as f64 / 1000.0);
+    let reload_task = tokio::spawn(reloads(
+        Arc::clone(&shared),
+        start.reload,
+        plan.auto_reload,
+        start.shutdown.clone(),
+    ));
+    compaction(&db, plan.compact_interval, &start.shutdown).await;
+
+    // The shutdown has fired: each task ends by itself, in whatever order; the database closes last.
+    let _ = tokio::join!(http, discovery_task, scrape_task, forward_task, reload_task);
+    tokio::task::spawn_blocking(move || db.close())
+        .await
+        .map_err(|_| Failure::new("closing the database ended without a result"))??;
+    info!("See you next time!");
+    Ok(())
+}
+
+fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
+    let mut storages: Vec<Arc<dyn Queryable>> = vec![Arc::new(shared.db.clone())];
+    storages.extend(plan.more_storages.iter().cloned());
+    let storage: Arc<dyn Queryable> = match storages.len() {
+        1 => storages.remove(0),
+        _ => Arc::new(Fanout::new(storages)),
+    };
+    let api = Arc::new(ApiState {
+        storage,
+        engine: Arc::new(common::engine(plan.engine, start.clock.clone(), &plan.features)),
+        clock: start.clock.clone(),
+        role: shared.clone(),
+        build: common::build_info(),
+        flags: Arc::new(plan.flags.clone()),
+        cors_origin: plan.cors.clone(),
+        thanos: None,
+        route_prefix: plan.route_prefix.clone(),
+        limits: plan.limits,
+    });
+    let (title, prefix) = (plan.title.clone(), plan.route_prefix.clone());
+    let shared = Arc::clone(shared);
+    Web {
+        api: Some(api),
+        metrics: HttpMetrics::prometheus(&plan.registry),
+        registry: plan.registry.clone(),
+        page: Arc::new(move || {
+            overview_page(&title, "Collects, keeps and queries samples, by Gauntlet.", &shared.parts(), api_links(&prefix))
+        }),
+        prefix: plan.route_prefix.clone(),
+        clock: start.clock.clone(),
+    }
+}
+
+/// Opens the database off the async threads; `None` where the shutdown came first.
+async fn open(
+    plan: &ServerPlan,
+    clock: Arc<dyn Clock>,
+    shutdown: &Shutdown,
+) -> Result<Option<Arc<Db>>, Failure> {
+    let (dir, options) = (plan.data_dir.clone(), plan.tsdb.clone());
+    let opening =
+        tokio::task::spawn_blocking(move || Db::open(&dir, options, clock, Arc::new(SystemFs)));
+    tokio::select! {
+        opened = opening => match opened {
+            Ok(Ok(db)) => Ok(Some(Arc::new(db))),
+            Ok(Err(err)) => Err(Failure::new(format!("opening storage failed: {err}"))),
+            Err(_) => Err(Failure::new("opening storage ended without a result")),
+        },
+        () = shutdown.wait() => Ok(None),
+    }
+}
+
+/// Hands what discovery finds to the scraper.
+async fn forward(
+    mut sets: tokio::sync::watch::Receiver<Arc<discovery::TargetSets>>,
+    scrape: scrape::ManagerHandle,
+    shutdown: Shutdown,
+) {
+    loop {
+        let found: scrape::TargetSets = sets
+            .borrow_and_update()
+            .iter()
+            .map(|(job, groups)| {
+                let groups = groups
+                    .iter()
+                    .map(|group| scrape::TargetGroup {
+                        source: group.source.clone(),
+                        targets: group.targets.clone(),
+                        labels: group.labels.clone(),
+                    })
+                    .collect();
+                (job.clone(), Arc::new(groups))
+            })
+            .collect();
+        scrape.set_targets(found);
+        tokio::select! {
+            changed = sets.changed() => if changed.is_err() { return },
+            () = shutdown.wait() => return,
+        }
+    }
+}
+
+/// Reloads on SIGHUP, and when files changed if that is asked for.
+async fn reloads(
+    shared: Arc<Shared>,
+    mut requests: mpsc::Receiver<()>,
+    every: Option<Duration>,
+    shutdown: Shutdown,
+) {
+    let mut seen = shared.source.fingerprint();
+    loop {
+        let timer = async {
+            match every {
+                Some(every) => tokio::time::sleep(every).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(()) = requests.recv() => {
+                let _ = shared.reload_now().await;
+                seen = shared.source.fingerprint();
+            }
+            () = timer => {
+                let now = shared.source.fingerprint();
+                if now != seen {
+                    seen = now;
+                    let _ = shared.reload_now().await;
+                }
+            }
+            () = shutdown.wait() => return,
+        }
+    }
+}
+
+/// Cuts and compacts blocks at an interval until the shutdown.
+async fn compaction(db: &Arc<Db>, every: Duration, shutdown: &Shutdown) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = shutdown.wait() => return,
+        }
+        let worker = Arc::clone(db);
+        let ticked = tokio::task::spawn_blocking(move || worker.compact_tick()).await;
+        match ticked {
+            Ok(Ok(())) => {}
+            Ok(Err(err)) => error!(component = "tsdb", %err, "compaction failed, it is tried again"),
+            Err(_) => error!(component = "tsdb", "compaction ended without a result"),
+        }
+    }
+}
+
+fn retention_text(options: &Options) -> String {
+    use gauntlet_model::duration::Duration as PromDuration;
+    let mut parts = Vec::new();
+    if options.retention_ms > 0 {
+        parts.push(PromDuration::from_ms(options.retention_ms).to_string());
+    }
+    if options.retention_bytes > 0 {
+        parts.push(format!("{}B", options.retention_bytes));
+    }
+    parts.join(" or ")
+}

@@ -1,0 +1,385 @@
+//! What the server says of itself over the API: configuration, runtime, database, targets, metadata.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use gauntlet_api::{ApiError, ErrorKind, Params, RoleStatus};
+use gauntlet_model::{Labels, Matcher};
+use gauntlet_promql::parse_metric_selector;
+use gauntlet_scrape::status::{ActiveTarget, DroppedTarget, Status};
+use gauntlet_tsdb::head::Cardinality;
+use serde_json::{Map, Value, json};
+
+use super::Shared;
+use crate::roles::common::hostname;
+use crate::roles::overview::{Health, Part, overview_json};
+use crate::roles::query::{labels_json, rfc3339};
+
+impl RoleStatus for Shared {
+    fn config_yaml(&self) -> Result<String, ApiError> {
+        Ok(self.loaded.read().config.yaml())
+    }
+
+    fn runtime_info(&self) -> Result<Value, ApiError> {
+        let state = self.reload_state.lock();
+        let cwd = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(json!({
+            "startTime": rfc3339(self.started_ms),
+            "CWD": cwd,
+            "hostname": hostname(),
+            "serverTime": rfc3339(self.clock.now_ms()),
+            "reloadConfigSuccess": state.successful,
+            "lastConfigTime": rfc3339(state.at_ms),
+            "corruptionCount": self.db.get().map_or(0, |db| db.replay_stats().damages),
+            "goroutineCount": 0,
+            "GOMAXPROCS": threads,
+            "GOMEMLIMIT": 0,
+            "GOGC": "",
+            "GODEBUG": "",
+            "storageRetention": self.retention_text,
+        }))
+    }
+
+    fn tsdb_status(&self, limit: usize) -> Result<Value, ApiError> {
+        let db = self.open_db()?;
+        let stats = db.head().stats();
+        let tables = db.head().cardinalities("__name__", limit);
+        Ok(json!({
+            "headStats": {
+                "numSeries": stats.num_series,
+                "numLabelPairs": stats.num_label_pairs,
+                "chunkCount": stats.chunk_count,
+                "minTime": stats.min_time,
+                "maxTime": stats.max_time,
+            },
+            "seriesCountByMetricName": table(&tables.series_count_by_metric_name),
+            "labelValueCountByLabelName": table(&tables.label_value_count_by_label_name),
+            "memoryInBytesByLabelName": table(&tables.memory_in_bytes_by_label_name),
+            "seriesCountByLabelValuePair": table(&tables.series_count_by_label_value_pair),
+        }))
+    }
+
+    fn tsdb_blocks(&self) -> Result<Value, ApiError> {
+        let metas = self.open_db()?.block_metas();
+        Ok(json!({ "blocks": metas }))
+    }
+
+    fn wal_replay(&self) -> Result<Value, ApiError> {
+        let done = self.db.get().map_or(0, |db| db.replay_stats().segments);
+        Ok(json!({ "min": 0, "max": done, "current": done }))
+    }
+
+    fn targets(&self, params: &Params) -> Result<Value, ApiError> {
+        let state = params.get("state").to_ascii_lowercase();
+        let pool = params.find("scrapePool").filter(|p| !p.is_empty());
+        let Some(status) = self.scrape_status() else { return Err(starting()) };
+        let wants = |kind: &str| state.is_empty() || state == "any" || state == kind;
+        let active: Vec<Value> = if wants("active") {
+            status.active(pool).iter().map(|t| self.active_json(t)).collect()
+        } else {
+            Vec::new()
+        };
+        let (dropped, counts) = if wants("dropped") {
+            let rows = status.dropped(pool).iter().map(|d| dropped_json(d, &status)).collect();
+            (rows, json!(status.dropped_counts()))
+        } else if wants("active") {
+            (Vec::new(), json!(status.dropped_counts()))
+        } else {
+            (Vec::new(), Value::Null)
+        };
+        Ok(json!({
+            "activeTargets": active,
+            "droppedTargets": dropped,
+            "droppedTargetCounts": counts,
+        }))
+    }
+
+    fn scrape_pools(&self) -> Result<Value, ApiError> {
+        let status = self.scrape_status().ok_or_else(starting)?;
+        Ok(json!({ "scrapePools": status.pools() }))
+    }
+
+    fn metadata(&self, params: &Params) -> Result<Value, ApiError> {
+        let number = |name: &str| -> Result<Option<usize>, ApiError> {
+            match params.get(name) {
+                "" => Ok(None),
+                text => match text.parse::<i64>() {
+                    Ok(n) => Ok(usize::try_from(n).ok()),
+                    Err(_) => Err(ApiError::bad_data(format!("{name} must be a number"))),
+                },
+            }
+        };
+        let limit = number("limit")?;
+        let per_metric = number("limit_per_metric")?.filter(|n| *n > 0);
+        let metric = params.find("metric").filter(|m| !m.is_empty());
+        let status = self.scrape_status().ok_or_else(starting)?;
+        let mut by_metric: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for (_, list) in status.metadata(metric, |_| true) {
+            for entry in list {
+                let row = json!({
+                    "type": entry.metadata.metric_type.as_str(),
+                    "unit": entry.metadata.unit,
+                    "help": entry.metadata.help,
+                });
+                let rows = by_metric.entry(entry.metric).or_default();
+                if !rows.contains(&row) && per_metric.is_none_or(|most| rows.len() < most) {
+                    rows.push(row);
+                }
+            }
+        }
+        let most = limit.unwrap_or(usize::MAX);
+        let kept: Map<String, Value> =
+            by_metric.into_iter().take(most).map(|(n, rows)| (n, json!(rows))).collect();
+        Ok(Value::Object(kept))
+    }
+
+    fn targets_metadata(&self, params: &Params) -> Result<Value, ApiError> {
+        let limit = match params.get("limit") {
+            "" => usize::MAX,
+            text => text.parse().map_err(|_| ApiError::bad_data("limit must be a number"))?,
+        };
+        let matchers: Vec<Matcher> = match params.get("match_target") {
+            "" => Vec::new(),
+            text => parse_metric_selector(text)
+                .map_err(|err| ApiError::parameter("match_target", err))?,
+        };
+        let metric = params.find("metric").filter(|m| !m.is_empty());
+        let status = self.scrape_status().ok_or_else(starting)?;
+        let wanted = |labels: &Labels| matchers.iter().all(|m| m.matches_labels(labels));
+        let mut rows = Vec::new();
+        for (target, list) in status.metadata(metric, wanted) {
+            for entry in list {
+                if rows.len() >= limit {
+                    break;
+                }
+                let mut row = Map::new();
+                row.insert("target".to_owned(), labels_json(target.labels()));
+                if metric.is_none() {
+                    row.insert("metric".to_owned(), json!(entry.metric));
+                }
+                row.insert("type".to_owned(), json!(entry.metadata.metric_type.as_str()));
+                row.insert("help".to_owned(), json!(entry.metadata.help));
+                row.insert("unit".to_owned(), json!(entry.metadata.unit));
+                rows.push(Value::Object(row));
+            }
+        }
+        Ok(json!(rows))
+    }
+
+    fn overview(&self) -> Result<Value, ApiError> {
+        let pages =
+            ["query", "targets", "discovery", "overview", "storage", "flags", "config", "log"];
+        let reason = self.not_ready();
+        Ok(overview_json(
+            self.role,
+            &pages,
+            reason.as_deref(),
+            self.started_ms,
+            &self.parts(),
+            &self.recent,
+        ))
+    }
+
+    fn not_ready(&self) -> Option<String> {
+        if self.shutdown.is_fired() {
+            return Some("shutting down".to_owned());
+        }
+        match self.db.get() {
+            Some(_) => None,
+            None => Some("the database is replaying its log".to_owned()),
+        }
+    }
+
+    fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.reload_now().await })
+    }
+
+    fn quit(&self) {
+        (self.stop)();
+    }
+
+    fn delete_series(&self, matchers: Vec<Matcher>, min: i64, max: i64) -> Result<(), ApiError> {
+        self.open_db()?.delete(&matchers, min, max).map_err(internal)
+    }
+
+    fn clean_tombstones(&self) -> Result<(), ApiError> {
+        self.open_db()?.clean_tombstones().map_err(internal)
+    }
+
+    fn snapshot(&self, skip_head: bool) -> Result<String, ApiError> {
+        let db = self.open_db()?;
+        let now = self.clock.now_ms();
+        let stamp = jiff::Timestamp::from_millisecond(now)
+            .map(|t| t.strftime("%Y%m%dT%H%M%SZ").to_string())
+            .unwrap_or_default();
+        let name = format!("{stamp}-{:016x}", now.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let dest = db.dir().join("snapshots").join(&name);
+        db.snapshot(&dest, !skip_head).map_err(internal)?;
+        Ok(name)
+    }
+}
+
+impl Shared {
+    fn open_db(&self) -> Result<&Arc<gauntlet_tsdb::Db>, ApiError> {
+        self.db.get().ok_or_else(starting)
+    }
+
+    fn scrape_status(&self) -> Option<Status> {
+        self.scrape.get().map(|handle| handle.status().clone())
+    }
+
+    /// What runs, for the overview and the plain page.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        parts.push(match self.db.get() {
+            None => Part::degraded("Database", "is replaying its log", "wait; queries answer after it"),
+            Some(db) => database_part(db),
+        });
+        if let Some(db) = self.db.get() {
+            for bad in db.bad_blocks().iter() {
+                parts.push(Part::failing(
+                    format!("Block {}", bad.folder.display()),
+                    bad.reason.clone(),
+                    "repair it, or move the folder away; all other blocks are served",
+                ));
+            }
+        }
+        if let Some(status) = self.scrape_status() {
+            parts.push(targets_part(&status.active(None)));
+        }
+        let state = self.reload_state.lock();
+        if let Some(reason) = &state.problem {
+            parts.push(
+                Part::failing(
+                    "Configuration",
+                    format!("the last reload failed, the one before is in force: {reason}"),
+                    "mend the file and send SIGHUP",
+                )
+                .link("config"),
+            );
+        }
+        drop(state);
+        parts.extend(self.extra_parts.iter().flat_map(|more| more()));
+        parts
+    }
+
+    fn active_json(&self, row: &ActiveTarget) -> Value {
+        let report = &row.report;
+        let error = report.error.as_ref();
+        let mut out = json!({
+            "discoveredLabels": labels_json(&row.target.discovered()),
+            "labels": labels_json(row.target.labels()),
+            "scrapePool": row.pool,
+            "scrapeUrl": row.target.url(),
+            "globalUrl": global_url(row.target.url()),
+            "lastError": error.map(ToString::to_string).unwrap_or_default(),
+            "lastScrape": rfc3339(report.started_ms),
+            "lastScrapeDuration": report.took.as_secs_f64(),
+            "health": report.health.as_str(),
+            "scrapeInterval": row.target.interval_text(),
+            "scrapeTimeout": row.target.timeout_text(),
+        });
+        if let (Some(error), Value::Object(fields)) = (error, &mut out) {
+            fields.insert("lastErrorStage".to_owned(), json!(error.stage()));
+            fields.insert("lastErrorCure".to_owned(), json!(cure(error.stage())));
+        }
+        out
+    }
+}
+
+fn database_part(db: &gauntlet_tsdb::Db) -> Part {
+    let stats = db.head().stats();
+    let text = format!("{} series in the head, {} blocks", stats.num_series, db.blocks().len());
+    let damages = db.replay_stats().damages;
+    let part = match damages {
+        0 => Part::good("Database", text),
+        n => Part::degraded(
+            "Database",
+            format!("{text}; {n} damaged places in the log were skipped at start"),
+            "check the disk; the log lines of the start name file and offset",
+        ),
+    };
+    part.link("storage")
+}
+
+fn targets_part(active: &[ActiveTarget]) -> Part {
+    let down: Vec<&ActiveTarget> =
+        active.iter().filter(|t| t.report.health == gauntlet_scrape::Health::Down).collect();
+    let part = match down.first() {
+        None => Part::good("Targets", format!("{} scraped", active.len())),
+        Some(first) => {
+            let reason = first.report.error.as_ref().map(ToString::to_string).unwrap_or_default();
+            Part {
+                name: "Targets".to_owned(),
+                health: if down.len() == active.len() { Health::Bad } else { Health::Warn },
+                text: format!(
+                    "{} of {} down, for example {}: {reason}",
+                    down.len(),
+                    active.len(),
+                    first.target.url()
+                ),
+                cure: first.report.error.as_ref().map(|e| cure(e.stage()).to_owned()),
+                link: None,
+            }
+        }
+    };
+    part.link("targets")
+}
+
+/// What to do about a scrape that failed at a stage.
+fn cure(stage: &str) -> &'static str {
+    match stage {
+        "resolve" => "check the host name and the DNS of this machine",
+        "connect" => "check that the target runs and listens at this address, and that no firewall is between",
+        "tls" => "check scheme, CA, server name and certificates of the job",
+        "status" => "open the address by hand: the target answers, but not with 200",
+        "timeout" => "the target is slow: raise scrape_timeout or find out why",
+        "limit" => "the target exposes more than the limits of the job allow",
+        "parse" => "the target's text is not valid: the line named is where",
+        "append" => "the database did not take the samples: see its part of the overview",
+        _ => "see the message",
+    }
+}
+
+fn dropped_json((pool, dropped): &(String, DroppedTarget), status: &Status) -> Value {
+    let by = match dropped.rule {
+        None => "no label was left but internal ones".to_owned(),
+        Some(index) => {
+            let action = status
+                .config(pool)
+                .and_then(|config| config.relabel_configs.get(index).map(|r| r.config().action.as_str()))
+                .unwrap_or("gone since");
+            format!("relabel rule {} ({action})", index + 1)
+        }
+    };
+    json!({
+        "discoveredLabels": labels_json(&dropped.discovered),
+        "scrapePool": pool,
+        "droppedBy": by,
+    })
+}
+
+/// The target's URL as others reach it: loopback names become this host's.
+fn global_url(text: &str) -> String {
+    let Ok(mut parsed) = url::Url::parse(text) else { return text.to_owned() };
+    if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+        && parsed.set_host(Some(&hostname())).is_ok()
+    {
+        return parsed.to_string();
+    }
+    text.to_owned()
+}
+
+fn table(rows: &[Cardinality]) -> Value {
+    rows.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+fn starting() -> ApiError {
+    ApiError::new(ErrorKind::Unavailable, "TSDB not ready")
+}
+
+fn internal(err: gauntlet_tsdb::TsdbError) -> ApiError {
+    ApiError::new(ErrorKind::Internal, err.to_string())
+}
