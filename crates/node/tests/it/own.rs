@@ -214,6 +214,31 @@ fn walk(folder: &Path, files: &mut u32) {
         for part in 1..4 {
             gauntlet_node::parsers::fuzz_all(&bytes[..bytes.len() * part / 4]);
         }
+        mutate(&bytes, *files);
         *files += 1;
+    }
+}
+
+/// Bytes changed, repeated and dropped by a fixed sequence of numbers.
+fn mutate(bytes: &[u8], seed: u32) {
+    let mut state = u64::from(seed) + 0x9e37_79b9_7f4a_7c15;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below.max(1) as u64) as usize
+    };
+    for _ in 0..12 {
+        let mut changed = bytes[..bytes.len().min(8192)].to_vec();
+        for _ in 0..4 {
+            let at = next(changed.len());
+            match next(4) {
+                0 if at < changed.len() => changed[at] = next(256) as u8,
+                1 if at < changed.len() => drop(changed.remove(at)),
+                2 => changed.truncate(at),
+                _ => changed.splice(at..at, *b"9 :/\n").for_each(drop),
+            }
+        }
+        gauntlet_node::parsers::fuzz_all(&changed);
     }
 }
