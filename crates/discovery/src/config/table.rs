@@ -1,7 +1,13 @@
 //! The kinds, by their keys. Facts: upstream's `discovery/*`, version 3.14.
 
+mod aws;
+mod kubernetes;
+
 use super::check;
 use super::schema::{Field, FieldKind, Schema};
+
+use aws::{AWS, EC2, ECS, ELASTICACHE, LIGHTSAIL, MSK, RDS};
+use kubernetes::KUBERNETES;
 
 /// Every kind but `static`, ascending by key: the order of the echo.
 pub(super) static KINDS: &[&Schema] = &[
@@ -43,49 +49,12 @@ pub(super) static KINDS: &[&Schema] = &[
     &VULTR,
 ];
 
-static FILTER: Schema = Schema {
-    name: "filter",
-    key: "filters",
-    go_type: "aws.Filter",
-    fields: &[Field::str("name", ""), Field::strings("values")],
-    check: check::none,
-};
-
 static DOCKER_FILTER: Schema = Schema {
     name: "filter",
     key: "filters",
     go_type: "moby.Filter",
     fields: &[Field::str("name", ""), Field::strings("values")],
     check: check::none,
-};
-
-static AWS: Schema = Schema {
-    name: "aws",
-    key: "aws_sd_configs",
-    go_type: "aws.plain",
-    fields: &[
-        Field::new(
-            "role",
-            FieldKind::Word {
-                default: "",
-                words: &["ec2", "ecs", "elasticache", "lightsail", "msk", "rds"],
-                unknown: "unknown AWS SD role \"{}\"",
-            },
-        ),
-        Field::str("region", "").omit(),
-        Field::str("endpoint", "").omit(),
-        Field::str("access_key", "").omit(),
-        Field::secret("secret_key").omit(),
-        Field::str("profile", "").omit(),
-        Field::str("role_arn", "").omit(),
-        Field::str("external_id", "").omit(),
-        Field::secs("refresh_interval", 60).omit(),
-        Field::int("port", 0).omit(),
-        Field::http(),
-        Field::new("filters", FieldKind::Sections(&FILTER)).omit(),
-        Field::strings("clusters").omit(),
-    ],
-    check: check::aws,
 };
 
 static AZURE: Schema = Schema {
@@ -199,98 +168,6 @@ static DOCKERSWARM: Schema = Schema {
     check: check::dockerswarm,
 };
 
-static EC2: Schema = Schema {
-    name: "ec2",
-    key: "ec2_sd_configs",
-    go_type: "aws.plain",
-    fields: &[
-        Field::str("endpoint", ""),
-        Field::str("region", ""),
-        Field::str("access_key", "").omit(),
-        Field::secret("secret_key").omit(),
-        Field::str("profile", "").omit(),
-        Field::str("role_arn", "").omit(),
-        Field::str("external_id", "").omit(),
-        Field::secs("refresh_interval", 60).omit(),
-        Field::int("port", 80),
-        Field::new("filters", FieldKind::Sections(&FILTER)),
-        Field::http(),
-    ],
-    check: check::ec2,
-};
-
-/// The fields that ECS and its kin share.
-macro_rules! aws_clusters {
-    ($concurrency:literal $(, $more:expr)*) => {
-        &[
-            Field::str("region", ""),
-            Field::str("endpoint", ""),
-            Field::str("access_key", "").omit(),
-            Field::secret("secret_key").omit(),
-            Field::str("profile", "").omit(),
-            Field::str("role_arn", "").omit(),
-            Field::str("external_id", "").omit(),
-            Field::strings("clusters").omit(),
-            Field::int("port", 80),
-            Field::secs("refresh_interval", 60).omit(),
-            $($more,)*
-            Field::int("request_concurrency", $concurrency).omit(),
-            Field::http(),
-        ]
-    };
-}
-
-static ECS: Schema = Schema {
-    name: "ecs",
-    key: "ecs_sd_configs",
-    go_type: "aws.plain",
-    fields: aws_clusters!(20),
-    check: check::none,
-};
-
-static ELASTICACHE: Schema = Schema {
-    name: "elasticache",
-    key: "elasticache_sd_configs",
-    go_type: "aws.plain",
-    fields: aws_clusters!(10),
-    check: check::none,
-};
-
-static MSK: Schema = Schema {
-    name: "msk",
-    key: "msk_sd_configs",
-    go_type: "aws.plain",
-    fields: aws_clusters!(10),
-    check: check::none,
-};
-
-static RDS: Schema = Schema {
-    name: "rds",
-    key: "rds_sd_configs",
-    go_type: "aws.plain",
-    fields: aws_clusters!(10, Field::new("filters", FieldKind::Sections(&FILTER))),
-    check: check::none,
-};
-
-static LIGHTSAIL: Schema = Schema {
-    name: "lightsail",
-    key: "lightsail_sd_configs",
-    go_type: "aws.plain",
-    fields: &[
-        Field::str("endpoint", ""),
-        Field::str("region", ""),
-        Field::str("access_key", "").omit(),
-        Field::secret("secret_key").omit(),
-        Field::str("profile", "").omit(),
-        Field::str("role_arn", "").omit(),
-        Field::str("external_id", "").omit(),
-        Field::secs("refresh_interval", 60).omit(),
-        Field::int("port", 80),
-        Field::http(),
-    ],
-    check: check::none,
-};
-
 static EUREKA: Schema = Schema {
     name: "eureka",
     key: "eureka_sd_configs",
@@ -366,74 +243,6 @@ static IONOS: Schema = Schema {
         Field::int("port", 80),
     ],
     check: check::ionos,
-};
-
-const KUBERNETES_ROLES: &[&str] =
-    &["node", "pod", "service", "endpoints", "endpointslice", "ingress"];
-
-static KUBERNETES: Schema = Schema {
-    name: "kubernetes",
-    key: "kubernetes_sd_configs",
-    go_type: "kubernetes.plain",
-    fields: &[
-        Field::new("api_server", FieldKind::Url).omit(),
-        Field::new(
-            "role",
-            FieldKind::Word {
-                default: "",
-                words: KUBERNETES_ROLES,
-                unknown: "unknown Kubernetes SD role \"{}\"",
-            },
-        ),
-        Field::path("kubeconfig_file"),
-        Field::http(),
-        Field::new("namespaces", FieldKind::Section(&KUBERNETES_NAMESPACES)).omit(),
-        Field::new("selectors", FieldKind::Sections(&KUBERNETES_SELECTOR)).omit(),
-        Field::new("attach_metadata", FieldKind::Section(&KUBERNETES_METADATA)).omit(),
-    ],
-    check: check::kubernetes,
-};
-
-static KUBERNETES_NAMESPACES: Schema = Schema {
-    name: "namespaces",
-    key: "namespaces",
-    go_type: "kubernetes.plain",
-    fields: &[Field::bool("own_namespace", false), Field::strings("names")],
-    check: check::none,
-};
-
-static KUBERNETES_SELECTOR: Schema = Schema {
-    name: "selector",
-    key: "selectors",
-    go_type: "kubernetes.SelectorConfig",
-    fields: &[
-        Field::new(
-            "role",
-            FieldKind::Word {
-                default: "",
-                words: KUBERNETES_ROLES,
-                unknown: "unknown Kubernetes SD role \"{}\"",
-            },
-        )
-        .omit(),
-        Field::str("label", "").omit(),
-        Field::str("field", "").omit(),
-    ],
-    check: check::none,
-};
-
-static KUBERNETES_METADATA: Schema = Schema {
-    name: "attach_metadata",
-    key: "attach_metadata",
-    go_type: "kubernetes.AttachMetadataConfig",
-    fields: &[
-        Field::bool("node", false),
-        Field::bool("namespace", false),
-        Field::bool("deployment", false),
-        Field::bool("job", false),
-        Field::bool("cronjob", false),
-    ],
-    check: check::none,
 };
 
 static KUMA: Schema = Schema {
