@@ -72,6 +72,7 @@ fn open(parent: &Path, meta: &BlockMeta) -> Arc<BlockReader> {
     BlockReader::open(&fs, &parent.join(meta.ulid.to_string()), &cache).expect("block opens")
 }
 
+#[expect(clippy::print_stdout, reason = "the figure is for whoever runs the bench")]
 fn block(c: &mut Criterion) {
     let dir = tempfile::tempdir().expect("temporary folder");
     let first = write_block(dir.path(), 1, 0);

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gauntlet_encoding::{Cursor, DecodeError};
 use gauntlet_model::{Labels, Timestamp};
@@ -76,20 +77,60 @@ impl SeriesEntry {
     }
 }
 
-/// Symbols that a reader looked up lately. One for each worker; about 64 KiB.
+/// Symbols that a reader looked up lately, their texts side by side. One for each worker; empties itself when it meets another reader.
+/// Bounded: 48 KiB and [`CACHED_TEXT_BYTES`].
 #[derive(Clone, Debug)]
 pub struct SymbolCache {
-    slots: Vec<Option<(u32, Arc<str>)>>,
+    reader: u64,
+    slots: Vec<Slot>,
+    texts: String,
+    /// Name and value of each pair of the label set at hand.
+    pairs: Vec<(Slot, Slot)>,
 }
+
+/// A symbol and where its text is.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    symbol: u32,
+    start: u32,
+    end: u32,
+}
+
+const SLOTS: usize = 4096;
+/// Text beyond this is dropped before the next label set.
+const CACHED_TEXT_BYTES: usize = 1 << 20;
+/// No slot has this symbol: files hold fewer.
+const NO_SYMBOL: u32 = u32::MAX;
 
 impl Default for SymbolCache {
     fn default() -> Self {
-        Self { slots: vec![None; 2048] }
+        let empty = Slot { symbol: NO_SYMBOL, start: 0, end: 0 };
+        Self { reader: 0, slots: vec![empty; SLOTS], texts: String::new(), pairs: Vec::new() }
     }
 }
 
+impl SymbolCache {
+    /// Makes the cache ready for a label set of a reader.
+    fn begin(&mut self, reader: u64) {
+        if self.reader != reader || self.texts.len() > CACHED_TEXT_BYTES {
+            self.reader = reader;
+            self.slots.fill(Slot { symbol: NO_SYMBOL, start: 0, end: 0 });
+            self.texts.clear();
+        }
+        self.pairs.clear();
+    }
+
+    fn text(&self, slot: Slot) -> &str {
+        &self.texts[slot.start as usize..slot.end as usize]
+    }
+}
+
+/// Tells readers apart for their caches; 0 is none.
+static NEXT_READER: AtomicU64 = AtomicU64::new(1);
+
 #[derive(Debug)]
 pub struct IndexReader {
+    id: u64,
     source: Arc<dyn ByteSource>,
     version: IndexVersion,
     toc: Toc,
@@ -118,7 +159,8 @@ impl IndexReader {
             })?;
             names.insert(symbol, name.into());
         }
-        Ok(Self { source, version, toc, symbols, table, names })
+        let id = NEXT_READER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, source, version, toc, symbols, table, names })
     }
 
     pub fn version(&self) -> IndexVersion {
@@ -248,32 +290,33 @@ impl IndexReader {
         entry: &SeriesEntry,
         cache: &mut SymbolCache,
     ) -> Result<Labels, BlockError> {
-        let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(entry.labels.len());
+        cache.begin(self.id);
         for (name, value) in &entry.labels {
-            pairs.push((self.cached_symbol(*name, cache)?, self.cached_symbol(*value, cache)?));
+            let pair = (self.cached_symbol(*name, cache)?, self.cached_symbol(*value, cache)?);
+            cache.pairs.push(pair);
         }
-        let in_order =
-            pairs.windows(2).all(|w| w[0].0 < w[1].0) && pairs.iter().all(|(_, v)| !v.is_empty());
-        if in_order {
-            return Ok(Labels::from_sorted(pairs.iter().map(|(n, v)| (&**n, &**v))));
+        let pairs = cache.pairs.iter().map(|(name, value)| (cache.text(*name), cache.text(*value)));
+        let ascending =
+            entry.labels.windows(2).all(|w| w[0].0 < w[1].0) && self.version != IndexVersion::V1;
+        if ascending && cache.pairs.iter().all(|(_, value)| value.start < value.end) {
+            return Ok(Labels::from_sorted(pairs));
         }
-        // Some old writers left labels unsorted.
-        Ok(Labels::from_pairs(pairs.iter().map(|(n, v)| (&**n, &**v))))
+        // Some old writers left labels unsorted; and symbols of version 1 need not ascend with their texts.
+        Ok(Labels::from_pairs(pairs))
     }
 
-    fn cached_symbol(&self, symbol: u32, cache: &mut SymbolCache) -> Result<Arc<str>, BlockError> {
-        if let Some(name) = self.names.get(&symbol) {
-            return Ok(Arc::clone(name));
+    fn cached_symbol(&self, symbol: u32, cache: &mut SymbolCache) -> Result<Slot, BlockError> {
+        let at = symbol as usize % SLOTS;
+        let slot = cache.slots[at];
+        if slot.symbol == symbol && symbol != NO_SYMBOL {
+            return Ok(slot);
         }
-        let slot = symbol as usize % cache.slots.len();
-        if let Some((cached, text)) = &cache.slots[slot]
-            && *cached == symbol
-        {
-            return Ok(Arc::clone(text));
-        }
-        let text = self.symbols.lookup(&*self.source, symbol)?;
-        cache.slots[slot] = Some((symbol, Arc::clone(&text)));
-        Ok(text)
+        let text = self.symbol(symbol)?;
+        let start = cache.texts.len();
+        cache.texts.push_str(&text);
+        let slot = Slot { symbol, start: start as u32, end: cache.texts.len() as u32 };
+        cache.slots[at] = slot;
+        Ok(slot)
     }
 
     fn series_offset(&self, series_ref: u32) -> u64 {

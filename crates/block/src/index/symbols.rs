@@ -26,9 +26,22 @@ impl Symbols {
         version: IndexVersion,
         offset: u64,
     ) -> Result<Self, BlockError> {
-        let (mut groups, mut count) = (Vec::new(), 0usize);
+        let (mut groups, mut count, mut last) = (Vec::new(), 0usize, String::new());
         let end = walk_section(source, offset, "the symbols", |at, entry| {
-            entry.len_str()?;
+            let symbol = entry.len_str()?;
+            // From version 2 on readers take the order of symbols for that of their texts.
+            if version != IndexVersion::V1 && count > 0 && *last >= *symbol {
+                let expected = format!("a symbol above {last:?}");
+                return Err(BlockError::corrupt(
+                    source.name(),
+                    at,
+                    expected,
+                    format!("{symbol:?}"),
+                )
+                .into());
+            }
+            last.clear();
+            last.push_str(symbol);
             if count.is_multiple_of(SAMPLE_EVERY) {
                 groups.push(at);
             }
