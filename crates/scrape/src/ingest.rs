@@ -80,11 +80,6 @@ struct Batch<'a> {
     max_schema: i32,
 }
 
-enum Payload {
-    Float(f64),
-    Histogram(HistogramSample),
-}
-
 enum Refused {
     SampleLimit,
     BucketLimit,
@@ -212,15 +207,17 @@ impl Ingest {
                 continue;
             }
             counts.scraped += 1;
-            let payload = match entry {
+            // Boxed, so that floats do not carry the room for one around.
+            let histogram = match entry {
                 Entry::Histogram => match parser.take_histogram() {
-                    Some(histogram) => Payload::Histogram(histogram),
+                    Some(histogram) => Some(Box::new(histogram)),
                     None => continue,
                 },
-                _ => Payload::Float(parser.sample().value),
+                _ => None,
             };
-            let is_histogram = matches!(payload, Payload::Histogram(_));
+            let histogram = histogram.as_deref();
             let sample = parser.sample();
+            let value = sample.value;
             let own_time = sample.timestamp.filter(|_| honor_timestamps);
             let at = own_time.unwrap_or(t);
             let tracked = own_time.is_none() || track_all;
@@ -231,11 +228,11 @@ impl Ingest {
                     (Err(Refused::Append(AppendError::DuplicateSample)), None)
                 }
                 Found::Known { id, series, .. } => {
-                    let mut appended = batch.append(series, &empty, at, &payload);
+                    let mut appended = batch.append(series, &empty, at, value, histogram);
                     if matches!(appended, Err(Refused::Append(AppendError::EmptyLabels))) {
                         // Storage has let go of the series since: name it again.
                         let labels = named.insert(self.labels_of(parser)?.unwrap_or_default());
-                        appended = batch.append(SeriesRef(0), labels, at, &payload);
+                        appended = batch.append(SeriesRef(0), labels, at, value, histogram);
                     }
                     if let Ok(now) = &appended {
                         if *now != series {
@@ -254,7 +251,7 @@ impl Ingest {
                     };
                     self.check(&labels)?;
                     let labels = named.insert(labels);
-                    (batch.append(SeriesRef(0), labels, at, &payload), Some(text))
+                    (batch.append(SeriesRef(0), labels, at, value, histogram), Some(text))
                 }
             };
             let series = match appended {
@@ -277,7 +274,15 @@ impl Ingest {
             let Some(series) = series else { continue };
             if parser.has_exemplars() {
                 let labels = named.as_ref().unwrap_or(&empty);
-                self.append_exemplars(parser, batch.app, series, labels, at, is_histogram, faults);
+                self.append_exemplars(
+                    parser,
+                    batch.app,
+                    series,
+                    labels,
+                    at,
+                    histogram.is_some(),
+                    faults,
+                );
             }
             if self.options.append_metadata {
                 self.append_metadata(parser, batch.app, series, metadata, new.is_some())?;
@@ -471,12 +476,9 @@ impl<'a> Batch<'a> {
         series: SeriesRef,
         labels: &Labels,
         t: Timestamp,
-        payload: &Payload,
+        value: f64,
+        histogram: Option<&HistogramSample>,
     ) -> Result<SeriesRef, Refused> {
-        let histogram = match payload {
-            Payload::Float(_) => None,
-            Payload::Histogram(histogram) => Some(self.bound(histogram.clone())?),
-        };
         if self.sample_limit > 0 {
             self.samples += 1;
             if self.samples > self.sample_limit {
@@ -486,13 +488,12 @@ impl<'a> Batch<'a> {
         if t > self.max_time {
             return Err(Refused::Append(AppendError::OutOfBounds));
         }
-        let appended = match (payload, histogram) {
-            (Payload::Float(value), _) => self.app.append(series, labels, t, *value),
-            (_, Some(HistogramSample::Int(h))) => self.app.append_histogram(series, labels, t, h),
-            (_, Some(HistogramSample::Float(h))) => {
-                self.app.append_float_histogram(series, labels, t, h)
-            }
-            (_, None) => return Ok(series),
+        let Some(histogram) = histogram else {
+            return self.app.append(series, labels, t, value).map_err(Refused::Append);
+        };
+        let appended = match self.bound(histogram.clone())? {
+            HistogramSample::Int(h) => self.app.append_histogram(series, labels, t, h),
+            HistogramSample::Float(h) => self.app.append_float_histogram(series, labels, t, h),
         };
         appended.map_err(Refused::Append)
     }
@@ -546,7 +547,8 @@ pub mod bench_support {
         /// `None` if the target does not come out of relabelling.
         pub fn new(config: ScrapeConfig, address: &str) -> Option<Self> {
             let own = Labels::from_pairs([("__address__", address)]);
-            let made = Target::new(&config, &TargetGroup::default(), &own, &mut Default::default());
+            let made =
+                Target::discover(&config, &TargetGroup::default(), &own, &mut Default::default());
             let Ok(Outcome::Keep(target)) = made else { return None };
             let metrics = Arc::new(Metrics::new(&Registry::new()));
             let options = IngestOptions::default();

@@ -203,7 +203,7 @@ impl Pool {
         let keep = self.config.limits.keep_dropped_targets;
         for group in groups {
             for (index, own) in group.targets.iter().enumerate() {
-                match Target::new(&self.config, group, own, &mut scratch) {
+                match Target::discover(&self.config, group, own, &mut scratch) {
                     Ok(Outcome::Keep(target)) => {
                         wanted.entry(target.hash()).or_insert_with(|| Arc::from(target));
                     }

@@ -77,9 +77,9 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Target {
     /// After relabelling, with the `__` labels that steer the scrape.
-    labels: Labels,
+    all_labels: Labels,
     /// What every sample gets.
-    public: Labels,
+    labels: Labels,
     url: String,
     hash: u64,
     pub interval: Duration,
@@ -103,7 +103,7 @@ pub(crate) enum Outcome {
 
 impl Target {
     /// Relabels a discovered target and checks what comes out. `Err` is upstream's text.
-    pub(crate) fn new(
+    pub(crate) fn discover(
         config: &ScrapeConfig,
         group: &TargetGroup,
         own: &Labels,
@@ -159,11 +159,11 @@ impl Target {
         hash.write(url.as_bytes());
         Ok(Outcome::Keep(Box::new(Self {
             hash: hash.0,
-            public,
+            labels: public,
             url,
             interval,
             timeout,
-            labels,
+            all_labels: labels,
             discovered: Mutex::new(discovered),
             report: Mutex::default(),
             metadata: Arc::default(),
@@ -181,7 +181,7 @@ impl Target {
 
     /// Labels that every sample gets.
     pub fn labels(&self) -> &Labels {
-        &self.public
+        &self.labels
     }
 
     /// Labels before relabelling.
@@ -203,21 +203,21 @@ impl Target {
 
     /// The interval and timeout as their labels spell them.
     pub fn interval_text(&self) -> &str {
-        self.labels.value(INTERVAL)
+        self.all_labels.value(INTERVAL)
     }
 
     pub fn timeout_text(&self) -> &str {
-        self.labels.value(TIMEOUT)
+        self.all_labels.value(TIMEOUT)
     }
 
     /// The unix socket to connect to instead of the address.
     pub(crate) fn unix_socket(&self) -> Option<&str> {
-        self.labels.get(UNIX_SOCKET)
+        self.all_labels.get(UNIX_SOCKET)
     }
 
     /// A yes or no that relabelling may have changed for this target.
     pub(crate) fn flag(&self, name: &str, default: bool) -> bool {
-        self.labels.get(name).and_then(parse_bool).unwrap_or(default)
+        self.all_labels.get(name).and_then(parse_bool).unwrap_or(default)
     }
 
     /// How long to wait for the first scrape, so that targets are spread over the interval and keep their place over restarts.

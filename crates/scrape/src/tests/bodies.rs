@@ -31,7 +31,8 @@ impl Bench {
 
     fn with_options(config: ScrapeConfig, options: IngestOptions) -> Self {
         let own = Labels::from_pairs([("__address__", "h:1")]);
-        let made = Target::new(&config, &TargetGroup::default(), &own, &mut Default::default());
+        let made =
+            Target::discover(&config, &TargetGroup::default(), &own, &mut Default::default());
         let Ok(Outcome::Keep(target)) = made else { panic!("no target: {made:?}") };
         let metrics = Arc::new(Metrics::new(&Registry::new()));
         Self {

@@ -9,7 +9,7 @@ fn made(config: &str, own: &[(&str, &str)], group: &[(&str, &str)]) -> String {
     let group =
         TargetGroup { labels: Labels::from_pairs(group.iter().copied()), ..TargetGroup::default() };
     let own = Labels::from_pairs(own.iter().copied());
-    match Target::new(&job(config), &group, &own, &mut Default::default()) {
+    match Target::discover(&job(config), &group, &own, &mut Default::default()) {
         Ok(Outcome::Keep(target)) => format!("{} {}", target.url(), target.labels()),
         Ok(Outcome::Drop { rule, .. }) => format!("dropped by {rule:?}"),
         Err(err) => err,

@@ -70,7 +70,8 @@ impl World {
     fn new() -> Self {
         let config = job("scrape_interval: 10s\nscrape_timeout: 5s\n");
         let own = Labels::from_pairs([("__address__", "h:1")]);
-        let made = Target::new(&config, &TargetGroup::default(), &own, &mut Default::default());
+        let made =
+            Target::discover(&config, &TargetGroup::default(), &own, &mut Default::default());
         let Ok(Outcome::Keep(target)) = made else { panic!("no target") };
         let target: Arc<Target> = Arc::from(target);
         let recorder = Recorder::new();
@@ -156,7 +157,7 @@ async fn scrapes_begin_at_the_targets_offset_and_keep_their_step() {
 async fn a_tick_missed_by_a_slow_scrape_fires_once_it_ends() {
     let world = World::new();
     let _running = world.spawn(&[Ok("a 1\n")], Duration::from_secs(13));
-    world.until(53_000).await;
+    world.until(55_000).await;
     // The ticks at 12 and 22 come late; late scrapes have their true time.
     assert_eq!(
         world.samples(),
