@@ -7,7 +7,7 @@ use gauntlet_net::config::{HttpClientConfig, SigV4Config};
 use gauntlet_yaml::{Context, Kind, MapBuilder, Mapping, Node, ToYaml, Value, mismatch};
 
 /// One set of Alertmanagers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AlertmanagerConfig {
     pub discovery: SdConfigs,
     pub http: HttpClientConfig,
@@ -80,7 +80,7 @@ impl ToYaml for AlertmanagerConfig {
 }
 
 /// The section.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AlertingConfig {
     pub alert_relabel_configs: Vec<Rule>,
     pub alertmanagers: Vec<AlertmanagerConfig>,

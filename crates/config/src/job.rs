@@ -5,7 +5,7 @@ use gauntlet_scrape::config::{ScrapeConfig, ScrapeGlobals};
 use gauntlet_yaml::{Context, Kind, MapBuilder, Mapping, Node, ToYaml, Value, mismatch};
 
 /// One job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ScrapeJob {
     pub scrape: ScrapeConfig,
     pub discovery: SdConfigs,

@@ -11,7 +11,7 @@ use crate::load::LoadOptions;
 use crate::{AlertingConfig, GlobalConfig, ScrapeJob, StorageConfig, TracingConfig};
 
 /// The whole file, defaults filled in and everything checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub global: GlobalConfig,
     /// Upstream's garbage collector setting: read and echoed, of no use here.

@@ -26,6 +26,13 @@ pub struct Rule {
     plain: bool,
 }
 
+/// Rules that were written alike do alike.
+impl PartialEq for Rule {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.config, self.scheme) == (&other.config, other.scheme)
+    }
+}
+
 impl Rule {
     /// Checks and compiles a rule. `scheme` is what label names must obey.
     pub fn new(config: RuleConfig, scheme: NameScheme) -> Result<Self, RelabelError> {

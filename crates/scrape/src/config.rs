@@ -18,7 +18,7 @@ pub use globals::{Escaping, Limits, ScrapeGlobals};
 pub use protocol::{DEFAULT_PROTOCOLS, PROTO_FIRST_PROTOCOLS, ScrapeProtocol, read_protocols};
 
 /// One scrape job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ScrapeConfig {
     pub job_name: String,
     pub honor_labels: bool,

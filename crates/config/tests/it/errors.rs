@@ -95,3 +95,18 @@ fn kinds_that_cannot_run_are_named() {
         "service discovery kind \"vultr\" is not supported by this build; supported are consul, dns, file, http and static"
     );
 }
+
+/// The echo hides secrets; a reload must still see that one changed.
+#[test]
+fn a_changed_secret_makes_a_changed_job() {
+    let job = |password: &str| {
+        let text = format!(
+            "scrape_configs: [{{job_name: a, basic_auth: {{username: u, password: {password}}}}}]\n"
+        );
+        let parsed = Config::parse(text.as_bytes(), "x.yml", &NoEnv, &LoadOptions::default());
+        parsed.map(|(config, _)| config)
+    };
+    let (one, same, other) = (job("p").unwrap(), job("p").unwrap(), job("q").unwrap());
+    assert!(one == same && one != other);
+    assert_eq!(one.yaml(), other.yaml());
+}

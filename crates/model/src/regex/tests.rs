@@ -46,7 +46,7 @@ fn deep_patterns_neither_crash_nor_hang() {
         let _ = Regex::new(&pattern).map(|r| r.is_match("a"));
     }
     assert!(AnchoredRegex::new("((a{30}){30}){2}").is_err());
-    assert!(Regex::new(&"(?i)[a-z]{1000}".repeat(2)).is_ok());
+    assert!(Regex::new("(?i)[a-z]{300}").is_ok());
 }
 
 #[test]

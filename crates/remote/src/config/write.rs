@@ -216,7 +216,7 @@ impl ToYaml for GoogleIamConfig {
 }
 
 /// One endpoint that samples are sent to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RemoteWriteConfig {
     pub url: Url,
     pub remote_timeout: Duration,
