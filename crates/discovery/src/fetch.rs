@@ -94,3 +94,62 @@ impl Fetch for NetworkFetch {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use gauntlet_net::config::{BasicAuth, Secret};
+
+    use super::*;
+
+    /// Answers one request and gives its text.
+    async fn serve(listener: tokio::net::TcpListener, answer: &'static str) -> String {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            let mut chunk = [0; 512];
+            let len = stream.read(&mut chunk).await.unwrap();
+            assert!(len > 0, "request cut short");
+            request.extend_from_slice(&chunk[..len]);
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap().to_ascii_lowercase()
+    }
+
+    fn ask(answer: &'static str) -> (Result<Answer, FetchError>, String) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/x?y=z", listener.local_addr().unwrap());
+            let auth = BasicAuth {
+                username: "u".to_owned(),
+                password: Secret::new("p"),
+                ..BasicAuth::default()
+            };
+            let config = HttpClientConfig { basic_auth: Some(auth), ..HttpClientConfig::default() };
+            let fetch = NetworkFetch::new(&config).unwrap();
+            let headers = [("accept", "application/json".to_owned())];
+            let get = fetch.get(&url, &headers, Duration::from_secs(5));
+            futures::future::join(get, serve(listener, answer)).await
+        })
+    }
+
+    #[test]
+    fn requests_carry_credentials_and_answers_their_headers() {
+        let (answer, request) =
+            ask("HTTP/1.1 200 OK\r\nX-Consul-Index: 7\r\nContent-Length: 2\r\n\r\n[]");
+        let answer = answer.unwrap();
+        assert_eq!((answer.status, answer.header("x-consul-index")), (200, Some("7")));
+        assert_eq!(answer.body, b"[]");
+        assert!(request.starts_with("get /x?y=z http/1.1\r\n"), "{request}");
+        assert!(request.contains("authorization: basic dtpw\r\n"), "{request}");
+        assert!(request.contains("accept: application/json\r\n"), "{request}");
+    }
+
+    #[test]
+    fn other_statuses_are_answers_too() {
+        let (answer, _) = ask("HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy");
+        assert_eq!(answer.unwrap().status, 503);
+    }
+}
