@@ -20,11 +20,16 @@ pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
 
 /// The same response with its body compressed, unless it has an encoding already or is small.
 pub(crate) async fn gzip(response: Response) -> Response {
-    if response.headers().contains_key(header::CONTENT_ENCODING) {
+    let headers = response.headers();
+    let is_text = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.starts_with("application/json") || v.starts_with("text/"));
+    if headers.contains_key(header::CONTENT_ENCODING) || !is_text {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    // Bodies of this API are in memory already; the limit only guards against a stream.
+    // Texts of this API are in memory already.
     let Ok(bytes) = to_bytes(body, usize::MAX).await else {
         return Response::from_parts(parts, Body::empty());
     };

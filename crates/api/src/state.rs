@@ -94,6 +94,11 @@ pub trait RoleStatus: std::fmt::Debug + Send + Sync {
         Err(missing("configuration"))
     }
 
+    /// Labels that every series gets when it leaves this server.
+    fn external_labels(&self) -> gauntlet_model::Labels {
+        gauntlet_model::Labels::empty()
+    }
+
     /// JSON of `/api/v1/status/runtimeinfo`.
     fn runtime_info(&self) -> Result<serde_json::Value, ApiError> {
         Err(missing("runtime information"))

@@ -6,6 +6,7 @@ mod node;
 mod overview;
 mod query;
 mod server;
+mod sidecar;
 mod store;
 
 use std::sync::Arc;
@@ -106,6 +107,7 @@ fn run_to_end(program: Program, role: Role, values: Values) -> u8 {
         match role {
             Role::Node => node::run(start).await,
             Role::Query => query::run(start).await,
+            Role::Sidecar => sidecar::run(start).await,
             Role::Server => server::run(start).await,
             Role::Store => store::run(start).await,
             _ => Err(Failure::new("this role is not wired yet")),

@@ -21,6 +21,10 @@ impl RoleStatus for Shared {
         Ok(self.loaded.read().config.yaml())
     }
 
+    fn external_labels(&self) -> Labels {
+        Shared::external_labels(self)
+    }
+
     fn runtime_info(&self) -> Result<Value, ApiError> {
         let state = self.reload_state.lock();
         let cwd = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
