@@ -1,7 +1,8 @@
 //! Relabelling: rules that rewrite, keep or drop a label set. Facts: upstream's `model/relabel`.
 //!
 //! A rule is compiled once (regex, templates, what to validate) and works on a [`LabelsBuilder`] in place. Whole chains tell
-//! which rule dropped a target.
+//! which rule dropped a target. Two edges differ: where `labelmap` maps two labels to one name, the last in order of names wins
+//! (upstream: one that a rule has added), and an empty `source_labels: []` counts as none.
 
 pub mod fuzz;
 mod rule;

@@ -7,7 +7,8 @@ use gauntlet_yaml::{Context, Dialect, Document, FromYaml, MAX_DEPTH, Mapping, No
 use serde_json::{Value, json};
 
 /// Vectors we judge otherwise, and why.
-const GAPS: &[(&str, &str)] = &[("s: !!binary /w==\n", "text here is UTF-8; other bytes are refused")];
+const GAPS: &[(&str, &str)] =
+    &[("s: !!binary /w==\n", "text here is UTF-8; other bytes are refused")];
 
 #[derive(Default)]
 struct Inner {
