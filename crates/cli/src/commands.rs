@@ -181,7 +181,7 @@ fn run_role(
 }
 
 /// The table of the node crate in the form of ours.
-fn node_flags() -> Vec<Flag> {
+pub(crate) fn node_flags() -> Vec<Flag> {
     use gauntlet_node::FlagKind;
     gauntlet_node::flags()
         .iter()

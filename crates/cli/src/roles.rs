@@ -8,6 +8,7 @@ mod query;
 mod server;
 mod sidecar;
 mod store;
+mod up;
 
 use std::sync::Arc;
 
@@ -110,7 +111,7 @@ fn run_to_end(program: Program, role: Role, values: Values) -> u8 {
             Role::Sidecar => sidecar::run(start).await,
             Role::Server => server::run(start).await,
             Role::Store => store::run(start).await,
-            _ => Err(Failure::new("this role is not wired yet")),
+            Role::Up => up::run(start).await,
         }
     });
     // Blocking work that nobody waits for any more must not hold the process.
