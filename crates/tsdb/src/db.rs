@@ -49,6 +49,7 @@ struct Blocks {
 /// Counts of background work, since the start.
 #[derive(Debug, Default)]
 pub(crate) struct DbCounters {
+    pub(crate) triggered: AtomicU64,
     pub(crate) compactions: AtomicU64,
     pub(crate) compactions_failed: AtomicU64,
     pub(crate) reloads: AtomicU64,

@@ -29,6 +29,7 @@ impl Db {
             return reloaded;
         }
         let _changing = self.changing.lock();
+        self.counters.triggered.fetch_add(1, Ordering::Relaxed);
         let compacted = self.compact_all();
         if compacted.is_err() {
             self.counters.compactions_failed.fetch_add(1, Ordering::Relaxed);

@@ -158,7 +158,7 @@ mod tests {
                 let v = if i % 3 == 0 { round as f64 } else { f64::from_bits(x >> 2) };
                 cells.append(chain, state, t, v);
                 assert!(expect.append(t, v));
-                if (x >> 33) % 97 == 0 {
+                if (x >> 33).is_multiple_of(97) {
                     let mut out = Vec::new();
                     cells.copy_to(*chain, state.len_bits, state.count, &mut out);
                     assert_eq!(out, expect.bytes());

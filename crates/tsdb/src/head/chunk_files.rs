@@ -35,7 +35,7 @@ const READ_BYTES: usize = 512;
 const MAX_CHUNK_BYTES: usize = 16 << 20;
 
 /// Place of a chunk: file number << 32 | offset.
-pub type HeadChunkRef = u64;
+pub(crate) type HeadChunkRef = u64;
 
 /// A chunk found while loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -384,7 +384,14 @@ mod tests {
 
     fn chunk(series: u64, data: &[u8]) -> NewChunk<'_> {
         let encoding = Encoding::Xor;
-        NewChunk { series, min_t: -5, max_t: series as i64, encoding, late: series % 2 == 0, data }
+        NewChunk {
+            series,
+            min_t: -5,
+            max_t: series as i64,
+            encoding,
+            late: series.is_multiple_of(2),
+            data,
+        }
     }
 
     #[test]

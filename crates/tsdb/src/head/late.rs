@@ -30,7 +30,11 @@ impl Late {
         self.chunks.is_empty() && self.samples.is_empty()
     }
 
+    /// Takes over a chunk of a head chunk file, once.
     pub(crate) fn attach(&mut self, found: &FoundChunk) {
+        if self.chunks.iter().any(|chunk| chunk.place == found.chunk) {
+            return;
+        }
         self.chunks.push(LateChunk { place: found.chunk, min_t: found.min_t, max_t: found.max_t });
     }
 
@@ -72,7 +76,11 @@ impl Late {
     }
 
     /// After a replay: writes out what the buffer has too much of, oldest first. Names the chunks; the rest stays.
-    pub(crate) fn write_out_surplus(&mut self, series: u64, files: &ChunkFiles) -> Vec<HeadChunkRef> {
+    pub(crate) fn write_out_surplus(
+        &mut self,
+        series: u64,
+        files: &ChunkFiles,
+    ) -> Vec<HeadChunkRef> {
         let mut places = Vec::new();
         while self.samples.len() > CAPACITY {
             let rest = self.samples.split_off(CAPACITY);

@@ -67,7 +67,6 @@ struct Reader<'a> {
     aliases: RefMap<Alias>,
     /// Chunks of series that have not been met yet.
     chunks: RefMap<Vec<FoundChunk>>,
-    known_chunks: HashSet<u64, foldhash::fast::FixedState>,
     unknown: HashSet<u64, foldhash::fast::FixedState>,
     batches: Vec<Vec<(u32, Timestamp, Value)>>,
     workers: Vec<SyncSender<Work>>,
@@ -83,8 +82,10 @@ impl Head {
         let mut stats = ReplayStats { chunks: found.len() as u64, ..ReplayStats::default() };
         note(&mut stats, damage);
         let mut chunks: RefMap<Vec<FoundChunk>> = HashMap::default();
-        let known_chunks = found.iter().map(|chunk| chunk.chunk).collect();
-        for chunk in found {
+        // A late chunk counts where the late log marks it: after it went to a block, its mark is gone.
+        let (late, ordered): (Vec<_>, Vec<_>) = found.into_iter().partition(|chunk| chunk.late);
+        let late: RefMap<FoundChunk> = late.into_iter().map(|chunk| (chunk.chunk, chunk)).collect();
+        for chunk in ordered {
             chunks.entry(chunk.series).or_default().push(chunk);
         }
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, SHARDS);
@@ -100,16 +101,14 @@ impl Head {
                 stats: &mut stats,
                 aliases: HashMap::default(),
                 chunks,
-                known_chunks,
                 unknown: HashSet::default(),
                 batches: (0..SHARDS).map(|_| Vec::new()).collect(),
                 workers,
             };
             reader.read_log(&dir.join("wal"))?;
-            Ok::<_, TsdbError>((reader.aliases, reader.known_chunks))
+            Ok::<_, TsdbError>(reader.aliases)
         })?;
-        let (aliases, known_chunks) = aliases;
-        self.replay_late(&dir.join("wbl"), &aliases, &known_chunks, &mut stats)?;
+        self.replay_late(&dir.join("wbl"), &aliases, &late, &mut stats)?;
         *self.aliases.lock() = aliases;
         self.remove_empty();
         self.bounds_after_replay();
@@ -174,7 +173,7 @@ impl Head {
         &self,
         dir: &Path,
         aliases: &RefMap<Alias>,
-        known_chunks: &HashSet<u64, foldhash::fast::FixedState>,
+        chunks: &RefMap<FoundChunk>,
         stats: &mut ReplayStats,
     ) -> Result<()> {
         let find = |series: u64| {
@@ -189,10 +188,12 @@ impl Head {
                 for marker in &records.mmap_markers {
                     // A mark of a chunk that was lost is no mark: its samples are still here.
                     if let Some((shard, slot)) = find(marker.series)
-                        && known_chunks.contains(&marker.chunk)
-                        && let Some(late) = self.shards[shard].data.write().late.get_mut(&slot)
+                        && let Some(chunk) = chunks.get(&marker.chunk)
                     {
+                        let mut data = self.shards[shard].data.write();
+                        let late = data.late.entry(slot).or_default();
                         late.clear_buffer();
+                        late.attach(chunk);
                     }
                 }
                 let mut samples: Vec<(u64, Timestamp, Value)> = Vec::new();
@@ -389,11 +390,11 @@ impl Reader<'_> {
         };
         drop(index);
         let Some(mut chunks) = self.chunks.remove(&entry.series) else { return };
-        chunks.sort_by_key(|chunk| (chunk.late, chunk.min_t));
+        chunks.sort_by_key(|chunk| chunk.min_t);
         let min_valid = head.min_valid_time();
         let mut data = head.shards[shard].data.write();
         for chunk in chunks {
-            if chunk.late || chunk.max_t >= min_valid {
+            if chunk.max_t >= min_valid {
                 data.attach(slot, &chunk);
             }
         }

@@ -378,10 +378,6 @@ impl ShardData {
     /// Takes over a chunk that was found in a head chunk file, if it lies behind those that are there.
     pub(crate) fn attach(&mut self, slot: u32, found: &FoundChunk) -> bool {
         let series = &mut self.series[slot as usize];
-        if found.late {
-            self.late.entry(slot).or_default().attach(found);
-            return true;
-        }
         let span = found.max_t.checked_sub(found.min_t).and_then(|span| u32::try_from(span).ok());
         let (Some(span), false) = (span, series.has(HAS_SAMPLE) && found.min_t <= series.t) else {
             return false;
@@ -530,9 +526,8 @@ impl ShardData {
         let series = &self.series[slot as usize];
         let open = series.count > 0 || self.histograms.contains_key(&slot);
         let open = open.then_some((series.min_t, series.t));
-        let closed = self
-            .closed_chunks(slot)
-            .map(|c| (c.min_t, c.min_t.saturating_add(i64::from(c.span))));
+        let closed =
+            self.closed_chunks(slot).map(|c| (c.min_t, c.min_t.saturating_add(i64::from(c.span))));
         let late = self.late.get(&slot).and_then(|late| late.bounds());
         open.into_iter().chain(closed).chain(late).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }

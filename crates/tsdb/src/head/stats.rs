@@ -94,7 +94,7 @@ impl Head {
         let mut names: Vec<(String, u64, u64)> =
             values.into_iter().map(|(n, (v, b))| (index.pairs.name(n).to_owned(), v, b)).collect();
         names.sort_unstable();
-        of_pair.sort_by(|a, b| b.1.cmp(&a.1));
+        of_pair.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         of_pair.truncate(limit);
         let pair_text = |pair: u32| {
             let (name, value) = index.pairs.pair(pair);
@@ -119,7 +119,7 @@ impl Head {
 }
 
 fn most(mut all: Vec<Cardinality>, limit: usize) -> Vec<Cardinality> {
-    all.sort_by(|a, b| b.1.cmp(&a.1));
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     all.truncate(limit);
     all
 }

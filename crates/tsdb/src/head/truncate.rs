@@ -143,9 +143,10 @@ impl Head {
         let mut aliases = self.aliases.lock();
         aliases.retain(|_, alias| alias.max_t >= min_t);
         let keep = |series: u64| {
-            aliases.contains_key(&series) || split_ref(series).is_some_and(|(shard, number)| {
-                self.shards[shard].data.read().slot_of(number).is_some()
-            })
+            aliases.contains_key(&series)
+                || split_ref(series).is_some_and(|(shard, number)| {
+                    self.shards[shard].data.read().slot_of(number).is_some()
+                })
         };
         let stats = write_checkpoint(&self.fs, wal.dir(), to, needed, wal.options(), &keep)?;
         for damage in &stats.damage {

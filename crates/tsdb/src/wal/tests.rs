@@ -236,9 +236,10 @@ fn a_checkpoint_keeps_what_is_needed_and_survives_a_second_one() {
     encode_all(&mut batch, &sample_records(0));
     log.log(&batch).unwrap();
     let current = log.next_segment().unwrap();
-    let stats =
-        super::write_checkpoint(&fs, dir.path(), current - 1, needed(100), options, &|s| s != 1 << 39)
-            .unwrap();
+    let stats = super::write_checkpoint(&fs, dir.path(), current - 1, needed(100), options, &|s| {
+        s != 1 << 39
+    })
+    .unwrap();
     assert_eq!((stats.kept_series, stats.dropped_series), (1, 1));
     assert_eq!((stats.kept_samples, stats.dropped_samples), (4, 3));
     log.remove_below(current).unwrap();

@@ -106,6 +106,7 @@ pub struct Wal {
     written: AtomicU64,
     synced: AtomicU64,
     failed: AtomicBool,
+    failed_writes: AtomicU64,
 }
 
 impl Wal {
@@ -129,6 +130,7 @@ impl Wal {
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            failed_writes: AtomicU64::new(0),
         })
     }
 
@@ -151,6 +153,19 @@ impl Wal {
             return Err(TsdbError::ReadOnly("a sync failed".to_owned()));
         }
         let prepared = prepare(batch, self.options.compression);
+        let written = self.write(&prepared);
+        if written.is_err() {
+            self.failed_writes.fetch_add(1, Ordering::Relaxed);
+        }
+        written
+    }
+
+    /// Batches that could not be written, since the log was opened.
+    pub fn failed_writes(&self) -> u64 {
+        self.failed_writes.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, prepared: &Prepared) -> Result<Lsn> {
         let mut writing = self.writing.lock();
         let writing = &mut *writing;
         writing.framed.clear();

@@ -31,7 +31,11 @@ fn open(fs: &FaultFs) -> Result<Db, gauntlet_tsdb::TsdbError> {
 }
 
 fn labels(n: i64) -> Labels {
-    Labels::from_pairs([("__name__", "m".to_owned()), ("job", "j".to_owned()), ("n", n.to_string())])
+    Labels::from_pairs([
+        ("__name__", "m".to_owned()),
+        ("job", "j".to_owned()),
+        ("n", n.to_string()),
+    ])
 }
 
 /// One batch; true if it was acknowledged.
@@ -81,7 +85,10 @@ fn check(fs: &FaultFs, model: &Samples, under_way: Option<i64>, what: &str) {
     }
     for (labels, samples) in &found {
         let may = allowed.get(labels).map_or(&[][..], Vec::as_slice);
-        assert!(samples.iter().all(|s| may.contains(s)), "{what}: {labels} has a sample that nobody sent");
+        assert!(
+            samples.iter().all(|s| may.contains(s)),
+            "{what}: {labels} has a sample that nobody sent"
+        );
     }
     // It goes on.
     put(&db, 400, true).unwrap();

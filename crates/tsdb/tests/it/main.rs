@@ -1,6 +1,7 @@
 //! The database from outside: against upstream's folders, against a naive model, against a disk that fails.
 
-mod golden;
-mod support;
 mod crash;
+mod golden;
 mod model;
+mod peers;
+mod support;

@@ -41,7 +41,11 @@ fn check(db: &Db, model: &Samples, what: &str) {
         if found != samples.as_slice() {
             let missing: Vec<_> = samples.iter().filter(|s| !found.contains(s)).take(5).collect();
             let invented: Vec<_> = found.iter().filter(|s| !samples.contains(s)).take(5).collect();
-            panic!("{what}: {labels}: {} of {}, missing {missing:?}, invented {invented:?}", found.len(), samples.len());
+            panic!(
+                "{what}: {labels}: {} of {}, missing {missing:?}, invented {invented:?}",
+                found.len(),
+                samples.len()
+            );
         }
     }
     assert_eq!(all.len(), model.len(), "{what}");
@@ -73,11 +77,16 @@ fn run(seed: u64, window: i64) {
                 continue;
             }
             let late = window > 0 && random.below(12) == 0;
-            let t = if late { now - random.below(window as u64 / 2) as i64 } else { now - random.below(1000) as i64 };
+            let t = if late {
+                now - random.below(window as u64 / 2) as i64
+            } else {
+                now - random.below(1000) as i64
+            };
             let value = random.below(1000) as f64 / 4.0;
             // What comes late into a deleted span may or may not be seen.
             let name = format!("m{}", n % 5);
-            if late && deleted.iter().any(|(d, from, to)| *d == name && (*from..=*to).contains(&t)) {
+            if late && deleted.iter().any(|(d, from, to)| *d == name && (*from..=*to).contains(&t))
+            {
                 continue;
             }
             let known = random.below(3) > 0;
@@ -104,7 +113,8 @@ fn run(seed: u64, window: i64) {
                 assert_eq!(db.replay_stats().unknown_series, 0, "step {step}");
             }
             3 => {
-                let (from, to) = (now - random.below(3_000_000) as i64, now - random.below(100_000) as i64);
+                let (from, to) =
+                    (now - random.below(3_000_000) as i64, now - random.below(100_000) as i64);
                 let name = format!("m{}", random.below(5));
                 if from < to {
                     db.delete(&[Matcher::equal("__name__", &name)], from, to).unwrap();

@@ -8,7 +8,9 @@ use futures::FutureExt as _;
 use gauntlet_chunk::Columns;
 use gauntlet_model::{Labels, MatchOp, Matcher};
 use gauntlet_runtime::{Clock, ManualClock, SystemFs};
-use gauntlet_storage::{DecodeScratch, LabelRequest, Queryable, SelectRequest, SeriesSet, TimeRange};
+use gauntlet_storage::{
+    DecodeScratch, LabelRequest, Queryable, SelectRequest, SeriesSet, TimeRange,
+};
 use gauntlet_tsdb::{Db, Options};
 
 /// Samples by series; of a histogram the bits of its sum.
