@@ -1,6 +1,6 @@
 //! The `*_sd_configs` of a job or a notifier: 37 kinds, read, checked and echoed as upstream does.
 //!
-//! Kinds are rows of a table ([`table`]): their fields, defaults and checks are data. Those that this build can run have
+//! Kinds are rows of a table (module `table`): their fields, defaults and checks are data. Those that this build can run have
 //! discoverers beside this module; the others are read in full and refused by name when they are to start.
 
 mod check;
