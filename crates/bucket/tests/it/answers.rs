@@ -121,7 +121,7 @@ fn strings(json: &Json) -> Vec<String> {
     json.as_array().unwrap().iter().map(|s| s.as_str().unwrap().to_owned()).collect()
 }
 
-async fn run(storage: Arc<dyn Queryable>, golden: &Json) -> (usize, Vec<String>) {
+pub(crate) async fn run(storage: Arc<dyn Queryable>, golden: &Json) -> (usize, Vec<String>) {
     let mut options = EngineOptions::new(CpuPool::new(2), Arc::new(SystemClock));
     options.max_samples = usize::MAX;
     let engine = Engine::new(options);

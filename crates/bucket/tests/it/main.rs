@@ -1,8 +1,13 @@
 //! The bucket store and what stands on it, against buckets written and answers given by a real Thanos.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests say where they fail and what they skip")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests say where they fail and what they skip"
+)]
 
 mod answers;
 mod damage;
+mod peers;
 mod shipping;
 mod wire;
 

@@ -1,0 +1,8 @@
+//! The bucket configuration.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let _ = gauntlet_objstore::BucketConfig::parse(data);
+});
