@@ -50,3 +50,6 @@ impl IndexVersion {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -217,6 +217,10 @@ impl OffsetTable {
         name: &str,
         value: &str,
     ) -> Result<Option<PostingsRange>, BlockError> {
+        if let Some(Name { entries: Entries::Whole(_), .. }) = self.find(name) {
+            let Some(offset) = self.lookup(source, name, value)? else { return Ok(None) };
+            return Ok(Some(PostingsRange { offset, next_offset: self.next_of_whole(offset) }));
+        }
         let mut range: Option<PostingsRange> = None;
         self.for_each_value(source, name, value, |v, list| {
             match &mut range {
@@ -244,6 +248,17 @@ impl OffsetTable {
             found.next_offset = first;
         }
         Ok(range)
+    }
+}
+
+impl OffsetTable {
+    /// The list behind that at `offset` where lists are in no order. Walks the whole table.
+    fn next_of_whole(&self, offset: u64) -> Option<u64> {
+        let whole = self.names.iter().filter_map(|name| match &name.entries {
+            Entries::Whole(values) => Some(values),
+            Entries::Sampled { .. } => None,
+        });
+        whole.flatten().map(|(_, list)| *list).filter(|list| *list > offset).min()
     }
 }
 

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gauntlet_block::health::IndexHealth;
 use gauntlet_block::index::{IndexWriter, SeriesEntry, SymbolCache};
 use gauntlet_block::{
-    BlockMeta, BlockReader, IndexSource as _, PageCache, SegmentWriter, Tombstones,
+    BlockMeta, BlockReader, FileSource, IndexReader, IndexSource as _, PageCache, SegmentWriter,
+    Tombstones,
 };
 use gauntlet_chunk::histogram::{Appended, FloatHistogramSamples, HistogramSamples};
 use gauntlet_chunk::{
@@ -259,12 +261,7 @@ fn entry_sizes_are_those_that_thanos_found() {
     for folder in golden_blocks() {
         let block = open(&folder);
         let meta = block.meta();
-        let health = gauntlet_block::health::IndexHealth::gather(
-            block.index(),
-            meta.min_time,
-            meta.max_time,
-        )
-        .unwrap();
+        let health = IndexHealth::gather(block.index(), meta.min_time, meta.max_time).unwrap();
         assert_eq!((health.critical(), health.out_of_order()), (None, None), "{folder:?}");
         let Some(thanos) = meta.thanos.filter(|t| t.index_stats != Default::default()) else {
             continue;
@@ -273,4 +270,18 @@ fn entry_sizes_are_those_that_thanos_found() {
         compared += 1;
     }
     println!("compared {compared}");
+}
+/// An index among the peers' own test data.
+fn conformance_index(path: &str) -> Option<IndexReader> {
+    let path = gauntlet_testkit::conformance_dir()?.join("conformance/thanos/pkg/block").join(path);
+    let source = FileSource::open(&SystemFs, &path, &PageCache::new(1 << 20)).unwrap();
+    Some(IndexReader::open(Arc::new(source)).unwrap())
+}
+
+#[test]
+fn chunks_out_of_order_are_counted() {
+    let Some(index) = conformance_index("testdata/out_of_order_chunks/index") else { return };
+    let health = IndexHealth::gather(&index, 0, i64::MAX).unwrap();
+    assert_eq!((health.out_of_order_series, health.out_of_order_chunks), (1, 1));
+    assert!(health.out_of_order().is_some());
 }

@@ -4,5 +4,6 @@
 
 mod blocks;
 mod compact;
+mod crash;
 mod fuzz;
 mod golden;
