@@ -98,6 +98,11 @@ pub struct StringLiteral {
 }
 
 impl StringLiteral {
+    /// Whether the text can name a label.
+    pub fn is_label_name(&self) -> bool {
+        !self.value.is_empty() && self.invalid_utf8.is_none()
+    }
+
     /// The text in double quotes as Go's `%q` prints it.
     pub fn quoted(&self) -> String {
         let Some(bytes) = &self.invalid_utf8 else { return GoQuoted(&self.value).to_string() };

@@ -6,6 +6,7 @@
 pub mod annotations;
 pub mod ast;
 mod check;
+pub mod engine;
 pub mod error;
 pub mod functions;
 pub mod json;
@@ -19,6 +20,7 @@ mod token;
 
 pub use annotations::{Annotation, Annotations};
 pub use ast::{Expr, PosRange, ValueType};
+pub use engine::{Engine, EngineOptions};
 pub use error::{ParseError, ParseErrors};
 pub use functions::{Function, FunctionId, function};
 pub use parser::{

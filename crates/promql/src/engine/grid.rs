@@ -19,8 +19,7 @@ impl Grid {
     /// From `start` to at most `end`.
     pub fn new(start: Timestamp, end: Timestamp, step: i64) -> Self {
         let step = step.max(1);
-        let steps =
-            if end < start { 0 } else { (end.saturating_sub(start) / step) as usize + 1 };
+        let steps = if end < start { 0 } else { (end.saturating_sub(start) / step) as usize + 1 };
         Self { start, step, steps }
     }
 

@@ -73,12 +73,7 @@ pub(super) struct Subquery {
     pub offset_ms: i64,
 }
 
-pub(super) fn reference(
-    grid: &Grid,
-    i: usize,
-    at: Option<Timestamp>,
-    offset_ms: i64,
-) -> Timestamp {
+pub(super) fn reference(grid: &Grid, i: usize, at: Option<Timestamp>, offset_ms: i64) -> Timestamp {
     at.unwrap_or_else(|| grid.time(i)).saturating_sub(offset_ms)
 }
 
@@ -99,10 +94,19 @@ pub(super) struct WindowCall {
 pub(super) enum MapOp {
     /// A function of floats; histograms are dropped.
     Float(fn(f64) -> f64),
-    Clamp { min: Option<Box<Node>>, max: Option<Box<Node>> },
+    Clamp {
+        min: Option<Box<Node>>,
+        max: Option<Box<Node>>,
+    },
     Round(Option<Box<Node>>),
     /// A binary operator whose other side is a scalar; `swap`: the scalar is on the left.
-    Binary { op: BinaryOp, scalar: Box<Node>, swap: bool, return_bool: bool, pos: PosRange },
+    Binary {
+        op: BinaryOp,
+        scalar: Box<Node>,
+        swap: bool,
+        return_bool: bool,
+        pos: PosRange,
+    },
     Negate,
     /// `timestamp` of a computed vector: the evaluation's instant.
     StepTime,
@@ -158,8 +162,16 @@ pub(super) enum Node {
     Time,
     ScalarOf(Box<Node>),
     ScalarNegate(Box<Node>),
-    ScalarBinary { op: BinaryOp, lhs: Box<Node>, rhs: Box<Node> },
-    ScalarMinMax { max: bool, lhs: Box<Node>, rhs: Box<Node> },
+    ScalarBinary {
+        op: BinaryOp,
+        lhs: Box<Node>,
+        rhs: Box<Node>,
+    },
+    ScalarMinMax {
+        max: bool,
+        lhs: Box<Node>,
+        rhs: Box<Node>,
+    },
     /// A scalar that is the same at every step.
     ScalarOnce(Box<Node>),
 
@@ -167,14 +179,24 @@ pub(super) enum Node {
     Instant(Selector),
     Smoothed(Selector),
     /// `timestamp` (or `start_timestamp`) of a selector's samples.
-    SampleTime { selector: Selector, start: bool },
+    SampleTime {
+        selector: Selector,
+        start: bool,
+    },
     Window(WindowCall),
     VectorOf(Box<Node>),
     /// A function of the instant alone.
     TimeFunction(fn(i64) -> f64),
-    Map { input: Box<Node>, op: MapOp },
+    Map {
+        input: Box<Node>,
+        op: MapOp,
+    },
     Aggregate(AggregateNode),
-    CountValues { input: Box<Node>, label: String, grouping: Grouping },
+    CountValues {
+        input: Box<Node>,
+        label: String,
+        grouping: Grouping,
+    },
     VectorBinary {
         op: BinaryOp,
         lhs: Box<Node>,
@@ -183,20 +205,59 @@ pub(super) enum Node {
         return_bool: bool,
         pos: PosRange,
     },
-    Set { op: BinaryOp, lhs: Box<Node>, rhs: Box<Node>, matching: VectorMatching },
-    Absent { input: Box<Node>, labels: Labels },
-    AbsentOverTime { call: WindowCall, labels: Labels },
-    Sort { input: Box<Node>, key: SortKey, descending: bool, labels: Vec<String>, pos: PosRange },
-    LabelReplace { input: Box<Node>, target: String, source: String, regex: Regex, template: Template },
-    LabelJoin { input: Box<Node>, target: String, separator: String, sources: Vec<String> },
-    HistogramQuantile { q: Box<Node>, q_pos: PosRange, input: Box<Node>, pos: PosRange },
+    Set {
+        op: BinaryOp,
+        lhs: Box<Node>,
+        rhs: Box<Node>,
+        matching: VectorMatching,
+    },
+    Absent {
+        input: Box<Node>,
+        labels: Labels,
+    },
+    /// The input is a window of that function.
+    AbsentOverTime {
+        input: Box<Node>,
+        labels: Labels,
+    },
+    Sort {
+        input: Box<Node>,
+        key: SortKey,
+        descending: bool,
+        labels: Vec<String>,
+        pos: PosRange,
+    },
+    LabelReplace {
+        input: Box<Node>,
+        target: String,
+        source: String,
+        regex: Regex,
+        template: Template,
+    },
+    LabelJoin {
+        input: Box<Node>,
+        target: String,
+        separator: String,
+        sources: Vec<String>,
+    },
+    HistogramQuantile {
+        q: Box<Node>,
+        q_pos: PosRange,
+        input: Box<Node>,
+        pos: PosRange,
+    },
     HistogramQuantiles {
         input: Box<Node>,
         label: String,
         qs: Vec<(Node, PosRange)>,
         pos: PosRange,
     },
-    HistogramFraction { lower: Box<Node>, upper: Box<Node>, input: Box<Node>, pos: PosRange },
+    HistogramFraction {
+        lower: Box<Node>,
+        upper: Box<Node>,
+        input: Box<Node>,
+        pos: PosRange,
+    },
     Info(Box<InfoNode>),
     /// Evaluates its input and answers nothing.
     Nothing(Box<Node>),
@@ -204,6 +265,10 @@ pub(super) enum Node {
     Once(Box<Node>),
 
     // Range vectors: only at the root of an instant query.
-    Range { selector: Selector, range_ms: i64, extension: Extension },
+    Range {
+        selector: Selector,
+        range_ms: i64,
+        extension: Extension,
+    },
     Subquery(Subquery),
 }

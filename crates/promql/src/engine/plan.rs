@@ -19,6 +19,8 @@ mod calls;
 mod duration;
 mod invariant;
 
+pub(super) use duration::go_seconds;
+
 /// What planning needs to know beside the expression.
 pub(super) struct PlanContext<'a> {
     pub start: Timestamp,
@@ -97,11 +99,7 @@ impl Planner<'_> {
             Expr::StepInvariant(inner) => self.once(inner, grid, below),
             Expr::Vector(selector) => {
                 let planned = self.selector(selector, grid, None, path)?;
-                Ok(if selector.smoothed {
-                    Node::Smoothed(planned)
-                } else {
-                    Node::Instant(planned)
-                })
+                Ok(if selector.smoothed { Node::Smoothed(planned) } else { Node::Instant(planned) })
             }
             Expr::Matrix(matrix) => {
                 let range_ms = self.range(matrix)?;
@@ -179,10 +177,10 @@ impl Planner<'_> {
                 Some(Expr::String(label)) => label,
                 _ => return Err(EngineError::execution("count_values needs a label name")),
             };
-            if label.value.is_empty() {
+            if !label.is_label_name() {
                 return Err(EngineError::execution(format!(
                     "invalid label name {}",
-                    gauntlet_model::float::GoQuoted(&label.value)
+                    label.quoted()
                 )));
             }
             if !grouping.without && !grouping.names.contains(&label.value) {

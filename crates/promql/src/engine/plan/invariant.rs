@@ -20,9 +20,7 @@ pub(super) fn of(expr: &Expr) -> Invariance {
             let fixed = selector.at.is_some();
             Invariance { invariant: fixed, wrap: fixed }
         }
-        Expr::Matrix(matrix) => {
-            Invariance { invariant: matrix.selector.at.is_some(), wrap: false }
-        }
+        Expr::Matrix(matrix) => Invariance { invariant: matrix.selector.at.is_some(), wrap: false },
         Expr::Subquery(subquery) => Invariance { invariant: subquery.at.is_some(), wrap: false },
         Expr::Paren(paren) => of(&paren.expr),
         Expr::Unary(unary) => of(&unary.expr),

@@ -1,0 +1,85 @@
+//! Aggregations over labels.
+//!
+//! Sums, means and their like fold rows into the state of their group as they come, in order of series, so that compensated sums
+//! agree with the peer's to the last bit. What has to see all values of a step at once (`select`) works on materialized rows.
+
+mod fold;
+mod groups;
+mod select;
+
+use super::error::EngineError;
+use super::eval::Evaluator;
+use super::grid::Grid;
+use super::node::AggregateNode;
+use super::rows::{Meta, Rows};
+use crate::ast::AggregateOp;
+
+use fold::Fold;
+pub(super) use groups::Groups;
+
+impl Evaluator<'_> {
+    pub(super) fn aggregate(
+        &mut self,
+        node: &AggregateNode,
+        grid: &Grid,
+    ) -> Result<Rows, EngineError> {
+        use AggregateOp::{Avg, Count, Group, Max, Min, Stddev, Stdvar, Sum};
+        let held = self.samples.held;
+        let rows = match node.op {
+            Sum | Avg | Count | Group | Min | Max | Stddev | Stdvar => self.fold(node, grid)?,
+            _ => {
+                let param = match &node.param {
+                    Some(param) => Some(self.scalar(param, grid)?),
+                    None => None,
+                };
+                let input = self.with_pipeline(&node.input, grid, Self::collect)?;
+                self.select(node, grid, input, param)?
+            }
+        };
+        self.samples.held = held;
+        self.samples.hold(rows.total_samples())?;
+        Ok(rows)
+    }
+
+    fn fold(&mut self, node: &AggregateNode, grid: &Grid) -> Result<Rows, EngineError> {
+        let steps = grid.steps;
+        let (groups, mut fold) = self.with_pipeline(&node.input, grid, |this, pipeline| {
+            let mut groups = Groups::new(&node.grouping);
+            let mut fold = Fold::new(node.op, steps, node.input_pos);
+            let mut charge = this.budget.charge(0)?;
+            this.samples.series += pipeline.source.len() as u64;
+            pipeline.run(|mut tile| {
+                this.note_tile(&mut tile)?;
+                for (row, series) in tile.series.iter().enumerate() {
+                    let labels = pipeline.source.labels(*series as usize);
+                    let group = groups.of(labels, pipeline.strip);
+                    if fold.groups() < groups.len() {
+                        charge.grow(fold.bytes_per_group())?;
+                        fold.add_group();
+                    }
+                    if pipeline.drop_name || pipeline.source.drop_name(*series as usize) {
+                        fold.mark_drop_name(group);
+                    }
+                    fold.take(
+                        group,
+                        tile.floats(row, steps),
+                        tile.histogram_row(row),
+                        labels,
+                        &mut this.annotations,
+                    );
+                }
+                Ok(())
+            })?;
+            this.charges.push(charge);
+            Ok((groups.into_labels(), fold))
+        })?;
+        let mut rows = Rows::new(steps);
+        for (group, labels) in groups.into_iter().enumerate() {
+            let (values, histograms) = fold.finish(group, &mut self.annotations);
+            let meta = Meta { labels, drop_name: fold.drops_name(group) };
+            rows.push(meta, &values, histograms);
+        }
+        rows.drop_empty_rows();
+        Ok(rows)
+    }
+}

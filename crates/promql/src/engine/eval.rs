@@ -1,0 +1,447 @@
+//! Running a plan: each node evaluated once, over all steps.
+
+use std::sync::{Arc, OnceLock};
+
+use gauntlet_runtime::{Budget, Cancel, Charge};
+use gauntlet_storage::{SeriesSet, TimeRange};
+
+use super::elementwise::{Mapper, Strip, scalar_operator};
+use super::error::EngineError;
+use super::grid::Grid;
+use super::node::{Extension, MapOp, Node, RangeSource, Selector, WindowCall};
+use super::rows::{ABSENT, Meta, Rows, ScalarRow, is_absent, strip_metadata};
+use super::scan::{Pipeline, Source, Stage, Tile};
+use super::window::Window;
+use crate::annotations::{Annotation, Annotations};
+use crate::functions::FunctionId;
+
+/// Switches of the engine that evaluation looks at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Switches {
+    pub delayed_name_removal: bool,
+    pub type_and_unit_labels: bool,
+    pub use_start_timestamps: bool,
+}
+
+/// Counts samples as the peer counts those that it holds.
+#[derive(Debug, Default)]
+pub(super) struct SampleCount {
+    pub max: usize,
+    pub held: usize,
+    pub peak: usize,
+    /// Samples looked at, each as often as it was.
+    pub total: u64,
+    pub decoded: u64,
+    pub series: u64,
+}
+
+impl SampleCount {
+    /// Notes that `more` are held for a moment beside those held already.
+    pub(super) fn touch(&mut self, more: usize) -> Result<(), EngineError> {
+        let now = self.held + more;
+        self.peak = self.peak.max(now);
+        if now > self.max { Err(EngineError::TooManySamples) } else { Ok(()) }
+    }
+
+    pub(super) fn hold(&mut self, more: usize) -> Result<(), EngineError> {
+        self.touch(more)?;
+        self.held += more;
+        Ok(())
+    }
+}
+
+/// One evaluation.
+pub(super) struct Evaluator<'a> {
+    pub sets: &'a [SeriesSet],
+    pub ranges: &'a [TimeRange],
+    pub switches: Switches,
+    pub lookback_ms: i64,
+    pub cancel: &'a Cancel,
+    pub budget: &'a Arc<Budget>,
+    pub annotations: Annotations,
+    pub samples: SampleCount,
+    pub charges: Vec<Charge>,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Evaluates an instant vector.
+    pub(super) fn rows(&mut self, node: &Node, grid: &Grid) -> Result<Rows, EngineError> {
+        self.cancel.check()?;
+        if grid.steps == 0 {
+            return Ok(Rows::new(0));
+        }
+        match node {
+            Node::Instant(_) | Node::Smoothed(_) | Node::Map { .. } => {
+                self.with_pipeline(node, grid, Self::collect)
+            }
+            Node::SampleTime { .. } => {
+                let mut rows = self.with_pipeline(node, grid, Self::collect)?;
+                if !self.switches.delayed_name_removal {
+                    rows.merge_equal_labels()?;
+                }
+                Ok(rows)
+            }
+            Node::Window(call) => self.window_call(call, node, grid),
+            Node::VectorOf(scalar) => {
+                let values = self.scalar(scalar, grid)?.into_values(grid.steps);
+                self.samples.hold(grid.steps)?;
+                let mut rows = Rows::new(grid.steps);
+                rows.push(Meta::default(), &values, None);
+                Ok(rows)
+            }
+            Node::TimeFunction(part) => {
+                let values: Vec<f64> = grid.times().map(|t| part(t / 1000)).collect();
+                let mut rows = Rows::new(grid.steps);
+                rows.push(Meta::default(), &values, None);
+                Ok(rows)
+            }
+            Node::Aggregate(aggregate) => self.aggregate(aggregate, grid),
+            Node::CountValues { input, label, grouping } => {
+                let rows = self.rows(input, grid)?;
+                self.count_values(&rows, label, grouping)
+            }
+            Node::VectorBinary { op, lhs, rhs, matching, return_bool, pos } => {
+                let (lhs, rhs) = (self.rows(lhs, grid)?, self.rows(rhs, grid)?);
+                self.vector_binary(*op, lhs, rhs, matching, *return_bool, *pos)
+            }
+            Node::Set { op, lhs, rhs, matching } => {
+                let (lhs, rhs) = (self.rows(lhs, grid)?, self.rows(rhs, grid)?);
+                self.set_operator(*op, lhs, rhs, matching)
+            }
+            Node::Absent { input, labels } => {
+                let rows = self.rows(input, grid)?;
+                Ok(self.absent(&rows, grid, labels, false))
+            }
+            Node::AbsentOverTime { input, labels } => {
+                let rows = self.with_pipeline(input, grid, Self::collect)?;
+                Ok(self.absent(&rows, grid, labels, true))
+            }
+            Node::Sort { input, key, descending, labels, pos } => {
+                if grid.steps > 1 {
+                    self.annotations.add(Annotation::sort_in_range_query(*pos));
+                }
+                let rows = self.rows(input, grid)?;
+                self.sort(rows, *key, *descending, labels)
+            }
+            Node::LabelReplace { input, target, source, regex, template } => {
+                let rows = self.rows(input, grid)?;
+                self.label_replace(rows, target, source, regex, template)
+            }
+            Node::LabelJoin { input, target, separator, sources } => {
+                let rows = self.rows(input, grid)?;
+                self.label_join(rows, target, separator, sources)
+            }
+            Node::HistogramQuantile { q, q_pos, input, pos } => {
+                let q = self.scalar(q, grid)?;
+                let rows = self.rows(input, grid)?;
+                self.histogram_quantile(&rows, grid, &q, *q_pos, *pos)
+            }
+            Node::HistogramQuantiles { input, label, qs, pos } => {
+                let mut rows_of_q = Vec::new();
+                for (q, q_pos) in qs {
+                    rows_of_q.push((self.scalar(q, grid)?, *q_pos));
+                }
+                let rows = self.rows(input, grid)?;
+                self.histogram_quantiles(&rows, grid, label, &rows_of_q, *pos)
+            }
+            Node::HistogramFraction { lower, upper, input, pos } => {
+                let (lower, upper) = (self.scalar(lower, grid)?, self.scalar(upper, grid)?);
+                let rows = self.rows(input, grid)?;
+                self.histogram_fraction(&rows, grid, &lower, &upper, *pos)
+            }
+            Node::Info(info) => self.info(info, grid),
+            Node::Nothing(input) => {
+                self.rows(input, grid)?;
+                Ok(Rows::new(grid.steps))
+            }
+            Node::Once(inner) => {
+                let rows = self.rows(inner, &grid.first())?;
+                let samples = rows.total_samples();
+                self.samples.hold(samples.saturating_mul(grid.steps.saturating_sub(1)))?;
+                Ok(rows.broadcast(grid.steps))
+            }
+            Node::Text(_)
+            | Node::Number(_)
+            | Node::Time
+            | Node::ScalarOf(_)
+            | Node::ScalarNegate(_)
+            | Node::ScalarBinary { .. }
+            | Node::ScalarMinMax { .. }
+            | Node::ScalarOnce(_)
+            | Node::Range { .. }
+            | Node::Subquery(_) => {
+                Err(EngineError::Internal("an instant vector is wanted".to_owned()))
+            }
+        }
+    }
+
+    /// Evaluates a scalar.
+    pub(super) fn scalar(&mut self, node: &Node, grid: &Grid) -> Result<ScalarRow, EngineError> {
+        Ok(match node {
+            Node::Number(value) => ScalarRow::Const(*value),
+            Node::Time => ScalarRow::Each(grid.times().map(|t| t as f64 / 1000.0).collect()),
+            Node::ScalarNegate(inner) => self.scalar(inner, grid)?.map(|v| -v),
+            Node::ScalarBinary { op, lhs, rhs } => {
+                let (lhs, rhs) = (self.scalar(lhs, grid)?, self.scalar(rhs, grid)?);
+                lhs.zip(rhs, |a, b| scalar_operator(*op, a, b))
+            }
+            Node::ScalarMinMax { max, lhs, rhs } => {
+                use gauntlet_model::gomath;
+                let (lhs, rhs) = (self.scalar(lhs, grid)?, self.scalar(rhs, grid)?);
+                lhs.zip(rhs, if *max { gomath::max } else { gomath::min })
+            }
+            Node::ScalarOf(vector) => {
+                let rows = self.rows(vector, grid)?;
+                let mut values = vec![ABSENT; grid.steps];
+                let mut many = vec![false; grid.steps];
+                for row in 0..rows.len() {
+                    for (step, value) in rows.floats(row).iter().enumerate() {
+                        if is_absent(*value) {
+                            continue;
+                        }
+                        many[step] |= !is_absent(values[step]);
+                        values[step] = *value;
+                    }
+                }
+                for (value, many) in values.iter_mut().zip(many) {
+                    if many || is_absent(*value) {
+                        *value = f64::NAN;
+                    }
+                }
+                ScalarRow::Each(values)
+            }
+            Node::ScalarOnce(inner) => match self.scalar(inner, &grid.first())? {
+                ScalarRow::Each(values) if !values.is_empty() => ScalarRow::Const(values[0]),
+                other => other,
+            },
+            _ => return Err(EngineError::Internal("a scalar is wanted".to_owned())),
+        })
+    }
+
+    fn set(&self, selector: &Selector) -> (&'a SeriesSet, TimeRange) {
+        static EMPTY: OnceLock<SeriesSet> = OnceLock::new();
+        match selector.select {
+            Some(i) => (&self.sets[i], self.ranges[i]),
+            None => (EMPTY.get_or_init(SeriesSet::default), TimeRange::all()),
+        }
+    }
+
+    /// The source of a selector's series.
+    pub(super) fn source(&self, selector: &Selector) -> Source<'a> {
+        let (set, range) = self.set(selector);
+        Source::Set { set, range, skip_buckets: selector.skip_buckets }
+    }
+
+    /// Makes a pipeline of a leaf and the maps above it, or of a materialized input and the maps above it, and lets `run` run it.
+    pub(super) fn with_pipeline<R>(
+        &mut self,
+        node: &Node,
+        grid: &Grid,
+        run: impl FnOnce(&mut Self, &Pipeline<'_>) -> Result<R, EngineError>,
+    ) -> Result<R, EngineError> {
+        let mut ops = Vec::new();
+        let mut leaf = node;
+        while let Node::Map { input, op } = leaf {
+            ops.push(op);
+            leaf = input;
+        }
+        let mut maps = Vec::with_capacity(ops.len());
+        for op in ops.into_iter().rev() {
+            maps.push(self.mapper(op, grid)?);
+        }
+        let lookback_ms = self.lookback_ms;
+        let nothing = Rows::new(grid.steps);
+        let (window, inner);
+        let (source, stage, drops) = match leaf {
+            Node::Instant(selector) => {
+                (self.source(selector), Stage::Instant { selector, lookback_ms }, false)
+            }
+            Node::Smoothed(selector) => {
+                (self.source(selector), Stage::Smoothed { selector, lookback_ms }, false)
+            }
+            Node::SampleTime { start: true, .. } if !self.switches.use_start_timestamps => {
+                (Source::Rows { rows: &nothing, grid: *grid }, Stage::Rows, false)
+            }
+            Node::SampleTime { selector, start } => {
+                let stage = Stage::SampleTime {
+                    selector,
+                    lookback_ms,
+                    start: *start,
+                    mark_histograms: false,
+                };
+                (self.source(selector), stage, true)
+            }
+            Node::Window(call) => {
+                window = self.window(call, grid)?;
+                let source = match &call.source {
+                    RangeSource::Selector { selector, .. } => self.source(selector),
+                    RangeSource::Subquery(subquery) => {
+                        inner = self.rows(&subquery.inner, &subquery.grid)?;
+                        Source::Rows { rows: &inner, grid: subquery.grid }
+                    }
+                };
+                (source, Stage::Window(&window), !keeps_name(call.func))
+            }
+            other => {
+                inner = self.rows(other, grid)?;
+                (Source::Rows { rows: &inner, grid: *grid }, Stage::Rows, false)
+            }
+        };
+        let mut strip = if drops { Strip::Metadata } else { Strip::Nothing };
+        strip = maps.iter().map(Mapper::strip).fold(strip, Ord::max);
+        let delayed = self.switches.delayed_name_removal;
+        let pipeline = Pipeline {
+            source,
+            stage,
+            maps,
+            grid: *grid,
+            strip: if delayed { Strip::Nothing } else { strip },
+            drop_name: delayed && strip != Strip::Nothing,
+            cancel: self.cancel,
+        };
+        if pipeline.maps.is_empty() || !pipeline.labels_collide() {
+            return run(self, &pipeline);
+        }
+        // Series may become one another's equals: each map has to look at all of them.
+        let maps = pipeline.maps;
+        let mut rows = self.rows(leaf, grid)?;
+        for map in &maps {
+            rows = self.map_rows(rows, grid, map)?;
+        }
+        run(
+            self,
+            &Pipeline {
+                source: Source::Rows { rows: &rows, grid: *grid },
+                stage: Stage::Rows,
+                maps: Vec::new(),
+                grid: *grid,
+                strip: Strip::Nothing,
+                drop_name: false,
+                cancel: self.cancel,
+            },
+        )
+    }
+
+    /// One map over materialized rows; equal label sets are joined after it.
+    fn map_rows(&mut self, mut rows: Rows, grid: &Grid, map: &Mapper) -> Result<Rows, EngineError> {
+        for row in 0..rows.len() {
+            let mut histograms = rows.histograms.get_mut(row).and_then(Option::take);
+            map.apply(grid, rows.floats_mut(row), &mut histograms, &mut self.annotations);
+            if let Some(slot) = rows.histograms.get_mut(row) {
+                *slot = histograms;
+            }
+            let labels = &mut rows.metas[row].labels;
+            match map.strip() {
+                Strip::Nothing => {}
+                Strip::Name => *labels = labels.without_name(),
+                Strip::Metadata => *labels = strip_metadata(labels),
+            }
+        }
+        rows.drop_empty_rows();
+        if map.strip() != Strip::Nothing {
+            rows.merge_equal_labels()?;
+        }
+        Ok(rows)
+    }
+
+    fn mapper(&mut self, op: &MapOp, grid: &Grid) -> Result<Mapper, EngineError> {
+        Ok(match op {
+            MapOp::Float(f) => Mapper::Float(*f),
+            MapOp::Clamp { min, max } => {
+                let mut bound = |node: &Option<Box<Node>>, open: f64| match node {
+                    Some(node) => self.scalar(node, grid),
+                    None => Ok(ScalarRow::Const(open)),
+                };
+                let min = bound(min, f64::NEG_INFINITY)?;
+                Mapper::Clamp { min, max: bound(max, f64::INFINITY)? }
+            }
+            MapOp::Round(None) => Mapper::Round(ScalarRow::Const(1.0)),
+            MapOp::Round(Some(to)) => Mapper::Round(self.scalar(to, grid)?),
+            MapOp::Binary { op, scalar, swap, return_bool, pos } => Mapper::Binary {
+                op: *op,
+                scalar: self.scalar(scalar, grid)?,
+                swap: *swap,
+                return_bool: *return_bool,
+                pos: *pos,
+            },
+            MapOp::Negate => Mapper::Negate,
+            MapOp::StepTime => Mapper::StepTime,
+            MapOp::Histogram(f) => Mapper::Histogram(*f),
+        })
+    }
+
+    /// Evaluates a pipeline to rows; samples are counted as held.
+    pub(super) fn collect(&mut self, pipeline: &Pipeline<'_>) -> Result<Rows, EngineError> {
+        let mut charge = self.budget.charge(0)?;
+        self.samples.series += pipeline.source.len() as u64;
+        let rows = pipeline.collect(|tile| {
+            self.note_tile(tile)?;
+            charge.grow((tile.values.len() * 8 + tile.series.len() * 40) as u64)?;
+            Ok(())
+        })?;
+        self.charges.push(charge);
+        Ok(rows)
+    }
+
+    /// Takes over what a tile has to say, and counts its cells as held.
+    pub(super) fn note_tile(&mut self, tile: &mut Tile) -> Result<(), EngineError> {
+        self.annotations.merge(std::mem::take(&mut tile.annotations));
+        self.samples.total += tile.stats.samples;
+        self.samples.decoded += tile.stats.decoded;
+        self.samples.touch(tile.stats.widest_window)?;
+        self.samples.hold(tile.stats.cells)
+    }
+
+    fn window(&mut self, call: &WindowCall, grid: &Grid) -> Result<Window, EngineError> {
+        let mut params = Vec::with_capacity(call.params.len());
+        for param in &call.params {
+            params.push(self.scalar(param, grid)?);
+        }
+        let (at, offset_ms, extension) = match &call.source {
+            RangeSource::Selector { selector, extension } => {
+                (selector.at, selector.offset_ms, *extension)
+            }
+            RangeSource::Subquery(subquery) => (subquery.at, subquery.offset_ms, Extension::None),
+        };
+        let uses_starts = matches!(
+            call.func,
+            FunctionId::Rate | FunctionId::Irate | FunctionId::Increase | FunctionId::Resets
+        );
+        Ok(Window {
+            func: call.func,
+            grid: *grid,
+            range_ms: call.range_ms,
+            at,
+            offset_ms,
+            extension,
+            lookback_ms: self.lookback_ms,
+            params,
+            pos: call.pos,
+            use_start_timestamps: self.switches.use_start_timestamps && uses_starts,
+            type_labels: self.switches.type_and_unit_labels,
+        })
+    }
+
+    fn window_call(
+        &mut self,
+        call: &WindowCall,
+        node: &Node,
+        grid: &Grid,
+    ) -> Result<Rows, EngineError> {
+        let held = self.samples.held;
+        let rows = self.with_pipeline(node, grid, Self::collect)?;
+        if matches!(call.source, RangeSource::Subquery(_)) {
+            self.samples.held = held;
+            self.samples.hold(rows.total_samples())?;
+        }
+        if !self.switches.delayed_name_removal && rows.has_equal_labels() {
+            return Err(EngineError::same_labels());
+        }
+        Ok(rows)
+    }
+}
+
+/// Functions that act like an offset, so that the result is the metric itself.
+fn keeps_name(func: FunctionId) -> bool {
+    matches!(func, FunctionId::LastOverTime | FunctionId::FirstOverTime)
+}

@@ -1,0 +1,480 @@
+//! Leaves: from series to rows, a tile of series at a time.
+//!
+//! A worker takes a tile, decodes each of its series whole, evaluates all steps and applies the maps above while the row is in
+//! cache. Tiles are handed on in order of series, so results do not depend on the number of threads.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use gauntlet_chunk::Columns;
+use gauntlet_model::histogram::CounterResetHint;
+use gauntlet_model::{FloatHistogram, Labels, Timestamp, is_stale_nan};
+use gauntlet_runtime::Cancel;
+use gauntlet_storage::{DecodeScratch, SeriesSet, TimeRange};
+use rayon::prelude::*;
+
+use super::elementwise::{Mapper, Strip};
+use super::error::EngineError;
+use super::grid::Grid;
+use super::node::Selector;
+use super::rows::{HistogramRow, Meta, Rows, is_absent, is_metadata_label, strip_metadata};
+use super::window::{RowOut, RowStats, Samples, Window, smooth_row};
+use crate::annotations::Annotations;
+
+/// Cells of a tile: small enough for a core's second-level cache.
+const TILE_CELLS: usize = 16 * 1024;
+const TILE_MIN_SERIES: usize = 4;
+const TILE_MAX_SERIES: usize = 1024;
+/// Tiles a thread gets before results are taken up.
+const WAVE_TILES_PER_THREAD: usize = 4;
+
+/// Where series come from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    Set {
+        set: &'a SeriesSet,
+        range: TimeRange,
+        skip_buckets: bool,
+    },
+    /// What an inner expression evaluated to on its own grid.
+    Rows {
+        rows: &'a Rows,
+        grid: Grid,
+    },
+}
+
+impl Source<'_> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Set { set, .. } => set.len(),
+            Self::Rows { rows, .. } => rows.len(),
+        }
+    }
+
+    pub(super) fn labels(&self, series: usize) -> &Labels {
+        match self {
+            Self::Set { set, .. } => set.labels(series),
+            Self::Rows { rows, .. } => &rows.metas[series].labels,
+        }
+    }
+
+    pub(super) fn drop_name(&self, series: usize) -> bool {
+        match self {
+            Self::Set { .. } => false,
+            Self::Rows { rows, .. } => rows.metas[series].drop_name,
+        }
+    }
+
+    /// All samples of a series, stale markers included.
+    pub(super) fn load(
+        &self,
+        series: usize,
+        scratch: &mut DecodeScratch,
+        out: &mut Columns,
+    ) -> Result<(), EngineError> {
+        match self {
+            Self::Set { set, range, skip_buckets } => {
+                set.decode(series, *range, scratch, out)?;
+                if *skip_buckets && !out.histograms.is_empty() {
+                    reduce_to_stats(out);
+                }
+            }
+            Self::Rows { rows, grid } => {
+                out.clear();
+                let histograms = rows.histogram_row(series);
+                for (i, value) in rows.floats(series).iter().enumerate() {
+                    if !is_absent(*value) {
+                        out.push_float(grid.time(i), *value);
+                    } else if let Some(h) = histograms.and_then(|row| row[i].as_ref()) {
+                        out.push_histogram(grid.time(i), without_reset_knowledge(h));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of resets is about samples that an inner expression does not show one by one.
+fn without_reset_knowledge(histogram: &Arc<FloatHistogram>) -> Arc<FloatHistogram> {
+    match histogram.counter_reset_hint {
+        CounterResetHint::Unknown | CounterResetHint::Gauge => Arc::clone(histogram),
+        CounterResetHint::CounterReset | CounterResetHint::NotCounterReset => {
+            let mut copy = FloatHistogram::clone(histogram);
+            copy.counter_reset_hint = CounterResetHint::Unknown;
+            Arc::new(copy)
+        }
+    }
+}
+
+/// Leaves count and sum; the resets that only buckets show are found first and kept as hints.
+fn reduce_to_stats(columns: &mut Columns) {
+    let mut previous: Option<Arc<FloatHistogram>> = None;
+    for (_, histogram) in &mut columns.histograms {
+        let mut hint = histogram.counter_reset_hint;
+        let stale = is_stale_nan(histogram.sum);
+        if let (CounterResetHint::Unknown, Some(previous), false) = (hint, &previous, stale) {
+            hint = if histogram.detect_reset(previous) {
+                CounterResetHint::CounterReset
+            } else {
+                CounterResetHint::NotCounterReset
+            };
+        }
+        let reduced = FloatHistogram {
+            counter_reset_hint: hint,
+            schema: histogram.schema,
+            count: histogram.count,
+            sum: histogram.sum,
+            ..FloatHistogram::default()
+        };
+        let whole = std::mem::replace(histogram, Arc::new(reduced));
+        if !stale {
+            previous = Some(whole);
+        }
+    }
+}
+
+/// What is done with each series.
+pub(super) enum Stage<'a> {
+    /// The last sample not older than the lookback.
+    Instant {
+        selector: &'a Selector,
+        lookback_ms: i64,
+    },
+    /// That sample's time, or start time, in seconds.
+    SampleTime {
+        selector: &'a Selector,
+        lookback_ms: i64,
+        start: bool,
+        /// Infinity stands for the time of a histogram.
+        mark_histograms: bool,
+    },
+    Smoothed {
+        selector: &'a Selector,
+        lookback_ms: i64,
+    },
+    Window(&'a Window),
+    /// The rows as they are; the source is rows on this very grid.
+    Rows,
+}
+
+/// A leaf and the maps above it.
+pub(super) struct Pipeline<'a> {
+    pub source: Source<'a>,
+    pub stage: Stage<'a>,
+    pub maps: Vec<Mapper>,
+    pub grid: Grid,
+    /// What is taken from label sets at once.
+    pub strip: Strip,
+    /// With delayed removal: names are to go at the end.
+    pub drop_name: bool,
+    pub cancel: &'a Cancel,
+}
+
+/// Rows of neighbouring series, those without cells left out.
+pub(super) struct Tile {
+    /// The series of each row.
+    pub series: Vec<u32>,
+    /// Rows without label sets: see [`Pipeline::meta`].
+    pub values: Vec<f64>,
+    pub histograms: Vec<Option<HistogramRow>>,
+    pub annotations: Annotations,
+    pub stats: TileStats,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TileStats {
+    /// Samples that were looked at, each as often as it was.
+    pub samples: u64,
+    pub widest_window: usize,
+    pub decoded: u64,
+    /// Cells of all rows, histograms by their weight.
+    pub cells: usize,
+}
+
+impl Tile {
+    pub(super) fn floats(&self, row: usize, steps: usize) -> &[f64] {
+        &self.values[row * steps..(row + 1) * steps]
+    }
+
+    pub(super) fn histogram_row(&self, row: usize) -> Option<&HistogramRow> {
+        self.histograms.get(row).and_then(Option::as_ref)
+    }
+}
+
+/// A worker's buffers.
+#[derive(Default)]
+struct Worker {
+    decode: DecodeScratch,
+    columns: Columns,
+    samples: Samples,
+    floats: Vec<f64>,
+    /// The metric that was last said not to be a counter.
+    noted: String,
+}
+
+impl Pipeline<'_> {
+    /// The label set of a series' row.
+    pub(super) fn meta(&self, series: usize) -> Meta {
+        let labels = self.source.labels(series);
+        let labels = match self.strip {
+            Strip::Nothing => labels.clone(),
+            Strip::Name => labels.without_name(),
+            Strip::Metadata => strip_metadata(labels),
+        };
+        Meta { labels, drop_name: self.drop_name || self.source.drop_name(series) }
+    }
+
+    /// Whether taking names away may make label sets equal: two series that differ in nothing else.
+    pub(super) fn labels_collide(&self) -> bool {
+        if self.strip == Strip::Nothing || self.source.len() < 2 {
+            return false;
+        }
+        let metadata = |labels: &Labels| -> Vec<(String, String)> {
+            labels
+                .iter()
+                .take_while(|(n, _)| n.as_bytes()[0] <= b'_')
+                .filter(|(n, _)| is_metadata_label(n))
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                .collect()
+        };
+        let first = metadata(self.source.labels(0));
+        let same = |labels: &Labels| {
+            let mut expected = first.iter();
+            labels
+                .iter()
+                .take_while(|(n, _)| n.as_bytes()[0] <= b'_')
+                .filter(|(n, _)| is_metadata_label(n))
+                .all(|(n, v)| expected.next().is_some_and(|(en, ev)| en == n && ev == v))
+                && expected.next().is_none()
+        };
+        if (1..self.source.len()).all(|i| same(self.source.labels(i))) {
+            return false;
+        }
+        let stripped: Vec<Labels> = (0..self.source.len()).map(|i| self.meta(i).labels).collect();
+        super::rows::has_duplicates(stripped.iter())
+    }
+
+    /// Evaluates all series and hands their tiles to `sink`, in order.
+    pub(super) fn run(
+        &self,
+        mut sink: impl FnMut(Tile) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let series = self.source.len();
+        let per_tile =
+            (TILE_CELLS / self.grid.steps.max(1)).clamp(TILE_MIN_SERIES, TILE_MAX_SERIES);
+        let tiles = series.div_ceil(per_tile);
+        let range = |tile: usize| tile * per_tile..((tile + 1) * per_tile).min(series);
+        let threads = rayon::current_num_threads();
+        if threads == 1 || tiles < 2 {
+            let mut worker = Worker::default();
+            for tile in 0..tiles {
+                sink(self.tile(range(tile), &mut worker)?)?;
+            }
+            return Ok(());
+        }
+        let wave = threads * WAVE_TILES_PER_THREAD;
+        let mut done: Vec<Result<Tile, EngineError>> = Vec::new();
+        for first in (0..tiles).step_by(wave) {
+            (first..(first + wave).min(tiles))
+                .into_par_iter()
+                .map_init(Worker::default, |worker, tile| self.tile(range(tile), worker))
+                .collect_into_vec(&mut done);
+            for tile in done.drain(..) {
+                sink(tile?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tile(&self, range: Range<usize>, worker: &mut Worker) -> Result<Tile, EngineError> {
+        let steps = self.grid.steps;
+        let mut tile = Tile {
+            series: Vec::with_capacity(range.len()),
+            values: Vec::with_capacity(range.len() * steps),
+            histograms: Vec::new(),
+            annotations: Annotations::default(),
+            stats: TileStats::default(),
+        };
+        for series in range {
+            self.cancel.check()?;
+            let from = tile.values.len();
+            tile.values.resize(from + steps, super::rows::ABSENT);
+            let mut histograms = None;
+            let mut out = RowOut {
+                values: &mut tile.values[from..],
+                histograms: &mut histograms,
+                annotations: &mut tile.annotations,
+            };
+            let stats = self.row(series, worker, &mut out, &mut tile.stats)?;
+            tile.stats.samples += stats.samples;
+            tile.stats.widest_window = tile.stats.widest_window.max(stats.widest);
+            for map in &self.maps {
+                let values = &mut tile.values[from..];
+                map.apply(&self.grid, values, &mut histograms, &mut tile.annotations);
+            }
+            let floats = tile.values[from..].iter().filter(|v| !is_absent(**v)).count();
+            let weights = histograms.iter().flat_map(|row| row.iter().flatten());
+            let weight: usize = weights.map(|h| h.size_in_samples().max(1)).sum();
+            if floats + weight == 0 {
+                tile.values.truncate(from);
+                continue;
+            }
+            tile.stats.cells += floats + weight;
+            if histograms.is_some() || !tile.histograms.is_empty() {
+                tile.histograms.resize_with(tile.series.len(), || None);
+                tile.histograms.push(histograms);
+            }
+            tile.series.push(series as u32);
+        }
+        Ok(tile)
+    }
+
+    fn row(
+        &self,
+        series: usize,
+        worker: &mut Worker,
+        out: &mut RowOut<'_>,
+        stats: &mut TileStats,
+    ) -> Result<RowStats, EngineError> {
+        if let (Stage::Rows, Source::Rows { rows, .. }) = (&self.stage, &self.source) {
+            out.values.copy_from_slice(rows.floats(series));
+            *out.histograms = rows.histogram_row(series).cloned();
+            return Ok(RowStats::default());
+        }
+        self.source.load(series, &mut worker.decode, &mut worker.columns)?;
+        let columns = &mut worker.columns;
+        stats.decoded += columns.len() as u64;
+        let labels = self.source.labels(series);
+        Ok(match &self.stage {
+            Stage::Instant { selector, lookback_ms } => {
+                instant_row(selector, &self.grid, *lookback_ms, columns, out)
+            }
+            Stage::SampleTime { selector, lookback_ms, start, mark_histograms } => {
+                let what = (*start, *mark_histograms);
+                sample_time_row(selector, &self.grid, *lookback_ms, what, columns, out)
+            }
+            Stage::Smoothed { selector, lookback_ms } => {
+                worker.samples.fill(columns);
+                smooth_row(selector, &self.grid, *lookback_ms, labels, &worker.samples, out);
+                RowStats::default()
+            }
+            Stage::Window(window) => {
+                worker.samples.fill(columns);
+                let stats = window.run(labels, &mut worker.samples, out, &mut worker.floats)?;
+                if window.wants_counters() && out.values.iter().any(|v| !is_absent(*v)) {
+                    window.note_non_counter(labels, &mut worker.noted, out.annotations);
+                }
+                stats
+            }
+            Stage::Rows => RowStats::default(),
+        })
+    }
+
+    /// Evaluates all series to rows.
+    pub(super) fn collect(
+        &self,
+        mut note: impl FnMut(&mut Tile) -> Result<(), EngineError>,
+    ) -> Result<Rows, EngineError> {
+        let mut rows = Rows::new(self.grid.steps);
+        self.run(|mut tile| {
+            note(&mut tile)?;
+            let before = rows.metas.len();
+            rows.metas.extend(tile.series.iter().map(|series| self.meta(*series as usize)));
+            if before == 0 && rows.values.is_empty() {
+                rows.values = tile.values;
+            } else {
+                rows.values.extend_from_slice(&tile.values);
+            }
+            if !tile.histograms.is_empty() || !rows.histograms.is_empty() {
+                rows.histograms.resize_with(before, || None);
+                rows.histograms.append(&mut tile.histograms);
+                rows.histograms.resize_with(rows.metas.len(), || None);
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+}
+
+/// Calls `found(step, index)` for each step at which a sample is in sight, with the last one not after the instant.
+#[inline(always)]
+fn look_back(
+    selector: &Selector,
+    grid: &Grid,
+    lookback_ms: i64,
+    times: &[Timestamp],
+    mut found: impl FnMut(usize, usize),
+) {
+    let mut next = 0;
+    for step in 0..grid.steps {
+        let t = selector.reference(grid, step);
+        while next < times.len() && times[next] <= t {
+            next += 1;
+        }
+        if next > 0 && times[next - 1] > t.saturating_sub(lookback_ms) {
+            found(step, next - 1);
+        }
+    }
+}
+
+fn instant_row(
+    selector: &Selector,
+    grid: &Grid,
+    lookback_ms: i64,
+    columns: &Columns,
+    out: &mut RowOut<'_>,
+) -> RowStats {
+    let mut stats = RowStats::default();
+    if columns.histograms.is_empty() {
+        let values = &mut *out.values;
+        look_back(selector, grid, lookback_ms, &columns.timestamps, |step, i| {
+            // A stale marker means nothing here, and so it is copied like any value.
+            values[step] = columns.values[i];
+        });
+        stats.samples = values.iter().filter(|v| !is_absent(**v)).count() as u64;
+        return stats;
+    }
+    look_back(selector, grid, lookback_ms, &columns.timestamps, |step, i| {
+        match columns.histogram(i) {
+            None => {
+                out.values[step] = columns.values[i];
+                stats.samples += u64::from(!is_absent(columns.values[i]));
+            }
+            Some(histogram) if !is_stale_nan(histogram.sum) => {
+                stats.samples += histogram.size_in_samples() as u64;
+                out.share_histogram(step, Arc::clone(histogram));
+            }
+            Some(_) => {}
+        }
+    });
+    stats
+}
+
+fn sample_time_row(
+    selector: &Selector,
+    grid: &Grid,
+    lookback_ms: i64,
+    (start, mark_histograms): (bool, bool),
+    columns: &Columns,
+    out: &mut RowOut<'_>,
+) -> RowStats {
+    let mut stats = RowStats::default();
+    look_back(selector, grid, lookback_ms, &columns.timestamps, |step, i| {
+        let stale = match columns.histogram(i) {
+            None => is_stale_nan(columns.values[i]),
+            Some(histogram) => is_stale_nan(histogram.sum),
+        };
+        if !stale {
+            let t = if start {
+                columns.start_timestamps.get(i).copied().unwrap_or(0)
+            } else {
+                columns.timestamps[i]
+            };
+            let marked = mark_histograms && columns.histogram(i).is_some();
+            out.values[step] = if marked { f64::INFINITY } else { t as f64 / 1000.0 };
+            stats.samples += 1;
+        }
+    });
+    stats
+}

@@ -1,0 +1,356 @@
+//! Kernels over series of floats. Order of operations is the peer's, so that results agree to the last bit.
+
+use gauntlet_model::Timestamp;
+use gauntlet_model::histogram::kahan_add;
+
+use super::quantile::{median_deviation, quantile};
+use super::rate::{Extrapolation, per_second};
+use super::{RowOut, RowStats, Slider, Window};
+use crate::annotations::Annotation;
+use crate::engine::error::EngineError;
+use crate::functions::FunctionId;
+
+/// Evaluates all steps.
+pub(super) fn run(
+    window: &Window,
+    times: &[Timestamp],
+    values: &[f64],
+    out: &mut RowOut<'_>,
+    scratch: &mut Vec<f64>,
+) -> Result<RowStats, EngineError> {
+    use FunctionId as F;
+    let row = &mut *out.values;
+    let slide = Slide { window, times };
+    Ok(match window.func {
+        F::Rate | F::Increase | F::Delta => rate(window, times, values, row, scratch),
+        F::Irate => slide.each(row, |_, lo, hi| instant_rate(times, values, lo, hi)),
+        F::Idelta => slide.each(row, |_, lo, hi| {
+            if hi - lo < 2 || times[hi - 1] == times[hi - 2] {
+                return super::super::rows::ABSENT;
+            }
+            values[hi - 1] - values[hi - 2]
+        }),
+        F::SumOverTime => slide.each(row, |_, lo, hi| sum(&values[lo..hi])),
+        F::AvgOverTime => slide.each(row, |_, lo, hi| average(&values[lo..hi])),
+        F::MinOverTime => extreme(&slide, values, row, |new, old| new < old),
+        F::MaxOverTime => extreme(&slide, values, row, |new, old| new > old),
+        F::CountOverTime => slide.each(row, |_, lo, hi| (hi - lo) as f64),
+        F::PresentOverTime | F::AbsentOverTime => slide.each(row, |_, _, _| 1.0),
+        F::LastOverTime => slide.each(row, |_, _, hi| values[hi - 1]),
+        F::FirstOverTime => slide.each(row, |_, lo, _| values[lo]),
+        F::StdvarOverTime => slide.each(row, |_, lo, hi| variance(&values[lo..hi])),
+        F::StddevOverTime => slide.each(row, |_, lo, hi| variance(&values[lo..hi]).sqrt()),
+        F::Changes => {
+            count_up(values, scratch, |old, new| new != old && !(new.is_nan() && old.is_nan()));
+            slide.each(row, |_, lo, hi| scratch[hi - 1] - scratch[lo])
+        }
+        F::Resets => {
+            count_up(values, scratch, |old, new| new < old);
+            slide.each(row, |_, lo, hi| scratch[hi - 1] - scratch[lo])
+        }
+        F::TsOfFirstOverTime => slide.each(row, |_, lo, _| times[lo] as f64 / 1000.0),
+        F::TsOfLastOverTime => slide.each(row, |_, _, hi| times[hi - 1] as f64 / 1000.0),
+        F::TsOfMaxOverTime => slide.each(row, |_, lo, hi| {
+            times[lo + place(&values[lo..hi], |new, old| new >= old)] as f64 / 1000.0
+        }),
+        F::TsOfMinOverTime => slide.each(row, |_, lo, hi| {
+            times[lo + place(&values[lo..hi], |new, old| new <= old)] as f64 / 1000.0
+        }),
+        F::QuantileOverTime => {
+            let annotations = &mut *out.annotations;
+            slide.each(row, |step, lo, hi| {
+                let q = window.params[0].get(step);
+                check_quantile(q, window, annotations);
+                scratch.clear();
+                scratch.extend_from_slice(&values[lo..hi]);
+                quantile(q, scratch)
+            })
+        }
+        F::MadOverTime => slide.each(row, |_, lo, hi| {
+            scratch.clear();
+            scratch.extend_from_slice(&values[lo..hi]);
+            median_deviation(scratch)
+        }),
+        F::Deriv => slide.each(row, |_, lo, hi| match hi - lo {
+            0 | 1 => super::super::rows::ABSENT,
+            _ => regression(&times[lo..hi], &values[lo..hi], times[lo]).0,
+        }),
+        F::PredictLinear => slide.each(row, |step, lo, hi| match hi - lo {
+            0 | 1 => super::super::rows::ABSENT,
+            _ => predict(window, step, &times[lo..hi], &values[lo..hi]),
+        }),
+        F::DoubleExponentialSmoothing => {
+            let mut failed = None;
+            let stats = slide.each(row, |step, lo, hi| {
+                smooth(window, step, &values[lo..hi]).unwrap_or_else(|err| {
+                    failed.get_or_insert(err);
+                    super::super::rows::ABSENT
+                })
+            });
+            return failed.map_or(Ok(stats), Err);
+        }
+        other => {
+            return Err(EngineError::Internal(format!("{other:?} is no function of ranges")));
+        }
+    })
+}
+
+/// Walks the steps.
+struct Slide<'a> {
+    window: &'a Window,
+    times: &'a [Timestamp],
+}
+
+impl Slide<'_> {
+    /// Calls `value(step, lo, hi)` for each step with samples `lo..hi` in its window, at least one.
+    #[inline(always)]
+    fn each(&self, row: &mut [f64], mut value: impl FnMut(usize, usize, usize) -> f64) -> RowStats {
+        let mut stats = RowStats::default();
+        let mut slider = Slider::default();
+        for (step, cell) in row.iter_mut().enumerate() {
+            let end = self.window.end(step);
+            slider.advance(self.times, end.saturating_sub(self.window.range_ms), end);
+            let Slider { lo, hi } = slider;
+            if lo < hi {
+                stats.samples += (hi - lo) as u64;
+                stats.widest = stats.widest.max(hi - lo);
+                *cell = value(step, lo, hi);
+            }
+        }
+        stats
+    }
+}
+
+/// rate, increase and delta: first, last and the resets between, whatever the window's length.
+fn rate(
+    window: &Window,
+    times: &[Timestamp],
+    values: &[f64],
+    row: &mut [f64],
+    resets: &mut Vec<f64>,
+) -> RowStats {
+    let counter = window.func != FunctionId::Delta;
+    let is_rate = window.func == FunctionId::Rate;
+    let extrapolation = Extrapolation::new(window.range_ms, counter, is_rate);
+    // Places of values that fell, as floats to reuse the buffer; a series has far fewer than 2^53 samples.
+    resets.clear();
+    if counter {
+        let falls = values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]);
+        resets.extend(falls.map(|(i, _)| (i + 1) as f64));
+    }
+    let mut next_reset = 0;
+    Slide { window, times }.each(row, |step, lo, hi| {
+        if hi - lo < 2 {
+            return super::super::rows::ABSENT;
+        }
+        let mut rise = values[hi - 1] - values[lo];
+        while next_reset < resets.len() && resets[next_reset] as usize <= lo {
+            next_reset += 1;
+        }
+        for place in &resets[next_reset..] {
+            let place = *place as usize;
+            if place >= hi {
+                break;
+            }
+            rise += values[place - 1];
+        }
+        let end = window.end(step);
+        extrapolation.apply(
+            rise,
+            values[lo],
+            (times[lo], times[hi - 1]),
+            (end.saturating_sub(window.range_ms), end),
+            hi - lo,
+        )
+    })
+}
+
+fn instant_rate(times: &[Timestamp], values: &[f64], lo: usize, hi: usize) -> f64 {
+    if hi - lo < 2 {
+        return super::super::rows::ABSENT;
+    }
+    let interval = times[hi - 1] - times[hi - 2];
+    if interval == 0 {
+        return super::super::rows::ABSENT;
+    }
+    let (old, new) = (values[hi - 2], values[hi - 1]);
+    let rise = if new < old { new } else { new - old };
+    per_second(rise, interval)
+}
+
+/// Compensated sum.
+pub(super) fn sum(values: &[f64]) -> f64 {
+    let (mut sum, mut c) = (0.0, 0.0);
+    for value in values {
+        (sum, c) = kahan_add(*value, sum, c);
+    }
+    if sum.is_infinite() { sum } else { sum + c }
+}
+
+/// Compensated mean: sum over count, or the incremental mean from the value on at which the sum would overflow.
+pub(super) fn average(values: &[f64]) -> f64 {
+    let (mut sum, mut c) = (values[0], 0.0);
+    let mut mean = None;
+    for (i, value) in values.iter().enumerate().skip(1) {
+        let count = (i + 1) as f64;
+        if mean.is_none() {
+            let (new_sum, new_c) = kahan_add(*value, sum, c);
+            if !new_sum.is_infinite() {
+                (sum, c) = (new_sum, new_c);
+                continue;
+            }
+            c /= count - 1.0;
+        }
+        let old = mean.unwrap_or(sum / (count - 1.0));
+        let q = (count - 1.0) / count;
+        let (new, new_c) = kahan_add(value / count, q * old, q * c);
+        mean = Some(new);
+        c = new_c;
+    }
+    let count = values.len() as f64;
+    mean.map_or(sum / count + c / count, |mean| mean + c)
+}
+
+/// Compensated variance (Welford).
+pub(super) fn variance(values: &[f64]) -> f64 {
+    let (mut count, mut mean, mut mean_c, mut aux, mut aux_c) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for value in values {
+        count += 1.0;
+        let delta = value - (mean + mean_c);
+        (mean, mean_c) = kahan_add(delta / count, mean, mean_c);
+        (aux, aux_c) = kahan_add(delta * (value - (mean + mean_c)), aux, aux_c);
+    }
+    (aux + aux_c) / count
+}
+
+/// The index of the value that wins; not-a-number loses to everything.
+pub(super) fn place(values: &[f64], wins: impl Fn(f64, f64) -> bool) -> usize {
+    let mut best = 0;
+    for (i, value) in values.iter().enumerate() {
+        if wins(*value, values[best]) || values[best].is_nan() {
+            best = i;
+        }
+    }
+    best
+}
+
+/// Minimum or maximum. Short windows are scanned; for long ones a queue keeps the candidates in order, so that each sample is
+/// looked at twice at most.
+fn extreme(
+    slide: &Slide<'_>,
+    values: &[f64],
+    row: &mut [f64],
+    wins: impl Fn(f64, f64) -> bool,
+) -> RowStats {
+    const SCAN_UP_TO: usize = 16;
+    let mut queue: Vec<usize> = Vec::new();
+    let (mut head, mut seen) = (0, 0);
+    slide.each(row, |_, lo, hi| {
+        if hi - lo <= SCAN_UP_TO {
+            return values[lo + place(&values[lo..hi], &wins)];
+        }
+        if seen < lo {
+            queue.clear();
+            head = 0;
+            seen = lo;
+        }
+        while seen < hi {
+            let value = values[seen];
+            if !value.is_nan() {
+                while queue.len() > head
+                    && queue.last().is_some_and(|last| wins(value, values[*last]))
+                {
+                    queue.pop();
+                }
+                queue.push(seen);
+            }
+            seen += 1;
+        }
+        while head < queue.len() && queue[head] < lo {
+            head += 1;
+        }
+        queue.get(head).map_or(values[hi - 1], |best| values[*best])
+    })
+}
+
+/// `counts[i]`: at how many places up to `i` the condition held between a value and its predecessor.
+fn count_up(values: &[f64], counts: &mut Vec<f64>, holds: impl Fn(f64, f64) -> bool) {
+    counts.clear();
+    let mut count = 0.0;
+    counts.push(count);
+    for pair in values.windows(2) {
+        if holds(pair[0], pair[1]) {
+            count += 1.0;
+        }
+        counts.push(count);
+    }
+}
+
+/// Slope and value at `origin` of the least-squares line; x in seconds.
+pub(super) fn regression(times: &[Timestamp], values: &[f64], origin: Timestamp) -> (f64, f64) {
+    let first = values[0];
+    let mut constant = true;
+    let (mut n, mut x_sum, mut y_sum, mut xy_sum, mut xx_sum) =
+        (0.0, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0));
+    for (i, (t, y)) in times.iter().zip(values).enumerate() {
+        if constant && i > 0 && *y != first {
+            constant = false;
+        }
+        n += 1.0;
+        let x = (*t - origin) as f64 / 1e3;
+        x_sum = kahan_add(x, x_sum.0, x_sum.1);
+        y_sum = kahan_add(*y, y_sum.0, y_sum.1);
+        xy_sum = kahan_add(x * y, xy_sum.0, xy_sum.1);
+        xx_sum = kahan_add(x * x, xx_sum.0, xx_sum.1);
+    }
+    if constant {
+        return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
+    }
+    let [x, y, xy, xx] = [x_sum, y_sum, xy_sum, xx_sum].map(|(sum, c)| sum + c);
+    let covariance = xy - x * y / n;
+    let variance = xx - x * x / n;
+    let slope = covariance / variance;
+    (slope, y / n - slope * x / n)
+}
+
+/// `predict_linear` for at least two samples.
+pub(super) fn predict(window: &Window, step: usize, times: &[Timestamp], values: &[f64]) -> f64 {
+    let (slope, intercept) = regression(times, values, window.grid.time(step));
+    slope * window.params[0].get(step) + intercept
+}
+
+/// Double exponential smoothing; no value for fewer than two samples.
+pub(super) fn smooth(window: &Window, step: usize, values: &[f64]) -> Result<f64, EngineError> {
+    let (smoothing, trend) = (window.params[0].get(step), window.params[1].get(step));
+    for (factor, name, letter) in [(smoothing, "smoothing", "sf"), (trend, "trend", "tf")] {
+        if factor <= 0.0 || factor >= 1.0 {
+            return Err(EngineError::execution(format!(
+                "invalid {name} factor. Expected: 0 < {letter} < 1, got: {factor:.6}"
+            )));
+        }
+    }
+    if values.len() < 2 {
+        return Ok(super::super::rows::ABSENT);
+    }
+    let (mut s0, mut s1) = (0.0, values[0]);
+    let mut b = values[1] - values[0];
+    for (i, value) in values.iter().enumerate().skip(1) {
+        let x = smoothing * value;
+        if i > 1 {
+            b = trend * (s1 - s0) + (1.0 - trend) * b;
+        }
+        let y = (1.0 - smoothing) * (s1 + b);
+        (s0, s1) = (s1, x + y);
+    }
+    Ok(s1)
+}
+
+pub(super) fn check_quantile(
+    q: f64,
+    window: &Window,
+    annotations: &mut crate::annotations::Annotations,
+) {
+    if q.is_nan() || !(0.0..=1.0).contains(&q) {
+        annotations.add(Annotation::invalid_quantile(q, window.pos));
+    }
+}

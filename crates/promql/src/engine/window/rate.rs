@@ -1,0 +1,230 @@
+//! Rates: extrapolation to the window's ends, and the increase of histograms.
+
+use std::sync::Arc;
+
+use gauntlet_model::histogram::CounterResetHint;
+use gauntlet_model::{FloatHistogram, Timestamp};
+
+use crate::annotations::{Annotation, Annotations, HistogramOperation};
+use crate::ast::PosRange;
+use crate::engine::plan::go_seconds;
+
+/// Divides by an interval in ms to get a value a second.
+pub(super) fn per_second(value: f64, interval_ms: i64) -> f64 {
+    value / (interval_ms as f64 / 1000.0)
+}
+
+/// How the increase between the first and the last sample is stretched to the whole window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extrapolation {
+    counter: bool,
+    /// Seconds to divide by; none for an increase or delta.
+    range_seconds: Option<f64>,
+}
+
+/// What extrapolation has to know of a window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    pub first: Timestamp,
+    pub last: Timestamp,
+    /// The window's ends.
+    pub start: Timestamp,
+    pub end: Timestamp,
+    /// Number of samples.
+    pub samples: usize,
+}
+
+impl Extrapolation {
+    pub(super) fn new(range_ms: i64, counter: bool, rate: bool) -> Self {
+        Self { counter, range_seconds: rate.then(|| go_seconds(range_ms)) }
+    }
+
+    #[inline(always)]
+    pub(super) fn apply(
+        &self,
+        rise: f64,
+        first_value: f64,
+        (first, last): (Timestamp, Timestamp),
+        (start, end): (Timestamp, Timestamp),
+        samples: usize,
+    ) -> f64 {
+        let zero = (rise > 0.0 && first_value >= 0.0).then_some(first_value / rise);
+        rise * self.factor(&Span { first, last, start, end, samples }, zero, None)
+    }
+
+    /// The factor for the increase. `zero_share`: how far before the first sample, in lengths of the sampled interval, a counter
+    /// was zero. `zero_at`: a start timestamp inside the window, at which it was.
+    #[inline(always)]
+    pub(super) fn factor(
+        &self,
+        span: &Span,
+        zero_share: Option<f64>,
+        zero_at: Option<Timestamp>,
+    ) -> f64 {
+        let mut to_start = (span.first - span.start) as f64 / 1000.0;
+        let mut to_end = (span.end - span.last) as f64 / 1000.0;
+        let mut sampled = (span.last - span.first) as f64 / 1000.0;
+        let average = if span.samples > 1 { sampled / (span.samples - 1) as f64 } else { 0.0 };
+        let threshold = average * 1.1;
+        if let Some(zero_at) = zero_at {
+            to_start = 0.0;
+            sampled = (span.last - zero_at) as f64 / 1000.0;
+        } else {
+            if to_start >= threshold {
+                to_start = average / 2.0;
+            }
+            if self.counter {
+                let to_zero = zero_share.map_or(to_start, |share| sampled * share);
+                if to_zero < to_start {
+                    to_start = to_zero;
+                }
+            }
+        }
+        if to_end >= threshold {
+            to_end = average / 2.0;
+        }
+        let mut factor = 1.0;
+        if sampled != 0.0 {
+            factor = (sampled + to_start + to_end) / sampled;
+        }
+        if let Some(seconds) = self.range_seconds {
+            factor /= seconds;
+        }
+        factor
+    }
+}
+
+/// Whether the start timestamp of a sample says that the counter began anew after the previous sample.
+pub(super) fn start_says_reset(
+    (previous_start, previous): (Timestamp, Timestamp),
+    (start, t): (Timestamp, Timestamp),
+) -> bool {
+    if start == 0 || start >= t || start < previous {
+        return false;
+    }
+    if start > previous {
+        return true;
+    }
+    // It begins where the last one ended: a delta, or a start that is not known.
+    previous_start <= previous && previous_start != 0 && previous_start != previous
+}
+
+/// Whether a start timestamp lies before the previous sample and is not its start too.
+pub(super) fn start_overlaps(
+    previous_start: Timestamp,
+    previous: Timestamp,
+    start: Timestamp,
+) -> bool {
+    start != 0 && start < previous && start != previous_start
+}
+
+/// Histograms of a window with what annotations need.
+#[derive(Clone, Copy)]
+pub(super) struct Histograms<'a> {
+    pub times: &'a [Timestamp],
+    pub histograms: &'a [Arc<FloatHistogram>],
+    pub starts: &'a [Timestamp],
+    pub metric: &'a str,
+    pub pos: PosRange,
+}
+
+impl Histograms<'_> {
+    fn reset_by_start(&self, i: usize) -> bool {
+        i < self.starts.len()
+            && start_says_reset(
+                (self.starts[i - 1], self.times[i - 1]),
+                (self.starts[i], self.times[i]),
+            )
+    }
+
+    /// The increase from the first to the last histogram of at least two; `None` if they do not fit together.
+    pub(super) fn increase(
+        &self,
+        counter: bool,
+        annotations: &mut Annotations,
+    ) -> Option<FloatHistogram> {
+        use CounterResetHint::Gauge;
+        let all = self.histograms;
+        let last = &*all[all.len() - 1];
+        let mixed = || Annotation::mixed_exponential_custom_histograms(self.metric, self.pos);
+        let is_gauge = |h: &FloatHistogram| h.counter_reset_hint == Gauge;
+        if counter && (is_gauge(&all[0]) || is_gauge(last)) {
+            annotations.add(Annotation::native_histogram_not_counter(self.metric, self.pos));
+        }
+        let empty;
+        let mut previous = &*all[0];
+        if counter && (self.reset_by_start(1) || all[1].detect_reset(previous)) {
+            // Nothing of the first histogram counts, so its layout need not fit.
+            empty = FloatHistogram {
+                schema: all[1].schema,
+                custom_values: all[1].custom_values.clone(),
+                ..FloatHistogram::default()
+            };
+            previous = &empty;
+        }
+        let custom = previous.uses_custom_buckets();
+        if last.uses_custom_buckets() != custom {
+            annotations.add(mixed());
+            return None;
+        }
+        let mut schema = last.schema.min(previous.schema);
+        if counter {
+            for current in &all[1..all.len() - 1] {
+                if is_gauge(current) {
+                    annotations
+                        .add(Annotation::native_histogram_not_counter(self.metric, self.pos));
+                }
+                schema = schema.min(current.schema);
+                if current.uses_custom_buckets() != custom {
+                    annotations.add(mixed());
+                    return None;
+                }
+            }
+        }
+        let mut result = last.copy_to_schema(schema);
+        match result.sub(previous) {
+            Ok(done) if done.bounds_reconciled => annotations.add(
+                Annotation::mismatched_custom_buckets(HistogramOperation::Subtraction, self.pos),
+            ),
+            Ok(_) => {}
+            Err(_) => {
+                annotations.add(mixed());
+                return None;
+            }
+        }
+        if counter {
+            let mut overlaps = false;
+            for i in 1..all.len() {
+                let current = &*all[i];
+                if !overlaps
+                    && i < self.starts.len()
+                    && start_overlaps(self.starts[i - 1], self.times[i - 1], self.starts[i])
+                {
+                    annotations.add(Annotation::start_time_overlap(self.metric, self.pos));
+                    overlaps = true;
+                }
+                if self.reset_by_start(i) || current.detect_reset(previous) {
+                    match result.add(previous) {
+                        Ok(done) if done.bounds_reconciled => {
+                            annotations.add(Annotation::mismatched_custom_buckets(
+                                HistogramOperation::Addition,
+                                self.pos,
+                            ));
+                        }
+                        Ok(_) => {}
+                        Err(_) => {
+                            annotations.add(mixed());
+                            return None;
+                        }
+                    }
+                }
+                previous = current;
+            }
+        } else if !is_gauge(&all[0]) || !is_gauge(last) {
+            annotations.add(Annotation::native_histogram_not_gauge(self.metric, self.pos));
+        }
+        result.counter_reset_hint = Gauge;
+        result.compact(0);
+        Some(result)
+    }
+}
