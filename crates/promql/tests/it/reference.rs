@@ -25,7 +25,7 @@ fn the_reference_is_right_wherever_it_answers() {
 fn random_queries_are_mostly_answered() {
     use gauntlet_testkit::reference::random::{Random, random_query, random_store};
     let mut random = Random::new(7);
-    let store = random_store(&mut random).unwrap();
+    let store = std::sync::Arc::new(random_store(&mut random).unwrap());
     let (mut answered, mut refused) = (0, Vec::new());
     for _ in 0..100 {
         let query = random_query(&mut random);

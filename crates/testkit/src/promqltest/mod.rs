@@ -7,7 +7,9 @@
 
 mod at_modifier;
 mod compare;
+mod engine;
 mod expand;
+mod gaps;
 mod nhcb;
 mod report;
 mod runner;
@@ -15,8 +17,10 @@ mod script;
 mod store;
 
 pub use compare::almost_equal;
+pub use engine::EngineUnderTest;
 pub use expand::{SequenceValue, expand};
-pub use report::{Failure, Gap, Report, run_all};
+pub use gaps::GAPS;
+pub use report::{Failure, Gap, Report, run_all, run_engine};
 pub use runner::run_script;
 pub use script::{Command, Eval, Expected, Load, Script, ScriptError, Timing};
 pub use store::MemoryStore;
@@ -54,11 +58,16 @@ pub struct Answer {
 /// What can evaluate queries. Settings are the scripts': lookback 5m, subqueries without a step take 1m, all features on,
 /// names dropped late, start timestamps used, at most [`MAX_SAMPLES`] samples. An error is the text users see.
 pub trait TestEngine {
-    fn instant(&self, store: &MemoryStore, query: &str, at: Timestamp) -> Result<Answer, String>;
+    fn instant(
+        &self,
+        store: &Arc<MemoryStore>,
+        query: &str,
+        at: Timestamp,
+    ) -> Result<Answer, String>;
 
     fn range(
         &self,
-        store: &MemoryStore,
+        store: &Arc<MemoryStore>,
         query: &str,
         start: Timestamp,
         end: Timestamp,

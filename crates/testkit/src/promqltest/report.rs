@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
-use super::TestEngine;
 use super::runner::run_script;
+use super::{EngineUnderTest, GAPS, TestEngine};
 
 /// An `eval` that did not answer as expected.
 #[derive(Clone, Debug)]
@@ -76,6 +76,11 @@ impl fmt::Display for Report {
             self.failures.len()
         )
     }
+}
+
+/// Runs our engine over every `*.test` in `dir`, with the list of its known gaps.
+pub fn run_engine(dir: &Path) -> std::io::Result<Report> {
+    run_all(dir, &EngineUnderTest::new(1), GAPS)
 }
 
 /// Runs every `*.test` in `dir`, in order of name.

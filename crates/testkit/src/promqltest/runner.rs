@@ -1,5 +1,7 @@
 //! Evaluates the queries of a script.
 
+use std::sync::Arc;
+
 use super::at_modifier::variants;
 use super::compare::{check_annotations, check_sorted, compare};
 use super::report::Failure;
@@ -20,14 +22,14 @@ pub fn run_script(name: &str, text: &str, engine: &dyn TestEngine) -> (usize, Ve
         Ok(script) => script,
         Err(err) => return (1, vec![fail(err.line, "", err.message)]),
     };
-    let mut store = MemoryStore::new();
+    let mut store = Arc::new(MemoryStore::new());
     let mut total = 0;
     let mut failures = Vec::new();
     for command in &script.commands {
         match command {
-            Command::Clear => store.clear(),
+            Command::Clear => store = Arc::new(MemoryStore::new()),
             Command::Load(load) => {
-                if let Err(message) = store.load(load) {
+                if let Err(message) = Arc::make_mut(&mut store).load(load) {
                     failures.push(fail(load.line, "load", message));
                 }
             }
@@ -42,7 +44,7 @@ pub fn run_script(name: &str, text: &str, engine: &dyn TestEngine) -> (usize, Ve
     (total, failures)
 }
 
-fn run_eval(eval: &Eval, store: &MemoryStore, engine: &dyn TestEngine) -> Result<(), String> {
+fn run_eval(eval: &Eval, store: &Arc<MemoryStore>, engine: &dyn TestEngine) -> Result<(), String> {
     match eval.timing {
         Timing::Range { start, end, step_ms } => {
             let answer = engine.range(store, &eval.query, start, end, step_ms);
@@ -80,7 +82,7 @@ fn run_instant(
     eval: &Eval,
     query: &str,
     at: Timestamp,
-    store: &MemoryStore,
+    store: &Arc<MemoryStore>,
     engine: &dyn TestEngine,
 ) -> Result<(), String> {
     let Some(answer) = check_failure(eval, engine.instant(store, query, at))? else {

@@ -30,14 +30,14 @@ struct Sample {
     histogram: Option<Arc<FloatHistogram>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Series {
     samples: Vec<Sample>,
     chunks: Vec<Chunk>,
 }
 
 /// See the file's head. Samples of a series are appended in ascending time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     series: BTreeMap<Labels, Series>,
 }

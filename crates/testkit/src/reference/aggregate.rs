@@ -51,7 +51,7 @@ impl Run<'_> {
         let mut out = Vec::new();
         for (labels, members) in groups {
             if matches!(e.op, A::Topk | A::Bottomk | A::Limitk | A::LimitRatio) {
-                out.extend(choose(e.op, param, members)?);
+                out.extend(choose(e.op, param, members, self.step_ms == 0)?);
                 continue;
             }
             let drop_name = members.iter().any(|m| m.drop_name);
@@ -141,7 +141,13 @@ fn variance(values: &[f64]) -> f64 {
     sum / values.len() as f64
 }
 
-fn choose(op: AggregateOp, param: f64, members: Vec<Element>) -> Result<Vec<Element>, String> {
+/// Chosen members: `ranked`, or in the order in which they came.
+fn choose(
+    op: AggregateOp,
+    param: f64,
+    members: Vec<Element>,
+    ranked: bool,
+) -> Result<Vec<Element>, String> {
     let k = if param >= 1.0 { (param as usize).min(members.len()) } else { 0 };
     match op {
         AggregateOp::Limitk => return Ok(members.into_iter().take(k).collect()),
@@ -159,13 +165,16 @@ fn choose(op: AggregateOp, param: f64, members: Vec<Element>) -> Result<Vec<Elem
         float_of(&histogram.value)?;
     }
     let value = |m: &Element| float_of(&m.value).unwrap_or(f64::NAN);
-    let mut sorted = members;
+    let mut sorted: Vec<(usize, Element)> = members.into_iter().enumerate().collect();
     // Not-a-numbers come last whichever end is wanted.
     sorted.sort_by(|a, b| {
-        let (a, b) = (value(a), value(b));
+        let (a, b) = (value(&a.1), value(&b.1));
         let order = if op == AggregateOp::Topk { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
         order.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
     });
     sorted.truncate(k);
-    Ok(sorted)
+    if !ranked {
+        sorted.sort_by_key(|(place, _)| *place);
+    }
+    Ok(sorted.into_iter().map(|(_, member)| member).collect())
 }

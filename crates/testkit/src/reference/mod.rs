@@ -15,6 +15,7 @@ mod select;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gauntlet_model::labels::METRIC_NAME;
 use gauntlet_model::{Labels, Matcher, Timestamp, gomath};
@@ -38,7 +39,12 @@ const SUBQUERY_STEP_MS: i64 = 60_000;
 pub struct Reference;
 
 impl TestEngine for Reference {
-    fn instant(&self, store: &MemoryStore, query: &str, at: Timestamp) -> Result<Answer, String> {
+    fn instant(
+        &self,
+        store: &Arc<MemoryStore>,
+        query: &str,
+        at: Timestamp,
+    ) -> Result<Answer, String> {
         let expr = parse(query, &ParserOptions::all()).map_err(|e| e.to_string())?;
         let mut run = Run::new(store, at, at, 0);
         let value = match run.eval(&expr, at)? {
@@ -70,7 +76,7 @@ impl TestEngine for Reference {
 
     fn range(
         &self,
-        store: &MemoryStore,
+        store: &Arc<MemoryStore>,
         query: &str,
         start: Timestamp,
         end: Timestamp,
