@@ -31,7 +31,7 @@ fn take(left: &AtomicUsize) -> io::Result<()> {
 }
 
 impl FailingFs {
-    fn new(operations: usize) -> Arc<dyn Fs> {
+    fn shared(operations: usize) -> Arc<dyn Fs> {
         Arc::new(Self { left: Arc::new(AtomicUsize::new(operations)) })
     }
 
@@ -153,7 +153,7 @@ fn a_block_is_there_whole_or_not_at_all() {
     let mut failures = 0;
     for operations in 0.. {
         let dir = tempfile::tempdir().unwrap();
-        let written = write(&FailingFs::new(operations), dir.path());
+        let written = write(&FailingFs::shared(operations), dir.path());
         let folder = dir.path().join(Ulid::from_parts(7, 7).to_string());
         if folder.exists() {
             let block =
@@ -184,7 +184,7 @@ fn tombstones_and_meta_are_old_or_new() {
         let meta = write(&SystemFs::shared(), dir.path()).unwrap();
         let folder = dir.path().join(meta.ulid.to_string());
         let block =
-            BlockReader::open(&FailingFs::new(operations), &folder, &PageCache::new(1 << 20))
+            BlockReader::open(&FailingFs::shared(operations), &folder, &PageCache::new(1 << 20))
                 .unwrap();
         let deleted = block.delete(&[], 10, 20);
         let on_disk = Tombstones::read(&SystemFs, &folder).unwrap().total();
