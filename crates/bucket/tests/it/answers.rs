@@ -32,7 +32,7 @@ async fn check(bucket: &str, answers: &str, expect: usize) {
     let data = tempfile::tempdir().unwrap();
     let store = Arc::new(crate::store_in(&folder, data.path()).await);
     let golden: Json = serde_json::from_slice(&std::fs::read(answers).unwrap()).unwrap();
-    let (good, bad) = run(local(store), &golden).await;
+    let (good, bad) = run(local(store), &golden, 1).await;
     println!("{bucket}: {good} of {} answers equal", good + bad.len());
     assert!(bad.is_empty(), "{} differ:\n{}", bad.len(), bad.join("\n"));
     assert_eq!(good, expect);
@@ -75,9 +75,9 @@ async fn answers_survive_the_wire() {
     assert_eq!((status[0].label_sets.len(), &status[0].last_error), (2, &None));
     let proxy = Arc::new(Proxy::new(endpoints.clone(), ProxyOptions::default()));
     let golden: Json = serde_json::from_slice(&std::fs::read(answers).unwrap()).unwrap();
-    let (good, bad) = run(proxy.clone(), &golden).await;
+    let (good, bad) = run(proxy.clone(), &golden, 4).await;
     assert!(bad.is_empty(), "{} differ:\n{}", bad.len(), bad.join("\n"));
-    assert_eq!(good, 52);
+    assert_eq!(good, 13);
 
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
@@ -121,12 +121,17 @@ fn strings(json: &Json) -> Vec<String> {
     json.as_array().unwrap().iter().map(|s| s.as_str().unwrap().to_owned()).collect()
 }
 
-pub(crate) async fn run(storage: Arc<dyn Queryable>, golden: &Json) -> (usize, Vec<String>) {
+/// Asks every `step`th golden query; how many answers were equal, and what was different about the others.
+pub(crate) async fn run(
+    storage: Arc<dyn Queryable>,
+    golden: &Json,
+    step: usize,
+) -> (usize, Vec<String>) {
     let mut options = EngineOptions::new(CpuPool::new(2), Arc::new(SystemClock));
     options.max_samples = usize::MAX;
     let engine = Engine::new(options);
     let (mut good, mut bad) = (0, Vec::new());
-    for query in golden["queries"].as_array().unwrap() {
+    for query in golden["queries"].as_array().unwrap().iter().step_by(step) {
         let expect = expected(&query["response"]["data"]["result"]);
         let found = answer(&engine, Arc::clone(&storage), query).await;
         match difference(&expect, &found) {
