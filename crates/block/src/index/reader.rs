@@ -78,7 +78,7 @@ impl SeriesEntry {
 }
 
 /// Symbols that a reader looked up lately, their texts side by side. One for each worker; empties itself when it meets another reader.
-/// Bounded: 48 KiB and [`CACHED_TEXT_BYTES`].
+/// Bounded: 48 KiB of places and about 1 MiB of text.
 #[derive(Clone, Debug)]
 pub struct SymbolCache {
     reader: u64,
