@@ -2,7 +2,7 @@
 //!
 //! Every checksum is verified. A damaged chunk costs itself and is named; a damaged entry or list costs the block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,11 +25,14 @@ use ulid::Ulid;
 
 use crate::BucketError;
 use crate::ranges::{self, Parts};
+use crate::spans::Spans;
 use crate::{header, postings};
 
 /// Size taken for an entry or chunk where the block does not state its largest; the peer's figures.
 const SERIES_GUESS_BYTES: u64 = 4096;
 const CHUNK_GUESS_BYTES: u64 = 4096;
+/// Entries begin at multiples of this (index versions 2 and 3).
+const SERIES_ALIGN: u64 = 16;
 /// Entries at most that one selection of a block may read, against damaged lists.
 const MAX_SERIES: usize = 1 << 27;
 
@@ -40,6 +43,7 @@ pub struct BucketBlock {
     labels: Labels,
     bucket: Arc<dyn Bucket>,
     header: IndexHeaderReader,
+    spans: Spans,
     index: String,
     segments: Vec<String>,
     series_guess: u64,
@@ -56,6 +60,13 @@ pub struct BlockQuery<'a> {
     /// Most series; 0 is no limit.
     pub max_series: usize,
     pub max_chunks: usize,
+}
+
+/// What reading entries of one block uses again: memory, and the symbols met so far.
+#[derive(Default)]
+struct Reading {
+    entry: SeriesEntry,
+    symbols: HashMap<u32, Arc<str>>,
 }
 
 /// A series and the chunks of it that are wanted.
@@ -85,6 +96,7 @@ impl BucketBlock {
     ) -> Result<Self, BucketError> {
         let index = format!("{}/index", meta.ulid);
         let header = header::open_or_build(bucket.as_ref(), &index, fs, folder, cache).await?;
+        let spans = Spans::open_or_build(bucket.as_ref(), &index, &header, fs, folder).await;
         let segments = segments(bucket.as_ref(), &meta).await?;
         let thanos = meta.thanos.clone().unwrap_or_default();
         let or = |stated: u64, guess| if stated > 0 { stated } else { guess };
@@ -95,6 +107,7 @@ impl BucketBlock {
             meta,
             bucket,
             header,
+            spans,
             index,
             segments,
         })
@@ -129,16 +142,14 @@ impl BucketBlock {
         charge: &mut Charge,
     ) -> Result<StoreSet, BucketError> {
         request.query.cancel.check()?;
-        let bucket = self.bucket.as_ref();
-        let found = postings::select(bucket, &self.index, &self.header, request.matchers).await?;
         let limit = if request.max_series > 0 { request.max_series } else { MAX_SERIES };
-        if found.series.len() > limit {
-            let got = found.series.len();
-            let text = format!("exceeded series limit: limit {limit} violated (got {got})");
-            return Err(BucketError::Limit(text));
+        let wanted = match self.spans.range_for(&self.header, request.matchers)? {
+            Some(range) => self.run_of_entries(range, request, charge).await?,
+            None => self.entries_by_postings(limit, request, charge).await?,
+        };
+        if wanted.len() > limit {
+            return Err(too_many(limit, wanted.len()));
         }
-        charge.grow(found.series.len() as u64 * 4)?;
-        let wanted = self.entries(&found.series, &found.deferred, request).await?;
         request.query.cancel.check()?;
         let mut set = StoreSet::new();
         if request.query.skip_chunks {
@@ -153,40 +164,88 @@ impl BucketBlock {
         Ok(set)
     }
 
-    /// Reads entries; those with no chunk in the time range or failing a deferred matcher are left out.
-    async fn entries(
+    /// Entries that the postings of matchers name.
+    async fn entries_by_postings(
         &self,
-        refs: &[u32],
-        deferred: &[Matcher],
+        limit: usize,
         request: BlockQuery<'_>,
+        charge: &mut Charge,
     ) -> Result<Vec<Wanted>, BucketError> {
-        let offsets: Vec<u64> = refs.iter().map(|r| self.header.series_offset(*r)).collect();
-        let guess = offsets.iter().map(|at| *at..at + self.series_guess).collect();
-        let parts = ranges::fetch(self.bucket.as_ref(), &self.index, guess).await?;
-        let mut out = Vec::with_capacity(refs.len());
-        let mut entry = SeriesEntry::default();
-        let query = request.query;
+        let bucket = self.bucket.as_ref();
+        let found = postings::select(bucket, &self.index, &self.header, request.matchers).await?;
+        if found.series.len() > limit {
+            return Err(too_many(limit, found.series.len()));
+        }
+        let offsets: Vec<u64> =
+            found.series.iter().map(|r| self.header.series_offset(*r)).collect();
+        let guess: Vec<Range<u64>> = offsets.iter().map(|at| *at..at + self.series_guess).collect();
+        charge.grow(
+            ranges::join(&guess, ranges::MAX_GAP_BYTES).iter().map(|r| r.end - r.start).sum(),
+        )?;
+        let parts = ranges::fetch(bucket, &self.index, guess).await?;
+        let mut out = Vec::with_capacity(offsets.len());
+        let mut reading = Reading::default();
         for offset in offsets {
             let mut bytes = parts.get(offset..offset + self.series_guess);
             let len = entry_len(&self.index, offset, &bytes)?;
             if len > bytes.len() as u64 {
-                bytes = self.bucket.get_range(&self.index, offset..offset + len).await?;
+                bytes = bucket.get_range(&self.index, offset..offset + len).await?;
             }
-            self.decode_entry(offset, &bytes, &mut entry)?;
-            let labels = self.spell(&entry)?;
-            if !deferred.iter().all(|m| m.matches_labels(&labels)) {
-                continue;
-            }
-            let chunks = self.places(&entry, query);
-            if chunks.is_empty() {
-                continue;
-            }
-            let labels = request.extension.apply(&labels);
-            if query.in_shard(&labels) {
-                out.push(Wanted { labels, chunks });
-            }
+            let wanted = self.read_entry(offset, &bytes, &found.deferred, request, &mut reading)?;
+            out.extend(wanted);
         }
         Ok(out)
+    }
+
+    /// Entries of a run of the index, one behind the other, at multiples of 16; those that match.
+    async fn run_of_entries(
+        &self,
+        range: Range<u64>,
+        request: BlockQuery<'_>,
+        charge: &mut Charge,
+    ) -> Result<Vec<Wanted>, BucketError> {
+        let end = range.end + self.series_guess;
+        charge.grow(end - range.start)?;
+        let run = self.bucket.get_range(&self.index, range.start..end).await?;
+        let mut out = Vec::new();
+        let mut reading = Reading::default();
+        let mut offset = range.start;
+        while offset <= range.end {
+            let at = usize::try_from(offset - range.start).unwrap_or(usize::MAX).min(run.len());
+            let len = entry_len(&self.index, offset, &run[at..])?;
+            let mut bytes = run.slice(at..);
+            if len > bytes.len() as u64 {
+                bytes = self.bucket.get_range(&self.index, offset..offset + len).await?;
+            }
+            let wanted =
+                self.read_entry(offset, &bytes, request.matchers, request, &mut reading)?;
+            out.extend(wanted);
+            offset = (offset + len).next_multiple_of(SERIES_ALIGN);
+        }
+        Ok(out)
+    }
+
+    /// An entry whose labels pass and which has a chunk in the time range.
+    fn read_entry(
+        &self,
+        offset: u64,
+        bytes: &[u8],
+        matchers: &[Matcher],
+        request: BlockQuery<'_>,
+        reading: &mut Reading,
+    ) -> Result<Option<Wanted>, BucketError> {
+        let query = request.query;
+        self.decode_entry(offset, bytes, &mut reading.entry)?;
+        let chunks = self.places(&reading.entry, query);
+        if chunks.is_empty() {
+            return Ok(None);
+        }
+        let labels = self.spell(&reading.entry, &mut reading.symbols)?;
+        if !matchers.iter().all(|m| m.matches_labels(&labels)) {
+            return Ok(None);
+        }
+        let labels = request.extension.apply(&labels);
+        Ok(query.in_shard(&labels).then_some(Wanted { labels, chunks }))
     }
 
     fn decode_entry(
@@ -211,12 +270,27 @@ impl BucketBlock {
         entry.decode(content, true).map_err(|err| damaged(err.to_string()))
     }
 
-    fn spell(&self, entry: &SeriesEntry) -> Result<Labels, BucketError> {
+    fn spell(
+        &self,
+        entry: &SeriesEntry,
+        symbols: &mut HashMap<u32, Arc<str>>,
+    ) -> Result<Labels, BucketError> {
         let mut pairs = Vec::with_capacity(entry.labels.len());
+        let mut text = |symbol: u32| match symbols.get(&symbol) {
+            Some(text) => Ok(Arc::clone(text)),
+            None => {
+                let text = self.header.symbol(symbol)?;
+                symbols.insert(symbol, Arc::clone(&text));
+                Ok::<_, BucketError>(text)
+            }
+        };
         for (name, value) in &entry.labels {
-            pairs.push((self.header.symbol(*name)?, self.header.symbol(*value)?));
+            pairs.push((text(*name)?, text(*value)?));
         }
-        Ok(Labels::from_pairs(pairs.iter().map(|(n, v)| (&**n, &**v))))
+        let in_order =
+            pairs.windows(2).all(|w| w[0].0 < w[1].0) && pairs.iter().all(|(_, v)| !v.is_empty());
+        let pairs = pairs.iter().map(|(n, v)| (&**n, &**v));
+        Ok(if in_order { Labels::from_sorted(pairs) } else { Labels::from_pairs(pairs) })
     }
 
     /// Chunks of an entry in the query's range. A chunk ends where the next one of its series begins.
@@ -317,6 +391,10 @@ impl BucketBlock {
         };
         Ok(AggrChunk { min_time: place.min_time, max_time: place.max_time, parts })
     }
+}
+
+fn too_many(limit: usize, got: usize) -> BucketError {
+    BucketError::Limit(format!("exceeded series limit: limit {limit} violated (got {got})"))
 }
 
 fn chunk_bytes(encoding: u8, data: Bytes) -> ChunkBytes {

@@ -13,6 +13,7 @@ pub mod postings;
 pub mod ranges;
 pub mod roles;
 pub mod shipper;
+pub mod spans;
 pub mod store;
 
 pub use block::BucketBlock;

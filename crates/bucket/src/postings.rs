@@ -123,7 +123,7 @@ fn add(need: &mut Need, range: Option<Range<u64>>) {
 }
 
 /// A whole list with its length in front and its checksum behind.
-fn list_range(
+pub(crate) fn list_range(
     header: &IndexHeaderReader,
     name: &str,
     value: &str,
@@ -133,7 +133,7 @@ fn list_range(
 }
 
 /// A list's series, verified. | len u32 | count u32 | ref u32 * count | crc32c u32 |
-fn decode(index: &str, offset: u64, bytes: &[u8]) -> Result<Vec<u32>, BucketError> {
+pub(crate) fn decode(index: &str, offset: u64, bytes: &[u8]) -> Result<Vec<u32>, BucketError> {
     let damaged = |what: String| {
         BucketError::Corrupt(format!("{index}: damaged postings list at offset {offset}: {what}"))
     };

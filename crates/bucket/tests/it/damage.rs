@@ -1,4 +1,5 @@
-//! Damage and absence: what is broken is named and costs itself alone; a bucket that cannot be read is waited for.
+//! Damage and absence: what is broken is named and costs itself alone; a bucket that cannot be read is waited for. And what a
+//! query costs in requests.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,9 @@ use std::sync::Arc;
 
 use gauntlet_bucket::Verdict;
 use gauntlet_model::Matcher;
-use gauntlet_objstore::{Bucket, Filesystem};
+use std::time::Duration;
+
+use gauntlet_objstore::{Bucket, Filesystem, ObjstoreError, Observed, Observer, Operation};
 use gauntlet_storage::{Queryable, SelectRequest, SeriesSet, TimeRange};
 use gauntlet_storeapi::{SourceQueryable, StoreSource};
 
@@ -138,4 +141,39 @@ async fn an_unreadable_bucket_is_a_reason() {
     assert!(store.sync().await.is_err());
     let state = store.state();
     assert!(!state.ready && state.reason.unwrap().contains("iter"));
+}
+
+#[derive(Debug, Default)]
+struct Calls(std::sync::Mutex<Vec<Operation>>);
+
+impl Observer for Calls {
+    fn done(&self, _: &str, op: Operation, _: Duration, _: u64, _: Option<&ObjstoreError>) {
+        self.0.lock().unwrap().push(op);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_by_name_takes_two_requests_a_block() {
+    let Some(folder) = crate::golden("bucket-raw") else { return };
+    let (bucket, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ids = copy(&folder, bucket.path());
+    let calls = Arc::new(Calls::default());
+    let inner: Arc<dyn Bucket> = Arc::new(Filesystem::new(bucket.path()));
+    let clock = Arc::new(gauntlet_runtime::SystemClock);
+    let observed = Arc::new(Observed::new(inner, Arc::clone(&calls) as _, clock));
+    let store = Arc::new(crate::store_over(observed, data.path()));
+    store.sync().await.unwrap();
+    assert!(data.path().join(&ids[0]).join("index-header.spans").exists());
+    calls.0.lock().unwrap().clear();
+    let set = all(&store).await;
+    assert!(!set.is_empty());
+    // One for the metric's run of the index, one for its chunks.
+    assert_eq!(*calls.0.lock().unwrap(), [Operation::GetRange; 8]);
+    // Opened again, nothing is read but what says which blocks there are.
+    calls.0.lock().unwrap().clear();
+    let inner: Arc<dyn Bucket> = Arc::new(Filesystem::new(bucket.path()));
+    let clock = Arc::new(gauntlet_runtime::SystemClock);
+    let observed = Arc::new(Observed::new(inner, Arc::clone(&calls) as _, clock));
+    crate::store_over(observed, data.path()).sync().await.unwrap();
+    assert!(!calls.0.lock().unwrap().contains(&Operation::GetRange));
 }

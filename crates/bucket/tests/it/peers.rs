@@ -75,7 +75,14 @@ async fn we_query_a_real_store() {
     let spec = EndpointSpec { address: grpc.to_string(), strict: false };
     let set = EndpointSet::new(vec![spec], EndpointOptions::default(), Arc::new(SystemClock));
     let node = QueryNode::new(set, ProxyOptions::default());
-    node.endpoints().refresh().await;
+    // It says that it is ready a moment before its gRPC server listens.
+    for _ in 0..100 {
+        node.endpoints().refresh().await;
+        if !node.stores().is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     assert_eq!(node.stores()[0].component, "store", "{:?}", node.stores());
     let golden: Json =
         serde_json::from_slice(&std::fs::read(crate::golden("answers-raw.json").unwrap()).unwrap())
