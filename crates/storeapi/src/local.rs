@@ -7,13 +7,14 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use gauntlet_model::{Labels, Matcher, Timestamp};
-use gauntlet_storage::{Chunk, LabelAnswer, Queryable, SelectHints, SelectRequest, SeriesSet};
+use gauntlet_storage::{
+    Chunk, ChunkData, LabelAnswer, Queryable, SelectHints, SelectRequest, SeriesSet,
+};
 use gauntlet_wire::frame::{AggrChunk, ChunkBytes, StoreSet};
 use parking_lot::RwLock;
 
 use crate::StoreError;
 use crate::external::{Extension, remaining_matchers};
-use crate::query::{is_on_the_wire, to_wire};
 use crate::request::{LabelQuery, SeriesQuery};
 use crate::source::{Answer, LabelList, OtherApis, SourceInfo, StoreSource, TsdbInfo};
 
@@ -226,10 +227,9 @@ fn collect(
             continue;
         }
         for chunk in chunks {
-            for part in read(&series, chunk, &mut buffer)? {
-                charge.grow(part.data_len() as u64)?;
-                set.push_chunk(part);
-            }
+            let part = read(&series, chunk, &mut buffer)?;
+            charge.grow(part.data_len() as u64)?;
+            set.push_chunk(part);
         }
     }
     // External labels sort in between a series' own, so order may change.
@@ -240,25 +240,13 @@ fn collect(
     Ok(Answer { set, charges })
 }
 
-fn read(
-    series: &SeriesSet,
-    chunk: &Chunk,
-    buffer: &mut Vec<u8>,
-) -> Result<Vec<AggrChunk>, StoreError> {
+fn read(series: &SeriesSet, chunk: &Chunk, buffer: &mut Vec<u8>) -> Result<AggrChunk, StoreError> {
     let (encoding, bytes) = series.chunk_bytes(chunk, buffer)?;
-    let raw = |encoding: gauntlet_chunk::Encoding, data: Bytes| {
-        let hash = xxhash_rust::xxh64::xxh64(&data, 0);
-        ChunkBytes { encoding: encoding as u8, data, hash }
+    let data = match &chunk.data {
+        ChunkData::Encoded { bytes, .. } => bytes.clone(),
+        ChunkData::Stored { .. } => Bytes::copy_from_slice(bytes),
     };
-    if is_on_the_wire(encoding) {
-        let data = match &chunk.data {
-            gauntlet_storage::ChunkData::Encoded { bytes, .. } => bytes.clone(),
-            gauntlet_storage::ChunkData::Stored { .. } => Bytes::copy_from_slice(bytes),
-        };
-        return Ok(vec![AggrChunk::raw(chunk.min_time, chunk.max_time, raw(encoding, data))]);
-    }
-    let rewritten = to_wire(encoding, bytes)?.into_iter().map(|part| {
-        AggrChunk::raw(part.min_time, part.max_time, raw(part.encoding, part.bytes.into()))
-    });
-    Ok(rewritten.collect())
+    let hash = xxhash_rust::xxh64::xxh64(&data, 0);
+    let raw = ChunkBytes { encoding: encoding as u8, data, hash };
+    Ok(AggrChunk::raw(chunk.min_time, chunk.max_time, raw))
 }

@@ -1,6 +1,7 @@
 //! From stores' chunks to what the engine reads: the aggregate that a function is served from, and the lanes of replicas.
 
-use gauntlet_chunk::Encoding;
+use bytes::Bytes;
+use gauntlet_chunk::{ChunkEncoder, Encoding, read_samples};
 use gauntlet_runtime::Charge;
 use gauntlet_storage::dedup::assign_lanes;
 use gauntlet_storage::{
@@ -89,23 +90,74 @@ fn encoded(chunk: &ChunkBytes) -> Result<ChunkData, QueryError> {
     Ok(ChunkData::Encoded { encoding, bytes: chunk.data.clone() })
 }
 
-/// Chunks as the StoreAPI can carry them: encodings younger than it are rewritten to those it knows.
-pub fn to_wire(
-    encoding: Encoding,
-    bytes: &[u8],
-) -> Result<Vec<gauntlet_chunk::EncodedChunk>, QueryError> {
-    let corrupt = |err: String| QueryError::Corrupt(err);
-    let samples =
-        gauntlet_chunk::read_samples(encoding, bytes).map_err(|e| corrupt(e.to_string()))?;
-    let mut encoder = gauntlet_chunk::ChunkEncoder::new(false);
-    for mut sample in samples {
-        sample.start = 0;
-        encoder.append(&sample).map_err(|e| corrupt(e.to_string()))?;
+/// A set as the StoreAPI can carry it: raw chunks in encodings younger than it are rewritten, without their start times.
+pub fn for_the_wire(set: StoreSet) -> Result<StoreSet, QueryError> {
+    let newest = Encoding::FloatHistogram as u8;
+    let young =
+        |chunk: &AggrChunk| chunk.part(Aggr::Raw).filter(|raw| raw.encoding > newest).cloned();
+    if !set.iter().any(|(_, chunks)| chunks.iter().any(|chunk| young(chunk).is_some())) {
+        return Ok(set);
     }
-    Ok(encoder.finish())
+    let mut out = StoreSet::new();
+    for (labels, chunks) in set.iter() {
+        out.push_series(labels.clone());
+        for chunk in chunks {
+            match young(chunk) {
+                None => out.push_chunk(chunk.clone()),
+                Some(raw) => rewrite(&raw, &mut out)?,
+            }
+        }
+    }
+    out.warnings = set.warnings;
+    out.hints = set.hints;
+    Ok(out)
 }
 
-/// Whether the StoreAPI has a number for the encoding.
-pub fn is_on_the_wire(encoding: Encoding) -> bool {
-    matches!(encoding, Encoding::Xor | Encoding::Histogram | Encoding::FloatHistogram)
+fn rewrite(raw: &ChunkBytes, out: &mut StoreSet) -> Result<(), QueryError> {
+    let corrupt = |err: &dyn std::fmt::Display| QueryError::Corrupt(err.to_string());
+    let encoding = Encoding::from_u8(raw.encoding)
+        .ok_or_else(|| QueryError::Corrupt(format!("unknown chunk encoding {}", raw.encoding)))?;
+    let mut encoder = ChunkEncoder::new(false);
+    for mut sample in read_samples(encoding, &raw.data).map_err(|err| corrupt(&err))? {
+        sample.start = 0;
+        encoder.append(&sample).map_err(|err| corrupt(&err))?;
+    }
+    for part in encoder.finish() {
+        let data = Bytes::from(part.bytes);
+        let hash = xxhash_rust::xxh64::xxh64(&data, 0);
+        let raw = ChunkBytes { encoding: part.encoding as u8, data, hash };
+        out.push_chunk(AggrChunk::raw(part.min_time, part.max_time, raw));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use gauntlet_chunk::{Sample, SampleValue};
+    use gauntlet_model::Labels;
+
+    use super::*;
+
+    #[test]
+    fn young_encodings_are_rewritten_and_others_left_alone() {
+        let mut encoder = ChunkEncoder::new(true);
+        for i in 0..10 {
+            let value = SampleValue::Float(f64::from(i));
+            encoder.append(&Sample { t: i64::from(i) * 1000, start: 1, value }).unwrap();
+        }
+        let mut set = StoreSet::new();
+        set.push_series(Labels::from_pairs([("a", "1")]));
+        for part in encoder.finish() {
+            assert_eq!(part.encoding, Encoding::Xor2);
+            let raw =
+                ChunkBytes { encoding: part.encoding as u8, data: part.bytes.into(), hash: 0 };
+            set.push_chunk(AggrChunk::raw(part.min_time, part.max_time, raw));
+        }
+        let set = for_the_wire(set).unwrap();
+        let chunk = &set.chunks(0)[0];
+        let raw = chunk.part(Aggr::Raw).unwrap();
+        assert_eq!((raw.encoding, chunk.min_time, chunk.max_time), (1, 0, 9000));
+        let samples = read_samples(Encoding::Xor, &raw.data).unwrap();
+        assert_eq!((samples.len(), &samples[9].value), (10, &SampleValue::Float(9.0)));
+    }
 }

@@ -29,6 +29,7 @@ use crate::StoreError;
 use crate::grpc::codec::FramesOut;
 use crate::grpc::health::{CheckRequest, Readiness};
 use crate::grpc::snappy::SnappyService;
+use crate::query::for_the_wire;
 use crate::request::{LabelQuery, SeriesQuery};
 use crate::source::{Answer, StoreSource};
 
@@ -133,8 +134,11 @@ impl StoreService {
         let batch = usize::try_from(request.response_batch_size).unwrap_or(0);
         let query = SeriesQuery::from_proto(request, Arc::clone(&self.options.budget), cancel);
         let query = query.map_err(|err| err.to_status())?;
-        let answer = self.source.series(&query).await.map_err(|err| err.to_status())?;
-        self.check_limits(&answer.set)?;
+        let Answer { set, charges } =
+            self.source.series(&query).await.map_err(|err| err.to_status())?;
+        self.check_limits(&set)?;
+        let set = for_the_wire(set).map_err(|err| StoreError::from(err).to_status())?;
+        let answer = Answer { set, charges };
         Ok(Response::new(frames(answer, batch)))
     }
 
