@@ -1,7 +1,7 @@
 //! From a body to samples in a batch: parse in place, look each series up, append. The hot path.
 //!
 //! A line whose series is known allocates nothing and looks at no label. Errors that are the sample's own fault (out of order, duplicate, out of
-//! bounds) cost that sample; all others fail the scrape, whose batch the caller then rolls back. Budget: 60 ns a known sample
+//! bounds) cost that sample; all others fail the scrape, whose batch the caller then rolls back. Budget: 80 ns a known sample
 //! without storage (`benches/ingest.rs`). Source: upstream `scrape/scrape.go`.
 
 use std::sync::Arc;
@@ -79,6 +79,9 @@ struct Batch<'a> {
     bucket_limit: u64,
     max_schema: i32,
 }
+
+/// Small enough to come back in registers: errors are rare and may cost an allocation.
+type Appended = Result<SeriesRef, Box<Refused>>;
 
 enum Refused {
     SampleLimit,
@@ -225,11 +228,11 @@ impl Ingest {
             let (appended, new) = match self.cache.find(sample.raw) {
                 Found::Dropped => continue,
                 Found::Known { again: true, .. } if own_time.is_none() => {
-                    (Err(Refused::Append(AppendError::DuplicateSample)), None)
+                    (Err(Refused::append(AppendError::DuplicateSample)), None)
                 }
                 Found::Known { id, series, .. } => {
                     let mut appended = batch.append(series, &empty, at, value, histogram);
-                    if matches!(appended, Err(Refused::Append(AppendError::EmptyLabels))) {
+                    if matches!(&appended, Err(err) if err.is_unnamed()) {
                         // Storage has let go of the series since: name it again.
                         let labels = named.insert(self.labels_of(parser)?.unwrap_or_default());
                         appended = batch.append(SeriesRef(0), labels, at, value, histogram);
@@ -306,8 +309,9 @@ impl Ingest {
     }
 
     /// Counts a refusal that costs the sample; passes on one that costs the scrape.
-    fn note_refused(&self, refused: Refused, faults: &mut Faults) -> Result<(), ScrapeError> {
-        match refused {
+    #[cold]
+    fn note_refused(&self, refused: Box<Refused>, faults: &mut Faults) -> Result<(), ScrapeError> {
+        match *refused {
             // Parsing goes on, so that the samples are counted.
             Refused::SampleLimit => faults.sample_limit = true,
             Refused::BucketLimit => faults.bucket_limit = true,
@@ -458,6 +462,18 @@ impl Ingest {
     }
 }
 
+impl Refused {
+    #[cold]
+    fn append(err: AppendError) -> Box<Self> {
+        Box::new(Self::Append(err))
+    }
+
+    /// Whether storage does not know the series any more and wants its labels.
+    fn is_unnamed(&self) -> bool {
+        matches!(self, Self::Append(AppendError::EmptyLabels))
+    }
+}
+
 impl<'a> Batch<'a> {
     fn new(app: &'a mut dyn Appender, config: &ScrapeConfig, now_ms: Timestamp) -> Self {
         Self {
@@ -478,37 +494,37 @@ impl<'a> Batch<'a> {
         t: Timestamp,
         value: f64,
         histogram: Option<&HistogramSample>,
-    ) -> Result<SeriesRef, Refused> {
+    ) -> Appended {
         if self.sample_limit > 0 {
             self.samples += 1;
             if self.samples > self.sample_limit {
-                return Err(Refused::SampleLimit);
+                return Err(Box::new(Refused::SampleLimit));
             }
         }
         if t > self.max_time {
-            return Err(Refused::Append(AppendError::OutOfBounds));
+            return Err(Refused::append(AppendError::OutOfBounds));
         }
         let Some(histogram) = histogram else {
-            return self.app.append(series, labels, t, value).map_err(Refused::Append);
+            return self.app.append(series, labels, t, value).map_err(Refused::append);
         };
         let appended = match self.bound(histogram.clone())? {
             HistogramSample::Int(h) => self.app.append_histogram(series, labels, t, h),
             HistogramSample::Float(h) => self.app.append_float_histogram(series, labels, t, h),
         };
-        appended.map_err(Refused::Append)
+        appended.map_err(Refused::append)
     }
 
     /// Brings a histogram within the job's limits, by halving its resolution as often as it takes.
-    fn bound(&self, mut histogram: HistogramSample) -> Result<HistogramSample, Refused> {
+    fn bound(&self, mut histogram: HistogramSample) -> Result<HistogramSample, Box<Refused>> {
         let invalid = |err: gauntlet_model::histogram::HistogramError| {
-            Refused::Append(AppendError::InvalidHistogram(err.to_string()))
+            Refused::append(AppendError::InvalidHistogram(err.to_string()))
         };
         if histogram.is_exponential() && histogram.schema() > self.max_schema {
             histogram.reduce_resolution(self.max_schema).map_err(invalid)?;
         }
         while self.bucket_limit > 0 && histogram.bucket_count() as u64 > self.bucket_limit {
             if !histogram.is_exponential() || histogram.schema() <= EXPONENTIAL_SCHEMA_MIN {
-                return Err(Refused::BucketLimit);
+                return Err(Box::new(Refused::BucketLimit));
             }
             histogram.reduce_resolution(histogram.schema() - 1).map_err(invalid)?;
         }
