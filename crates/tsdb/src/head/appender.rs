@@ -102,7 +102,8 @@ impl HeadAppender<'_> {
                     match route {
                         Ok(Route::Known) => {}
                         Ok(Route::InOrder | Route::Late) => {
-                            self.pending.push(Pending { series, t, value })
+                            self.has_histograms |= !matches!(value, Value::Float(_));
+                            self.pending.push(Pending { series, t, value });
                         }
                         Err(err) => {
                             let counter = match err {
@@ -172,7 +173,9 @@ impl HeadAppender<'_> {
             lsn = Some(wal.log(&batch).map_err(append_error)?);
         }
         let mut late = LateLog::default();
-        let bounds = self.bounds.unwrap_or_else(|| head.bounds());
+        let mut bounds = self.bounds.unwrap_or_else(|| head.bounds());
+        // What became a block meanwhile takes no more samples.
+        bounds.min_valid = bounds.min_valid.max(head.min_valid_time());
         {
             // A single shard's lock is enough for readers to see all or nothing; for more, they are kept out.
             let _gate = (shards.len() > 1).then(|| head.gate.write());
@@ -256,7 +259,11 @@ impl HeadAppender<'_> {
         batch.record(|out| encode::series(out, new_series.iter().map(|(s, l)| (*s, l))));
         batch.record(|out| encode::metadata(out, &self.metadata));
         if !self.has_histograms {
-            encode_run(batch, &self.pending);
+            let floats = self.pending.iter().map(|p| match p.value {
+                Value::Float(value) => (p.series, p.t, value),
+                _ => unreachable!("BUG: a histogram is in the batch unseen"),
+            });
+            batch.record(|out| encode::plain_samples(out, floats));
         } else if self.is_mixed() {
             // Records are read kind by kind: a series that changes its kind needs its samples in separate records.
             for run in self.pending.chunk_by(|a, b| a.value.encoding() == b.value.encoding()) {
@@ -294,6 +301,15 @@ impl HeadAppender<'_> {
                 head.counters.series_not_found.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
+            if let Value::Float(value) = pending.value
+                && pending.t >= bounds.min_valid
+                && data.append_float(slot, pending.t, value, &head.cutting(shard))
+            {
+                min_t = min_t.min(pending.t);
+                max_t = max_t.max(pending.t);
+                floats += 1;
+                continue;
+            }
             match data.route(slot, pending.t, &pending.value, bounds) {
                 Ok(Route::InOrder) => {
                     if data.append(slot, pending.t, &pending.value, &head.cutting(shard)) {
@@ -447,7 +463,6 @@ impl Appender for HeadAppender<'_> {
     ) -> Result<SeriesRef, AppendError> {
         histogram.validate().map_err(|err| AppendError::InvalidHistogram(err.to_string()))?;
         let series = self.add(series, labels, t, Value::Histogram(Box::new(histogram)))?;
-        self.has_histograms = true;
         self.kinds.insert(series.0, Kind::Histogram);
         Ok(series)
     }
@@ -461,7 +476,6 @@ impl Appender for HeadAppender<'_> {
     ) -> Result<SeriesRef, AppendError> {
         histogram.validate().map_err(|err| AppendError::InvalidHistogram(err.to_string()))?;
         let series = self.add(series, labels, t, Value::FloatHistogram(Box::new(histogram)))?;
-        self.has_histograms = true;
         self.kinds.insert(series.0, Kind::FloatHistogram);
         Ok(series)
     }

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 
 use super::cells::Cells;
 use super::chunk_files::{ChunkFiles, FoundChunk, HeadChunkRef, NewChunk};
+use super::index::push_tight;
 use super::late::Late;
 use super::refs::RefTable;
 use super::samples::Value;
@@ -171,7 +172,7 @@ impl ShardData {
                 slot
             }
             None => {
-                self.series.push(series);
+                push_tight(&mut self.series, series);
                 (self.series.len() - 1) as u32
             }
         };
@@ -658,7 +659,7 @@ impl ShardData {
         let closed = Closed { place, min_t, span, older: series.closed };
         if self.free_closed == NO_CHUNK {
             series.closed = self.closed.len() as u32;
-            self.closed.push(closed);
+            push_tight(&mut self.closed, closed);
         } else {
             series.closed = self.free_closed;
             let entry = &mut self.closed[self.free_closed as usize];

@@ -46,6 +46,22 @@ pub fn samples(out: &mut Vec<u8>, entries: &[SampleEntry]) {
     }
 }
 
+/// Samples without start timestamps, from an iterator.
+pub fn plain_samples(out: &mut Vec<u8>, entries: impl Iterator<Item = (WalRef, Timestamp, f64)>) {
+    let mut first = None;
+    for (series, t, value) in entries {
+        let (first_series, first_t) = *first.get_or_insert_with(|| {
+            out.push(SAMPLES);
+            put_u64(out, series);
+            put_u64(out, t as u64);
+            (series, t)
+        });
+        put_varint(out, series.wrapping_sub(first_series) as i64);
+        put_varint(out, t.wrapping_sub(first_t));
+        put_f64(out, value);
+    }
+}
+
 pub fn tombstones(out: &mut Vec<u8>, entries: &[TombstoneEntry]) {
     if entries.is_empty() {
         return;

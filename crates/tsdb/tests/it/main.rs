@@ -1,5 +1,7 @@
 //! The database from outside: against upstream's folders, against a naive model, against a disk that fails.
 
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
 mod crash;
 mod golden;
 mod model;
