@@ -4,7 +4,6 @@ use gauntlet_telemetry::{Counter, Family, Gauge, Histogram, Registry, Summary};
 
 const QUANTILES: &[f64] = &[0.01, 0.05, 0.5, 0.9, 0.99];
 const BOUNDS: &[f64] = &[0.01, 0.1, 1.0, 10.0];
-const DURATION_BOUNDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// Metrics of all jobs together.
 #[derive(Clone, Debug)]
@@ -149,7 +148,8 @@ impl Metrics {
             duration: registry.histogram(
                 "prometheus_target_scrape_duration_seconds",
                 "Total duration of the scrape from start to commit completion in seconds.",
-                DURATION_BOUNDS,
+                // Upstream's is native alone, which in classic form is its count and sum.
+                &[],
             ),
         }
     }

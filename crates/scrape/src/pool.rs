@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gauntlet_model::duration::GoDuration;
 use gauntlet_model::relabel::Scratch;
 use gauntlet_net::{ClientError, ClientOptions, HttpClient};
 use parking_lot::RwLock;
@@ -140,7 +141,7 @@ impl Pool {
         }
         self.force_target_limit();
         let took = self.around.clock.monotonic().saturating_sub(started);
-        let interval = self.config.scrape_interval.to_string();
+        let interval = GoDuration::from_ns(self.config.scrape_interval.as_ns()).to_string();
         self.around.metrics.reload_length.with(&[&interval]).observe(took.as_secs_f64());
         Ok(())
     }

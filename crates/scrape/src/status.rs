@@ -120,11 +120,12 @@ impl Status {
     }
 }
 
-/// Sizes of the metadata caches, summed up when they are asked for.
+/// Sizes of the metadata caches, summed up when they are asked for, and of the symbol tables, which are not needed here.
 impl Collect for Status {
     fn collect(&self, out: &mut Vec<MetricFamily>) {
         let mut entries = Vec::new();
         let mut bytes = Vec::new();
+        let mut symbols = Vec::new();
         for (job, state) in self.pools.read().iter() {
             let (mut len, mut size) = (0, 0);
             for target in &state.read().active {
@@ -138,6 +139,7 @@ impl Collect for Status {
             };
             entries.push(metric(len));
             bytes.push(metric(size));
+            symbols.push(metric(0));
         }
         for (name, help, metrics) in [
             (
@@ -149,6 +151,11 @@ impl Collect for Status {
                 "prometheus_target_metadata_cache_bytes",
                 "The number of bytes that are currently used for storing metric metadata in the cache",
                 bytes,
+            ),
+            (
+                "prometheus_target_scrape_pool_symboltable_items",
+                "Current number of symbols in table for this scrape pool.",
+                symbols,
             ),
         ] {
             if !metrics.is_empty() {

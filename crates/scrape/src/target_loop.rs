@@ -10,14 +10,15 @@ use std::time::Duration;
 use gauntlet_runtime::{Clock, Shutdown};
 use gauntlet_storage::{AppendOptions, Appendable};
 use parking_lot::Mutex;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tracing::{debug, error, warn};
 
 use crate::config::ScrapeConfig;
 use crate::error::ScrapeError;
-use crate::fetch::Fetch;
-use crate::ingest::{Counts, Ingest};
+use crate::fetch::{Fetch, Fetched};
+use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::report::{SyntheticSeries, Values};
 use crate::target::{Health, Report, Target};
@@ -184,61 +185,22 @@ impl<F: Fetch> TargetLoop<F> {
             Some(err) => Err(err),
             None => self.fetch.fetch().await,
         };
-        let Carried { ingest, synthetic } = &mut *self.carried;
-        let appendable = &*self.around.appendable;
-        let now_ms = self.around.clock.now_ms();
-        let (body, content_type, mut failure) = match &fetched {
-            Ok(fetched) => (fetched.body, fetched.content_type.as_str(), None),
-            Err(err) => (&[][..], "", Some(err.clone())),
+        let stage = Storing {
+            carried: &mut self.carried,
+            around: &self.around,
+            target: &self.target,
+            config: &self.config,
+            t,
+            lateness,
+            wall,
         };
-        let mut app = appendable.appender(AppendOptions::default());
-        let (counts, appended) = ingest.append(&mut *app, body, content_type, t, now_ms);
-        if let Err(err) = appended {
-            app.rollback();
-            app = appendable.appender(AppendOptions::default());
-            debug!(component = "scrape", target = self.target.url(), %err, "append failed");
-            // What was there before is so no more.
-            if let Err(err) = ingest.append_empty(&mut *app, t) {
-                app.rollback();
-                app = appendable.appender(AppendOptions::default());
-                warn!(component = "scrape", target = self.target.url(), %err, "stale markers were not written");
-            }
-            failure.get_or_insert(err);
-        }
-        if let Some(err) = &failure {
-            debug!(component = "scrape", target = self.target.url(), stage = err.stage(), %err, "scrape failed");
-        }
-        let body_bytes = body.len();
-        let over_limit = failure.as_ref().is_some_and(ScrapeError::is_body_limit);
-        if over_limit {
-            metrics.exceeded_body_size.inc();
-        }
-        let took = self.around.clock.monotonic().saturating_sub(wall);
-        let values = Values {
-            up: failure.is_none(),
-            duration_seconds: took.as_secs_f64(),
-            scraped: counts.scraped,
-            kept: counts.kept,
-            added: counts.added,
-            timeout_seconds: self.target.timeout.as_secs_f64(),
-            sample_limit: self.config.limits.sample_limit,
-            body_bytes: if over_limit { -1 } else { body_bytes as i64 },
-        };
-        self.target.set_report(report(t, took, lateness, counts, body_bytes, failure));
-        match synthetic.append(&mut *app, t, values, self.around.append_metadata) {
-            Ok(()) => {
-                if let Err(err) = app.commit() {
-                    error!(component = "scrape", target = self.target.url(), %err, "scrape was not stored");
-                }
-            }
-            Err(err) => {
-                app.rollback();
-                warn!(component = "scrape", target = self.target.url(), %err, "scrape report was not written");
-            }
-        }
-        if self.config.extra_scrape_metrics {
-            let total = self.around.clock.monotonic().saturating_sub(wall);
-            metrics.duration.observe(total.as_secs_f64());
+        let large = fetched.as_ref().is_ok_and(|fetched| fetched.body.len() > LARGE_BODY);
+        let threads = Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread;
+        if large && threads {
+            // Other tasks of this thread move to another one meanwhile.
+            tokio::task::block_in_place(|| stage.store(fetched));
+        } else {
+            stage.store(fetched);
         }
     }
 
@@ -271,23 +233,89 @@ impl<F: Fetch> TargetLoop<F> {
     }
 }
 
-fn report(
+/// Bodies larger than this many bytes are not parsed where other tasks wait for the thread.
+const LARGE_BODY: usize = 512 << 10;
+
+/// The part of a scrape after its body came: parse, append, report, commit.
+struct Storing<'a> {
+    carried: &'a mut Box<Carried>,
+    around: &'a Surroundings,
+    target: &'a Target,
+    config: &'a ScrapeConfig,
     t: i64,
-    took: Duration,
     lateness: Duration,
-    counts: Counts,
-    body_bytes: usize,
-    error: Option<ScrapeError>,
-) -> Report {
-    Report {
-        health: if error.is_none() { Health::Up } else { Health::Down },
-        error,
-        started_ms: t,
-        took,
-        lateness,
-        samples: counts.scraped,
-        samples_kept: counts.kept,
-        body_bytes,
+    /// When the scrape began, by the monotonic clock.
+    wall: Duration,
+}
+
+impl Storing<'_> {
+    fn store(self, fetched: Result<Fetched<'_>, ScrapeError>) {
+        let Carried { ingest, synthetic } = &mut **self.carried;
+        let metrics = &self.around.metrics;
+        let appendable = &*self.around.appendable;
+        let now_ms = self.around.clock.now_ms();
+        let (body, content_type, mut failure) = match &fetched {
+            Ok(fetched) => (fetched.body, fetched.content_type.as_str(), None),
+            Err(err) => (&[][..], "", Some(err.clone())),
+        };
+        let mut app = appendable.appender(AppendOptions::default());
+        let (counts, appended) = ingest.append(&mut *app, body, content_type, self.t, now_ms);
+        if let Err(err) = appended {
+            app.rollback();
+            app = appendable.appender(AppendOptions::default());
+            debug!(component = "scrape", target = self.target.url(), %err, "append failed");
+            // What was there before is so no more.
+            if let Err(err) = ingest.append_empty(&mut *app, self.t) {
+                app.rollback();
+                app = appendable.appender(AppendOptions::default());
+                warn!(component = "scrape", target = self.target.url(), %err, "stale markers were not written");
+            }
+            failure.get_or_insert(err);
+        }
+        if let Some(err) = &failure {
+            debug!(component = "scrape", target = self.target.url(), stage = err.stage(), %err, "scrape failed");
+        }
+        let body_bytes = body.len();
+        let over_limit = failure.as_ref().is_some_and(ScrapeError::is_body_limit);
+        if over_limit {
+            metrics.exceeded_body_size.inc();
+        }
+        let took = self.around.clock.monotonic().saturating_sub(self.wall);
+        let values = Values {
+            up: failure.is_none(),
+            duration_seconds: took.as_secs_f64(),
+            scraped: counts.scraped,
+            kept: counts.kept,
+            added: counts.added,
+            timeout_seconds: self.target.timeout.as_secs_f64(),
+            sample_limit: self.config.limits.sample_limit,
+            body_bytes: if over_limit { -1 } else { body_bytes as i64 },
+        };
+        self.target.set_report(Report {
+            health: if failure.is_none() { Health::Up } else { Health::Down },
+            error: failure,
+            started_ms: self.t,
+            took,
+            lateness: self.lateness,
+            samples: counts.scraped,
+            samples_kept: counts.kept,
+            body_bytes,
+        });
+        match synthetic.append(&mut *app, self.t, values, self.around.append_metadata) {
+            Ok(()) => {
+                if let Err(err) = app.commit() {
+                    error!(component = "scrape", target = self.target.url(), %err, "scrape was not stored");
+                }
+            }
+            Err(err) => {
+                app.rollback();
+                warn!(component = "scrape", target = self.target.url(), %err, "scrape report was not written");
+            }
+        }
+        if self.config.extra_scrape_metrics {
+            let total = self.around.clock.monotonic().saturating_sub(self.wall);
+            metrics.duration.observe(total.as_secs_f64());
+        }
     }
 }
 

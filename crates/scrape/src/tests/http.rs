@@ -11,7 +11,7 @@ use axum::routing::get;
 use gauntlet_model::Labels;
 use gauntlet_net::{Server, ServerOptions};
 use gauntlet_runtime::{Shutdown, ShutdownTrigger, SystemClock};
-use gauntlet_telemetry::Registry;
+use gauntlet_telemetry::{MetricValue, Registry};
 
 use super::recorder::Recorder;
 use crate::config::ScrapeConfig;
@@ -144,6 +144,7 @@ async fn targets_are_scraped_shown_and_stopped() {
     let written = world.recorder.take();
     assert!(written.iter().any(|line| line.starts_with(&format!("scrapes_total{{{good}}} 0@"))));
     assert!(written.iter().any(|line| line.starts_with(&format!("up{{{good}}} 1@"))));
+    check_metrics(&world.registry);
     let families = world.registry.gather();
     let targets =
         families.iter().find(|f| f.name == "prometheus_target_scrape_pool_targets").unwrap();
@@ -187,4 +188,44 @@ async fn a_job_that_cannot_be_set_up_leaves_the_others_alone() {
     assert_eq!(problems[0].0, "bad");
     world.handle.set_targets(world.sets(&["good", "bad"]));
     world.until(|w| w.health("good") == Health::Up).await;
+}
+
+/// Every `prometheus_target_*` family of the peer is here, with its type, labels, quantiles and buckets.
+fn check_metrics(registry: &Registry) {
+    let Some(dir) = gauntlet_testkit::conformance_dir() else { return };
+    let text = std::fs::read_to_string(dir.join("golden/go/self-metrics/prometheus.json")).unwrap();
+    let golden: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let ours = registry.gather();
+    let mut count = 0;
+    for family in golden["families"].as_array().unwrap() {
+        let name = family["name"].as_str().unwrap();
+        if !name.starts_with("prometheus_target_") {
+            continue;
+        }
+        count += 1;
+        let Some(own) = ours.iter().find(|f| f.name == name) else { panic!("{name} is missing") };
+        assert_eq!(own.kind.as_str(), family["type"].as_str().unwrap(), "{name}");
+        let strings = |key: &str| -> Vec<String> {
+            let list = family[key].as_array().cloned().unwrap_or_default();
+            list.iter().map(|v| v.as_str().unwrap().to_owned()).collect()
+        };
+        let labels: Vec<_> = own.metrics[0].labels.iter().map(|(n, _)| n.to_string()).collect();
+        assert_eq!(labels, strings("labels"), "{name}");
+        match &own.metrics[0].value {
+            MetricValue::Histogram { buckets, .. } => {
+                let bounds: Vec<_> = buckets.iter().map(|b| b.0.to_string()).collect();
+                assert_eq!(
+                    [bounds, vec!["+Inf".to_owned()]].concat(),
+                    strings("buckets"),
+                    "{name}"
+                );
+            }
+            MetricValue::Summary { quantiles, .. } => {
+                let quantiles: Vec<_> = quantiles.iter().map(|q| q.0.to_string()).collect();
+                assert_eq!(quantiles, strings("quantiles"), "{name}");
+            }
+            _ => {}
+        }
+    }
+    assert!(count > 20, "{count} families");
 }
