@@ -46,8 +46,9 @@ impl Pairs {
     }
 
     pub(crate) fn find_name(&self, name: &str) -> Option<NameId> {
-        let hash = self.hasher.hash_one(name);
-        self.name_table.find(hash, |id| self.name(*id) == name).copied()
+        let hash = self.hasher.hash_one(name.as_bytes());
+        let same = |id: &NameId| bytes(&self.arena, self.names[*id as usize].at) == name.as_bytes();
+        self.name_table.find(hash, same).copied()
     }
 
     pub(crate) fn name(&self, id: NameId) -> &str {
@@ -77,8 +78,11 @@ impl Pairs {
     }
 
     pub(crate) fn find_with(&self, name: NameId, value: &str) -> Option<PairId> {
-        let hash = self.hasher.hash_one((name, value));
-        let same = |id: &PairId| self.name_of(*id) == name && self.value(*id) == value;
+        let hash = self.hasher.hash_one((name, value.as_bytes()));
+        let same = |id: &PairId| {
+            let pair = self.pairs[*id as usize];
+            pair.name == name && bytes(&self.arena, pair.value_at) == value.as_bytes()
+        };
         self.pair_table.find(hash, same).copied()
     }
 
@@ -90,13 +94,13 @@ impl Pairs {
         }
         let value_at = self.put(value)?;
         let id = PairId::try_from(self.pairs.len()).ok()?;
-        let hash = self.hasher.hash_one((name, value));
+        let hash = self.hasher.hash_one((name, value.as_bytes()));
         self.pairs.push(Pair { name, value_at });
         self.names[name as usize].values.push(id);
         let Self { arena, pairs, pair_table, hasher, .. } = self;
         pair_table.insert_unique(hash, id, |id| {
             let pair = pairs[*id as usize];
-            hasher.hash_one((pair.name, text(arena, pair.value_at)))
+            hasher.hash_one((pair.name, bytes(arena, pair.value_at)))
         });
         Some(id)
     }
@@ -107,11 +111,11 @@ impl Pairs {
         }
         let at = self.put(name)?;
         let id = self.names.len() as NameId;
-        let hash = self.hasher.hash_one(name);
+        let hash = self.hasher.hash_one(name.as_bytes());
         self.names.push(Name { at, values: Vec::new() });
         let Self { arena, names, name_table, hasher, .. } = self;
         name_table
-            .insert_unique(hash, id, |id| hasher.hash_one(text(arena, names[*id as usize].at)));
+            .insert_unique(hash, id, |id| hasher.hash_one(bytes(arena, names[*id as usize].at)));
         Some(id)
     }
 
@@ -139,6 +143,12 @@ impl Pairs {
 }
 
 fn text(arena: &[u8], at: u32) -> &str {
+    std::str::from_utf8(bytes(arena, at)).expect("BUG: arena holds UTF-8")
+}
+
+/// The string's bytes: comparing and hashing need no check of them.
+#[inline]
+fn bytes(arena: &[u8], at: u32) -> &[u8] {
     let rest = &arena[at as usize..];
     let (mut len, mut shift, mut used) = (0usize, 0, 0);
     for byte in rest {
@@ -149,7 +159,7 @@ fn text(arena: &[u8], at: u32) -> &str {
             break;
         }
     }
-    std::str::from_utf8(&rest[used..used + len]).expect("BUG: arena holds UTF-8")
+    &rest[used..used + len]
 }
 
 #[cfg(test)]

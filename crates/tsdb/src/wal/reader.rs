@@ -237,6 +237,59 @@ impl SegmentReader {
     }
 }
 
+/// Reads bytes that may be a segment, decodes their records and says how many were whole and how many damages there were. For
+/// fuzzing; never panics.
+pub fn check_bytes(bytes: &[u8]) -> (usize, usize) {
+    let file = Arc::new(MemoryFile(bytes.to_vec()));
+    let mut reader = SegmentReader::new(file, PathBuf::from("memory"));
+    let mut records = super::Records::default();
+    let (mut whole, mut damages) = (0, 0);
+    while let Ok(Some(record)) = reader.next_record() {
+        records.clear();
+        match records.decode(record) {
+            Ok(()) => whole += 1,
+            Err(_) => damages += 1,
+        }
+    }
+    (whole, damages + reader.take_damage().len())
+}
+
+#[derive(Debug)]
+struct MemoryFile(Vec<u8>);
+
+impl File for MemoryFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|at| self.0.get(at..)).unwrap_or(&[]);
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn size_bytes(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn preallocate(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Checks the fragment at the start of the rest of a page: its kind and length, or why not and the length where it fits the page.
 fn fragment(rest: &[u8]) -> Result<(u8, usize), (String, Option<usize>)> {
     let Some((header, data)) = rest.split_first_chunk::<HEADER_BYTES>() else {
