@@ -16,6 +16,7 @@ use gauntlet_runtime::{Clock, Shutdown};
 use parking_lot::RwLock;
 use tracing::{info, warn};
 
+use crate::grpc::tls::ClientTls;
 use crate::proxy::SourceList;
 use crate::remote::{Compression, RemoteStore};
 use crate::source::{SourceInfo, StoreSource};
@@ -69,6 +70,8 @@ pub struct EndpointOptions {
     /// After so long without an answer an endpoint leaves the set.
     pub unhealthy_timeout: Duration,
     pub compression: Compression,
+    /// Of all endpoints; plain text without.
+    pub tls: Option<ClientTls>,
 }
 
 impl Default for EndpointOptions {
@@ -78,6 +81,7 @@ impl Default for EndpointOptions {
             refresh_interval: Duration::from_secs(5),
             unhealthy_timeout: Duration::from_secs(300),
             compression: Compression::None,
+            tls: None,
         }
     }
 }
@@ -227,7 +231,8 @@ impl EndpointSet {
                 member.strict = *strict;
                 continue;
             }
-            match RemoteStore::connect(address, self.options.compression) {
+            match RemoteStore::connect(address, self.options.compression, self.options.tls.as_ref())
+            {
                 Ok(store) => {
                     let member = Member {
                         store: Arc::new(store),

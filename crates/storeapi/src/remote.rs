@@ -19,6 +19,7 @@ use tonic_prost::ProstCodec;
 use crate::StoreError;
 use crate::grpc::codec::FramesIn;
 use crate::grpc::snappy::{MAX_MESSAGE_BYTES, SnappyClient};
+use crate::grpc::tls::ClientTls;
 use crate::request::{LabelQuery, SeriesQuery};
 use crate::source::{Answer, LabelList, SourceInfo, StoreSource};
 
@@ -44,10 +45,22 @@ pub struct RemoteStore {
 }
 
 impl RemoteStore {
-    /// `address` is `host:port`. Plain text; pass a channel of your own for TLS.
-    pub fn connect(address: &str, compression: Compression) -> Result<Self, StoreError> {
-        let endpoint = Endpoint::from_shared(format!("http://{address}"))
-            .map_err(|err| StoreError::InvalidArgument(format!("address {address}: {err}")))?
+    /// `address` is `host:port`. Plain text without `tls`.
+    pub fn connect(
+        address: &str,
+        compression: Compression,
+        tls: Option<&ClientTls>,
+    ) -> Result<Self, StoreError> {
+        let invalid = |err: tonic::transport::Error| {
+            StoreError::InvalidArgument(format!("address {address}: {err}"))
+        };
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let mut endpoint =
+            Endpoint::from_shared(format!("{scheme}://{address}")).map_err(invalid)?;
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls_config(tls.config()?).map_err(invalid)?;
+        }
+        let endpoint = endpoint
             .http2_keep_alive_interval(KEEPALIVE)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)

@@ -4,5 +4,7 @@ pub mod codec;
 pub mod health;
 pub mod server;
 pub mod snappy;
+pub mod tls;
 
 pub use server::{InfoService, ServerOptions, StoreService, routes, serve};
+pub use tls::{ClientTls, ServerTls};

@@ -29,6 +29,7 @@ use crate::StoreError;
 use crate::grpc::codec::FramesOut;
 use crate::grpc::health::{CheckRequest, Readiness};
 use crate::grpc::snappy::SnappyService;
+use crate::grpc::tls::ServerTls;
 use crate::query::for_the_wire;
 use crate::request::{LabelQuery, SeriesQuery};
 use crate::source::{Answer, StoreSource};
@@ -46,6 +47,10 @@ pub struct ServerOptions {
     /// `--store.limits.request-samples`, counted as 120 a chunk; 0 is none.
     pub max_samples: usize,
     pub ready: Readiness,
+    /// Plain text without.
+    pub tls: Option<ServerTls>,
+    /// `--grpc-server-max-connection-age`; zero is none.
+    pub max_connection_age: Duration,
 }
 
 impl Default for ServerOptions {
@@ -57,6 +62,8 @@ impl Default for ServerOptions {
             max_series: 0,
             max_samples: 0,
             ready: Readiness::default(),
+            tls: None,
+            max_connection_age: Duration::from_secs(3600),
         }
     }
 }
@@ -75,9 +82,16 @@ pub async fn serve(
     options: ServerOptions,
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
-    tonic::transport::Server::builder()
+    let mut builder = tonic::transport::Server::builder()
         .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(8 << 20)
+        .initial_connection_window_size(8 << 20);
+    if !options.max_connection_age.is_zero() {
+        builder = builder.max_connection_age(options.max_connection_age);
+    }
+    if let Some(tls) = &options.tls {
+        builder = builder.tls_config(tls.config())?;
+    }
+    builder
         .serve_with_incoming_shutdown(
             SnappyService(routes(source, options).prepare()),
             TcpListenerStream::new(listener),

@@ -28,7 +28,7 @@ async fn stores(content: &[&str]) -> Vec<(&'static str, Arc<dyn StoreSource>)> {
     let server =
         gauntlet_storeapi::grpc::serve(listener, proxy.clone(), options, std::future::pending());
     tokio::spawn(server);
-    let remote = RemoteStore::connect(&address, Compression::Snappy).unwrap();
+    let remote = RemoteStore::connect(&address, Compression::Snappy, None).unwrap();
     remote.refresh_info(std::time::Duration::from_secs(5)).await.unwrap();
     vec![("local", one), ("proxy", proxy), ("remote", Arc::new(remote))]
 }

@@ -5,3 +5,4 @@
 mod acceptance;
 mod naive;
 mod proxy;
+mod tls;
