@@ -376,8 +376,8 @@ mod tests {
         let mut meta = BlockMeta::new(id(1000), 0, 1);
         assert!(is_fresh(meta.ulid, &meta, 1500, 600));
         assert!(!is_fresh(meta.ulid, &meta, 1500, 400));
-        let mut thanos = gauntlet_block::meta::ThanosMeta::default();
-        thanos.upload_time = Some("1970-01-01T00:00:01.4Z".to_owned());
+        let upload_time = Some("1970-01-01T00:00:01.4Z".to_owned());
+        let mut thanos = gauntlet_block::meta::ThanosMeta { upload_time, ..Default::default() };
         meta.thanos = Some(thanos.clone());
         assert!(is_fresh(meta.ulid, &meta, 1500, 400));
         thanos.source = "compactor".to_owned();
