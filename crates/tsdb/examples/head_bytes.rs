@@ -6,9 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use gauntlet_model::{Labels, SeriesRef};
+use gauntlet_model::{Labels, Matcher, SeriesRef};
 use gauntlet_runtime::{Clock, SystemClock, SystemFs};
-use gauntlet_storage::{AppendOptions, Appendable};
+use gauntlet_storage::{AppendOptions, Appendable, SelectRequest, TimeRange};
 use gauntlet_tsdb::{Head, Options};
 
 const TARGET_SERIES: usize = 500;
@@ -113,8 +113,46 @@ fn run(dir: &Path, series: usize, steps: usize, logged: bool) {
         println!("  {name:<14} {:7.1}", each(bytes));
     }
     println!("  cells in use   {:7.1}", each(memory.cells_used_bytes));
+    read_and_write(&head, dir, series);
     if let Err(err) = head.sync() {
         println!("sync: {err}");
+    }
+}
+
+/// A selection of all series, one of a fiftieth, and the head as a block.
+fn read_and_write(head: &Head, dir: &Path, series: usize) {
+    let matchers = [
+        ("all", Matcher::equal("cluster", "production-eu-west-1")),
+        ("a metric", Matcher::equal("__name__", "service_component_metric_7_total")),
+    ];
+    for (name, matcher) in matchers {
+        let request = SelectRequest::new(vec![matcher], TimeRange::all());
+        let started = cpu_time();
+        match head.select_now(&request) {
+            Ok(set) => {
+                let each = (cpu_time() - started).as_nanos() as f64 / set.len().max(1) as f64;
+                println!("select {name}: {} series, {each:.0} ns a series", set.len());
+            }
+            Err(err) => println!("select: {err}"),
+        }
+    }
+    let started = cpu_time();
+    match head.write_block(
+        dir,
+        gauntlet_block::Ulid::from_parts(1, 1),
+        START_MS,
+        head.max_time() + 1,
+    ) {
+        Ok(Some(meta)) => {
+            let took = cpu_time() - started;
+            let samples = meta.stats.num_samples.max(1) as f64;
+            println!(
+                "block of {series} series: {took:?}, {:.1} ns a sample",
+                took.as_nanos() as f64 / samples
+            );
+        }
+        Ok(None) => println!("no block"),
+        Err(err) => println!("block: {err}"),
     }
 }
 

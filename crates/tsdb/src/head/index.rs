@@ -160,9 +160,10 @@ impl Index {
             if self.place(id) == DEAD {
                 continue;
             }
-            pairs.clear();
-            for (name, value) in self.sorted_pairs(id) {
-                pairs.push(new.pairs.intern(name, value).ok_or(Full::Strings)?);
+            self.pairs_of(id, &mut pairs);
+            for pair in &mut pairs {
+                let (name, value) = self.pairs.pair(*pair);
+                *pair = new.pairs.intern(name, value).ok_or(Full::Strings)?;
             }
             new.insert_pairs(&pairs, self.place(id))?;
         }
@@ -170,7 +171,9 @@ impl Index {
     }
 
     pub(crate) fn labels(&self, id: SeriesId) -> Labels {
-        Labels::from_sorted(self.sorted_pairs(id))
+        let mut pairs = Vec::with_capacity(16);
+        self.pairs_of(id, &mut pairs);
+        Labels::from_sorted(pairs.iter().map(|pair| self.pairs.pair(*pair)))
     }
 
     /// The series' pair with this name.
@@ -179,37 +182,72 @@ impl Index {
         own.iter().chain(base).find(|pair| self.pairs.name_of(**pair) == name).copied()
     }
 
-    /// Living ids in order of label set. Compares numbers: pairs are ranked by name and value once.
+    /// Living ids in order of label set.
     pub(crate) fn sorted_ids(&self) -> Vec<SeriesId> {
-        let mut by_text: Vec<PairId> = (0..self.pairs.len() as PairId).collect();
-        by_text.sort_unstable_by_key(|pair| self.pairs.pair(*pair));
-        let mut rank = vec![0u32; by_text.len()];
-        for (position, pair) in by_text.iter().enumerate() {
-            rank[*pair as usize] = position as u32;
-        }
         let mut ids: Vec<SeriesId> = (0..self.end()).filter(|id| self.place(*id) != DEAD).collect();
-        // Names differ within a set, so ranks ascend with names.
-        ids.sort_unstable_by(|a, b| self.ranks(*a, &rank).cmp(self.ranks(*b, &rank)));
+        self.sort_by_labels(&mut ids);
         ids
     }
 
-    fn ranks<'a>(&'a self, id: SeriesId, rank: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
-        let (base, own) = self.split(id);
-        let mut base = base.iter().map(|pair| rank[*pair as usize]).peekable();
-        let mut own = own.iter().map(|pair| rank[*pair as usize]).peekable();
-        std::iter::from_fn(move || match (base.peek(), own.peek()) {
-            (Some(b), Some(o)) if b < o => base.next(),
-            (Some(_), None) => base.next(),
-            _ => own.next(),
-        })
+    /// Brings ids into the order of their label sets. Pairs that occur are ranked by text once; then numbers are compared.
+    pub(crate) fn sort_by_labels(&self, ids: &mut [SeriesId]) {
+        let mut rank = vec![0u32; self.pairs.len()];
+        let mut pairs: Vec<PairId> = Vec::new();
+        for id in &*ids {
+            let (base, own) = self.split(*id);
+            for pair in base.iter().chain(own) {
+                if rank[*pair as usize] == 0 {
+                    rank[*pair as usize] = 1;
+                    pairs.push(*pair);
+                }
+            }
+        }
+        pairs.sort_unstable_by_key(|pair| self.pairs.sort_key(*pair));
+        for (position, pair) in pairs.iter().enumerate() {
+            rank[*pair as usize] = position as u32;
+        }
+        // Names differ within a set, so that ranks in order of name ascend.
+        let mut keys: Vec<u32> = Vec::with_capacity(ids.len() * 12);
+        let mut order: Vec<(SeriesId, usize, usize)> = Vec::with_capacity(ids.len());
+        for id in &*ids {
+            let start = keys.len();
+            self.for_each_pair(*id, |pair| keys.push(rank[pair as usize]));
+            order.push((*id, start, keys.len()));
+        }
+        order.sort_unstable_by(|a, b| keys[a.1..a.2].cmp(&keys[b.1..b.2]));
+        for (to, (id, ..)) in ids.iter_mut().zip(order) {
+            *to = id;
+        }
+    }
+
+    /// Calls `each` with the series' pairs in order of name.
+    fn for_each_pair(&self, id: SeriesId, mut each: impl FnMut(PairId)) {
+        let (mut base, mut own) = self.split(id);
+        loop {
+            match (base, own) {
+                ([b, base_rest @ ..], [o, ..])
+                    if self.pairs.name_rank(*b) < self.pairs.name_rank(*o) =>
+                {
+                    each(*b);
+                    base = base_rest;
+                }
+                (_, [o, own_rest @ ..]) => {
+                    each(*o);
+                    own = own_rest;
+                }
+                ([b, base_rest @ ..], []) => {
+                    each(*b);
+                    base = base_rest;
+                }
+                ([], []) => return,
+            }
+        }
     }
 
     /// The series' pairs in order of name.
     pub(crate) fn pairs_of(&self, id: SeriesId, out: &mut Vec<PairId>) {
-        let (base, own) = self.split(id);
         out.clear();
-        out.extend(base.iter().chain(own));
-        out.sort_unstable_by_key(|pair| self.pairs.name(self.pairs.name_of(*pair)));
+        self.for_each_pair(id, |pair| out.push(pair));
     }
 
     /// Base and own pairs.
@@ -254,17 +292,6 @@ impl Index {
     /// Pairs that a living series has.
     pub(crate) fn live_pairs(&self) -> usize {
         (0..self.pairs.len() as PairId).filter(|pair| self.is_alive(*pair)).count()
-    }
-
-    fn sorted_pairs(&self, id: SeriesId) -> impl Iterator<Item = (&str, &str)> {
-        let (base, own) = self.split(id);
-        let mut base = base.iter().map(|pair| self.pairs.pair(*pair)).peekable();
-        let mut own = own.iter().map(|pair| self.pairs.pair(*pair)).peekable();
-        std::iter::from_fn(move || match (base.peek(), own.peek()) {
-            (Some((b, _)), Some((o, _))) if b < o => base.next(),
-            (Some(_), None) => base.next(),
-            _ => own.next(),
-        })
     }
 
     fn hash(&self, id: SeriesId) -> u64 {

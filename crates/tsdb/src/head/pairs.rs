@@ -15,6 +15,8 @@ pub(crate) type NameId = u32;
 #[derive(Clone, Debug)]
 struct Name {
     at: u32,
+    /// Position among all names in order of text.
+    rank: u32,
     values: Vec<PairId>,
 }
 
@@ -64,6 +66,16 @@ impl Pairs {
         self.pairs[pair as usize].name
     }
 
+    /// Position of a pair's name among all names in order of text.
+    pub(crate) fn name_rank(&self, pair: PairId) -> u32 {
+        self.names[self.name_of(pair) as usize].rank
+    }
+
+    /// What pairs are ordered by: name, then value.
+    pub(crate) fn sort_key(&self, pair: PairId) -> (u32, &[u8]) {
+        (self.name_rank(pair), bytes(&self.arena, self.pairs[pair as usize].value_at))
+    }
+
     pub(crate) fn value(&self, pair: PairId) -> &str {
         self.text(self.pairs[pair as usize].value_at)
     }
@@ -105,14 +117,17 @@ impl Pairs {
         Some(id)
     }
 
-    fn intern_name(&mut self, name: &str) -> Option<NameId> {
-        if let Some(found) = self.find_name(name) {
+    fn intern_name(&mut self, string: &str) -> Option<NameId> {
+        if let Some(found) = self.find_name(string) {
             return Some(found);
         }
-        let at = self.put(name)?;
+        let at = self.put(string)?;
         let id = self.names.len() as NameId;
-        let hash = self.hasher.hash_one(name.as_bytes());
-        self.names.push(Name { at, values: Vec::new() });
+        let hash = self.hasher.hash_one(string.as_bytes());
+        let before = |name: &Name| bytes(&self.arena, name.at) < string.as_bytes();
+        let rank = self.names.iter().filter(|name| before(name)).count() as u32;
+        self.names.iter_mut().filter(|name| name.rank >= rank).for_each(|name| name.rank += 1);
+        self.names.push(Name { at, rank, values: Vec::new() });
         let Self { arena, names, name_table, hasher, .. } = self;
         name_table
             .insert_unique(hash, id, |id| hasher.hash_one(bytes(arena, names[*id as usize].at)));

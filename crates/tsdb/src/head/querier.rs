@@ -47,10 +47,11 @@ pub(crate) fn query_error(err: TsdbError) -> QueryError {
 }
 
 impl Head {
-    /// Series that match and have chunks in the range. Blocks its thread; about 0.5 us a series.
+    /// Series that match and have chunks in the range. Blocks its thread; about a microsecond a series.
     pub fn select_now(&self, request: &SelectRequest) -> Result<SeriesSet, QueryError> {
         let index = self.index.read();
-        let ids = index.select(&request.matchers);
+        let mut ids = index.select(&request.matchers);
+        index.sort_by_labels(&mut ids);
         let mut charge = request.budget.charge(ids.len() as u64 * SERIES_OVERHEAD_BYTES)?;
         let mut out = SeriesSetBuilder::with_capacity(ids.len(), ids.len());
         let files = Arc::clone(&self.files);
@@ -100,7 +101,7 @@ impl Head {
             }
         }
         drop(index);
-        let mut set = out.build_sorted();
+        let mut set = out.build();
         set.charges.push(charge);
         Ok(set)
     }

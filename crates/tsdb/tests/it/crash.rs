@@ -175,12 +175,19 @@ fn a_flipped_bit_is_never_silent() {
             let what = format!("byte {byte} of {}", path.display());
             for (labels, samples) in &found {
                 let may = model.get(labels).map_or(&[][..], Vec::as_slice);
-                assert!(samples.iter().all(|s| may.contains(s)), "{what}: {labels} has a wrong sample");
+                assert!(
+                    samples.iter().all(|s| may.contains(s)),
+                    "{what}: {labels} has a wrong sample"
+                );
             }
             let stats = db.replay_stats();
-            assert!(found == model || stats.damages > 0, "{what}: samples are lost and nobody says so");
+            assert!(
+                found == model || stats.damages > 0,
+                "{what}: samples are lost and nobody says so"
+            );
             // A batch has eight samples, a series its first record: nothing else may go.
-            let lost: usize = model.values().map(Vec::len).sum::<usize>() - found.values().map(Vec::len).sum::<usize>();
+            let lost: usize = model.values().map(Vec::len).sum::<usize>()
+                - found.values().map(Vec::len).sum::<usize>();
             assert!(lost <= 8 * 40, "{what}: {lost} samples lost");
         }
     }
