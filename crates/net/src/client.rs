@@ -2,13 +2,14 @@
 //!
 //! One client serves one job or endpoint list; connections are pooled per scheme, host and port. Files that the configuration names (tokens,
 //! passwords, certificates) are read again when they are needed, so that a rotated secret needs no reload. Errors say at which
-//! stage a request failed, in the words of the peers. Left out: `oauth2` with JWT assertions and proxies; both are refused when the
-//! client is built.
+//! stage a request failed, in the words of the peers. Left out: `oauth2` and proxies that do not speak plain HTTP; both are refused when
+//! the client is built.
 
 mod auth;
 mod body;
 mod connect;
 mod error;
+mod proxy;
 mod tls;
 
 use std::time::Duration;
@@ -23,7 +24,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config::HttpClientConfig;
 
-pub use body::{BodyReader, ReadBody};
+pub use body::{BodyReader, BufferPool, ReadBody};
 pub(crate) use error::io_text;
 pub use error::{ClientError, Stage};
 pub(crate) use tls::certificates;
@@ -39,6 +40,7 @@ const IDLE_PER_HOST: usize = 20;
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client<connect::Connector, Full<Bytes>>,
+    connector: connect::Connector,
     auth: auth::Auth,
     headers: Vec<auth::ExtraHeader>,
     follow_redirects: bool,
@@ -56,14 +58,6 @@ pub struct ClientOptions {
 impl HttpClient {
     /// Checks the configuration and builds the client. No connection is made yet; files are read then.
     pub fn new(config: &HttpClientConfig, options: ClientOptions) -> Result<Self, ClientError> {
-        let proxy = &config.proxy;
-        if proxy.proxy_from_environment
-            || proxy.proxy_url.as_ref().is_some_and(|u| !u.as_str().is_empty())
-        {
-            return Err(ClientError::config(
-                "proxy_url and proxy_from_environment are not supported yet; remove them",
-            ));
-        }
         let connector = connect::Connector::new(config, options.unix_socket)?;
         let mut builder = Client::builder(TokioExecutor::new());
         builder
@@ -71,7 +65,8 @@ impl HttpClient {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(if options.no_keep_alive { 0 } else { IDLE_PER_HOST });
         Ok(Self {
-            client: builder.build(connector),
+            client: builder.build(connector.clone()),
+            connector,
             auth: auth::Auth::new(config)?,
             headers: auth::ExtraHeader::from_config(config)?,
             follow_redirects: config.follow_redirects,
@@ -107,8 +102,11 @@ impl HttpClient {
             for extra in &self.headers {
                 extra.apply(next.headers_mut())?;
             }
+            if let Some(value) = self.connector.proxy_authorization(&parts.uri) {
+                next.headers_mut().insert(header::PROXY_AUTHORIZATION, value);
+            }
             if parts.uri.authority() == origin.as_ref() {
-                self.auth.apply(next.headers_mut(), self).await?;
+                self.auth.apply(next.headers_mut()).await?;
             }
             let response = self.client.request(next).await.map_err(ClientError::from_hyper)?;
             let location = redirect_target(&response, &parts.uri)?;

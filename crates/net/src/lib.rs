@@ -8,6 +8,6 @@ pub mod config;
 pub mod server;
 mod tls;
 
-pub use client::{BodyReader, ClientError, ClientOptions, HttpClient, Stage};
+pub use client::{BodyReader, BufferPool, ClientError, ClientOptions, HttpClient, Stage};
 pub use server::{ServeError, Server, ServerOptions};
 pub(crate) use tls::tls_versions;

@@ -1,10 +1,11 @@
 //! Getting a target's body.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gauntlet_net::{BodyReader, ClientError, HttpClient};
+use gauntlet_net::{BodyReader, BufferPool, ClientError, HttpClient};
 use http::{HeaderValue, Request, Uri, header};
 
 use crate::config::{ScrapeConfig, ScrapeProtocol};
@@ -21,6 +22,9 @@ pub(crate) struct Fetched<'a> {
 /// Where bodies come from: the network, or a test.
 pub(crate) trait Fetch: Send + 'static {
     fn fetch(&mut self) -> impl Future<Output = Result<Fetched<'_>, ScrapeError>> + Send;
+
+    /// The body is done with.
+    fn release(&mut self) {}
 }
 
 /// Asks a target over HTTP, one request at a time over a connection that is kept.
@@ -34,13 +38,18 @@ pub(crate) struct HttpFetch {
 }
 
 impl HttpFetch {
-    pub(crate) fn new(client: HttpClient, target: &Target, config: &ScrapeConfig) -> Self {
+    pub(crate) fn new(
+        client: HttpClient,
+        target: &Target,
+        config: &ScrapeConfig,
+        buffers: Arc<BufferPool>,
+    ) -> Self {
         Self {
             client,
             request: request(target, config),
             timeout: target.timeout,
             body_limit: u64::try_from(config.limits.body_size_limit.0).unwrap_or(0),
-            reader: BodyReader::default(),
+            reader: BodyReader::with_pool(buffers),
         }
     }
 }
@@ -56,6 +65,10 @@ impl Fetch for HttpFetch {
         let left = self.timeout.saturating_sub(started.elapsed());
         let read = self.reader.read(response, self.body_limit, left).await?;
         Ok(Fetched { body: read.bytes, content_type: read.content_type })
+    }
+
+    fn release(&mut self) {
+        self.reader.release();
     }
 }
 

@@ -269,7 +269,7 @@ impl Ingest {
                     Some(series)
                 }
                 Err(refused) => {
-                    self.note_refused(refused, faults)?;
+                    self.note_refused(*refused, faults)?;
                     None
                 }
             };
@@ -310,8 +310,8 @@ impl Ingest {
 
     /// Counts a refusal that costs the sample; passes on one that costs the scrape.
     #[cold]
-    fn note_refused(&self, refused: Box<Refused>, faults: &mut Faults) -> Result<(), ScrapeError> {
-        match *refused {
+    fn note_refused(&self, refused: Refused, faults: &mut Faults) -> Result<(), ScrapeError> {
+        match refused {
             // Parsing goes on, so that the samples are counted.
             Refused::SampleLimit => faults.sample_limit = true,
             Refused::BucketLimit => faults.bucket_limit = true,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gauntlet_model::Labels;
-use gauntlet_net::ClientError;
+use gauntlet_net::{BufferPool, ClientError};
 use gauntlet_runtime::{Clock, Shutdown};
 use gauntlet_storage::Appendable;
 use gauntlet_telemetry::Registry;
@@ -118,6 +118,7 @@ pub struct Manager {
     status: Status,
     pools: BTreeMap<String, RunningPool>,
     tasks: JoinSet<()>,
+    buffers: Arc<BufferPool>,
 }
 
 #[derive(Debug)]
@@ -148,6 +149,7 @@ impl Manager {
             status: status.clone(),
             pools: BTreeMap::new(),
             tasks: JoinSet::new(),
+            buffers: Arc::default(),
         };
         (manager, ManagerHandle { requests: request_sender, targets: target_sender, status })
     }
@@ -260,6 +262,7 @@ impl Manager {
             shutdown: shutdown.clone(),
             offset_seed: self.offset_seed,
             append_metadata: self.options.append_metadata,
+            buffers: Arc::clone(&self.buffers),
         };
         let options = IngestOptions {
             type_and_unit_labels: self.options.type_and_unit_labels,

@@ -258,7 +258,7 @@ impl Pool {
                 HttpClient::new(&config.http, options).unwrap_or_else(|_| self.client.clone())
             }
         };
-        let fetch = HttpFetch::new(client, &target, &config);
+        let fetch = HttpFetch::new(client, &target, &config, Arc::clone(&self.around.buffers));
         let looping = TargetLoop::new(self.around.clone(), target, config, fetch, carried);
         let (handle, run) = looping.start();
         self.tasks.spawn(run);

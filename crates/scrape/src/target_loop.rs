@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use gauntlet_net::BufferPool;
 use gauntlet_runtime::{Clock, Shutdown};
 use gauntlet_storage::{AppendOptions, Appendable};
 use parking_lot::Mutex;
@@ -79,6 +80,8 @@ pub(crate) struct Surroundings {
     /// Places targets in their intervals.
     pub(crate) offset_seed: u64,
     pub(crate) append_metadata: bool,
+    /// Bodies are read into these.
+    pub(crate) buffers: Arc<BufferPool>,
 }
 
 pub(crate) struct TargetLoop<F> {
@@ -202,6 +205,7 @@ impl<F: Fetch> TargetLoop<F> {
         } else {
             stage.store(fetched);
         }
+        self.fetch.release();
     }
 
     /// Stale markers for a target that is gone, written once it would have been scraped twice more had it come back.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
-use super::{ClientError, HttpClient, header};
+use super::{ClientError, header};
 use crate::config::{HttpClientConfig, Secret};
 
 /// Upper bound of a file with a secret, in bytes.
@@ -88,11 +88,7 @@ impl Auth {
     }
 
     /// Adds the Authorization header, unless the request has one.
-    pub(super) async fn apply(
-        &self,
-        headers: &mut HeaderMap,
-        _client: &HttpClient,
-    ) -> Result<(), ClientError> {
+    pub(super) async fn apply(&self, headers: &mut HeaderMap) -> Result<(), ClientError> {
         if headers.contains_key(AUTHORIZATION) {
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! Reading bodies into a buffer that is used again: unpacked, and bounded after unpacking.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::write::GzDecoder;
@@ -8,14 +9,25 @@ use http::Response;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 
 use super::error::{ClientError, Stage, io_text};
 
-/// Reads bodies one after the other. Keeps its buffer between them.
+/// Reads bodies one after the other. Keeps its buffer between them, unless it is given back to a pool.
 #[derive(Debug, Default)]
 pub struct BodyReader {
     buffer: Vec<u8>,
+    pool: Arc<BufferPool>,
 }
+
+/// Buffers that many readers share: as many are kept as readers are at work at once, not one a reader.
+#[derive(Debug, Default)]
+pub struct BufferPool {
+    free: Mutex<Vec<Vec<u8>>>,
+}
+
+/// Buffers kept for readers to come.
+const FREE_BUFFERS: usize = 16;
 
 /// A body that was read.
 #[derive(Debug)]
@@ -28,6 +40,20 @@ pub struct ReadBody<'a> {
 }
 
 impl BodyReader {
+    /// A reader that takes its buffers from `pool`; [`BodyReader::release`] gives them back.
+    pub fn with_pool(pool: Arc<BufferPool>) -> Self {
+        Self { buffer: Vec::new(), pool }
+    }
+
+    /// Gives the buffer to the pool. The last body is gone.
+    pub fn release(&mut self) {
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut free = self.pool.free.lock();
+        if buffer.capacity() > 0 && free.len() < FREE_BUFFERS {
+            free.push(buffer);
+        }
+    }
+
     /// Reads the body of a response with status 200, unpacking gzip. `limit` bounds the unpacked bytes (0: no bound): that many
     /// or more are refused, as upstream refuses them. `deadline` bounds the reading.
     pub async fn read(
@@ -53,19 +79,17 @@ impl BodyReader {
         Ok(ReadBody { bytes: &self.buffer, content_type, wire_bytes })
     }
 
-    /// Gives the buffer back to the allocator if it is much larger than what it last held.
-    pub fn shrink(&mut self) {
-        if self.buffer.capacity() > 4096 && self.buffer.capacity() / 4 > self.buffer.len() {
-            self.buffer.shrink_to(self.buffer.len() * 2);
-        }
-    }
-
     async fn fill(
         &mut self,
         mut body: Incoming,
         gzip: bool,
         limit: u64,
     ) -> Result<u64, ClientError> {
+        if self.buffer.capacity() == 0
+            && let Some(buffer) = self.pool.free.lock().pop()
+        {
+            self.buffer = buffer;
+        }
         self.buffer.clear();
         let mut wire_bytes = 0;
         let bounded = Bounded { out: &mut self.buffer, limit };

@@ -1,4 +1,4 @@
-//! Making connections: addresses, TCP or a unix socket, TLS.
+//! Making connections: addresses, TCP or a unix socket, through a proxy or straight, TLS.
 
 use std::future::Future;
 use std::io;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Uri;
+use http::header::HeaderValue;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
@@ -16,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::{ClientError, Stage, io_text};
+use super::proxy::Proxies;
 use super::tls::ClientTls;
 use crate::config::HttpClientConfig;
 
@@ -23,12 +25,15 @@ use crate::config::HttpClientConfig;
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tls: Arc<ClientTls>,
+    proxies: Arc<Proxies>,
     unix_socket: Option<Arc<str>>,
 }
 
 /// A connection of any kind.
 pub(super) enum Stream {
     Tcp(TokioIo<TcpStream>),
+    /// To a proxy, which wants to see whole URLs.
+    Proxied(TokioIo<TcpStream>),
     Unix(TokioIo<UnixStream>),
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
     UnixTls(Box<TokioIo<TlsStream<UnixStream>>>),
@@ -40,7 +45,17 @@ impl Connector {
         unix_socket: Option<String>,
     ) -> Result<Self, ClientError> {
         let tls = ClientTls::new(&config.tls_config, config.enable_http2)?;
-        Ok(Self { tls: Arc::new(tls), unix_socket: unix_socket.map(Arc::from) })
+        let proxies = Proxies::new(&config.proxy)?;
+        let unix_socket = unix_socket.map(Arc::from);
+        Ok(Self { tls: Arc::new(tls), proxies: Arc::new(proxies), unix_socket })
+    }
+
+    /// What a request through a proxy must show it, if it is not a tunnel.
+    pub(super) fn proxy_authorization(&self, uri: &Uri) -> Option<HeaderValue> {
+        if uri.scheme_str() == Some("https") || self.unix_socket.is_some() {
+            return None;
+        }
+        self.proxies.hop(uri)?.authorization.clone()
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, ClientError> {
@@ -66,9 +81,17 @@ impl Connector {
             return Ok(Stream::UnixTls(Box::new(TokioIo::new(stream))));
         }
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        let socket = dial(host, port).await?;
+        let hop = self.proxies.hop(&uri);
+        let mut socket = match hop {
+            None => dial(host, port).await?,
+            Some(hop) => dial(&hop.host, hop.port).await.map_err(ClientError::of_proxy)?,
+        };
         if !secure {
-            return Ok(Stream::Tcp(TokioIo::new(socket)));
+            let socket = TokioIo::new(socket);
+            return Ok(if hop.is_some() { Stream::Proxied(socket) } else { Stream::Tcp(socket) });
+        }
+        if let Some(hop) = hop {
+            hop.tunnel(&mut socket, host, port).await?;
         }
         let stream = self.handshake(host, socket).await?;
         Ok(Stream::Tls(Box::new(TokioIo::new(stream))))
@@ -155,6 +178,7 @@ impl tower_service::Service<Uri> for Connector {
 impl Connection for Stream {
     fn connected(&self) -> Connected {
         let protocol = match self {
+            Self::Proxied(_) => return Connected::new().proxy(true),
             Self::Tcp(_) | Self::Unix(_) => None,
             Self::Tls(stream) => stream.inner().get_ref().1.alpn_protocol(),
             Self::UnixTls(stream) => stream.inner().get_ref().1.alpn_protocol(),
@@ -168,7 +192,7 @@ impl Connection for Stream {
 macro_rules! each {
     ($self:ident, $stream:ident => $call:expr) => {
         match $self.get_mut() {
-            Stream::Tcp(stream) => {
+            Stream::Tcp(stream) | Stream::Proxied(stream) => {
                 let $stream = Pin::new(stream);
                 $call
             }

@@ -78,6 +78,11 @@ impl ClientError {
         Self { stage: self.stage, message: format!("{name} \"{uri}\": {}", self.message) }
     }
 
+    /// Says that it was the proxy that could not be reached.
+    pub(crate) fn of_proxy(self) -> Self {
+        Self { stage: self.stage, message: format!("proxyconnect tcp: {}", self.message) }
+    }
+
     /// An error of the connection pool. What the connector said is somewhere in the chain.
     pub(crate) fn from_hyper(err: hyper_util::client::legacy::Error) -> Self {
         let mut source: Option<&(dyn Error + 'static)> = Some(&err);

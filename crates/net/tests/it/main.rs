@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod client;
+mod proxy;
 mod server;
 
 use std::net::SocketAddr;

@@ -182,7 +182,7 @@ async fn reloads_keep_what_stays_and_end_what_goes() {
 #[tokio::test]
 async fn a_job_that_cannot_be_set_up_leaves_the_others_alone() {
     let world = World::new().await;
-    let bad = config("job_name: bad\nproxy_url: http://proxy:1\n");
+    let bad = config("job_name: bad\nproxy_url: socks5://proxy:1\n");
     let problems = world.handle.apply(vec![bad, config("job_name: good\n")], 1).await;
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].0, "bad");
