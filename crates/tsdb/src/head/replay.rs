@@ -82,6 +82,12 @@ impl Head {
         let mut stats = ReplayStats { chunks: found.len() as u64, ..ReplayStats::default() };
         note(&mut stats, damage);
         let mut chunks: RefMap<Vec<FoundChunk>> = HashMap::default();
+        // Numbers that chunks carry are not given anew, even if the log has forgotten their series.
+        for chunk in &found {
+            if let Some((shard, number)) = split_ref(chunk.series) {
+                self.shards[shard].data.write().reserve_number(number);
+            }
+        }
         // A late chunk counts where the late log marks it: after it went to a block, its mark is gone.
         let (late, ordered): (Vec<_>, Vec<_>) = found.into_iter().partition(|chunk| chunk.late);
         let late: RefMap<FoundChunk> = late.into_iter().map(|chunk| (chunk.chunk, chunk)).collect();

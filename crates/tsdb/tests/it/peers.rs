@@ -1,17 +1,18 @@
 //! Upstream's own tools over our folders. Needs `PEERS_DIR`, a folder with `promtool`; without it there is nothing to check.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use gauntlet_model::histogram::Span;
 use gauntlet_model::{Histogram, Labels, SeriesRef};
 use gauntlet_storage::{AppendOptions, Appendable, TimeRange};
-use gauntlet_tsdb::Options;
+use gauntlet_tsdb::{Db, Options};
 
 use crate::support::{any, open, read};
 
-fn promtool() -> Option<PathBuf> {
-    let path = Path::new(&std::env::var_os("PEERS_DIR")?).join("promtool");
+fn peer(name: &str) -> Option<PathBuf> {
+    let path = Path::new(&std::env::var_os("PEERS_DIR")?).join(name);
     path.is_file().then_some(path)
 }
 
@@ -31,16 +32,9 @@ fn run(tool: &Path, args: &[&str], dir: &Path) -> String {
     text
 }
 
-#[test]
-fn promtool_dumps_what_we_wrote() {
-    let Some(tool) = promtool() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let options = Options {
-        wal_segment_bytes: 128 * 1024,
-        out_of_order_window_ms: 1_800_000,
-        ..Options::default()
-    };
-    let db = open(dir.path(), options);
+/// Writes six hours of samples; returns the open database.
+fn write(dir: &Path, options: Options) -> Db {
+    let db = open(dir, options);
     for step in 0..1500i64 {
         let t = 1_700_000_000_000 + step * 15_000;
         let mut app = db.appender(AppendOptions::default());
@@ -69,6 +63,22 @@ fn promtool_dumps_what_we_wrote() {
         }
     }
     assert!(!db.blocks().is_empty());
+    db
+}
+
+fn options() -> Options {
+    Options {
+        wal_segment_bytes: 128 * 1024,
+        out_of_order_window_ms: 1_800_000,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn promtool_dumps_what_we_wrote() {
+    let Some(tool) = peer("promtool") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let db = write(dir.path(), options());
     let ours: usize = read(&db, vec![any()], TimeRange::all()).values().map(Vec::len).sum();
     db.close().unwrap();
     drop(db);
@@ -77,4 +87,49 @@ fn promtool_dumps_what_we_wrote() {
     let list = run(&tool, &["tsdb", "list"], dir.path());
     assert!(list.lines().count() >= 2, "{list}");
     run(&tool, &["tsdb", "analyze"], dir.path());
+}
+
+#[test]
+fn prometheus_takes_the_folder_over_and_gives_it_back() {
+    let Some(program) = peer("prometheus") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let db = write(&data, options());
+    let ours = read(&db, vec![any()], TimeRange::all());
+    drop(db);
+    let config = dir.path().join("prometheus.yml");
+    std::fs::write(&config, "storage:\n  tsdb:\n    out_of_order_time_window: 30m\n").unwrap();
+    let mut child = Command::new(program)
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!("--storage.tsdb.path={}", data.display()))
+        .arg("--web.listen-address=127.0.0.1:0")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut log = String::new();
+    for line in lines.by_ref() {
+        let line = line.unwrap();
+        log.push_str(&line);
+        log.push('\n');
+        if line.contains("Server is ready to receive web requests") {
+            break;
+        }
+    }
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    for line in lines {
+        log.push_str(&line.unwrap());
+        log.push('\n');
+    }
+    child.wait().unwrap();
+    assert!(!log.contains("orrupt") && !log.contains("level=ERROR"), "{log}");
+    assert!(!log.contains("Unknown series references"), "{log}");
+    let db = open(&data, options());
+    assert_eq!(db.replay_stats().damages, 0);
+    let back = read(&db, vec![any()], TimeRange::all());
+    for (labels, samples) in &ours {
+        assert_eq!(back.get(labels), Some(samples), "{labels}");
+    }
+    assert_eq!(back.len(), ours.len());
 }
