@@ -1,4 +1,4 @@
-//! Credentials of requests: basic, bearer and other authorization, client credentials of OAuth 2, extra headers.
+//! Credentials of requests: basic, bearer and other authorization, extra headers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
+use super::oauth2::Tokens;
 use super::{ClientError, header};
 use crate::config::{HttpClientConfig, Secret};
 
@@ -20,6 +21,7 @@ pub(super) enum Auth {
     None,
     Basic { username: Source, password: Source },
     Token { kind: String, credentials: Source },
+    OAuth2(Arc<Tokens>),
 }
 
 /// A value in place or in a file, which is read each time.
@@ -30,7 +32,7 @@ pub(super) enum Source {
 }
 
 impl Source {
-    fn new(text: &Secret, path: &str, what: &'static str) -> Self {
+    pub(super) fn new(text: &Secret, path: &str, what: &'static str) -> Self {
         if path.is_empty() {
             Self::Text(Arc::new(text.clone()))
         } else {
@@ -38,7 +40,7 @@ impl Source {
         }
     }
 
-    async fn read(&self) -> Result<String, ClientError> {
+    pub(super) async fn read(&self) -> Result<String, ClientError> {
         match self {
             Self::Text(secret) => Ok(secret.expose().to_owned()),
             Self::File { path, what } => {
@@ -61,10 +63,8 @@ async fn read_file(path: &str) -> Result<String, String> {
 
 impl Auth {
     pub(super) fn new(config: &HttpClientConfig) -> Result<Self, ClientError> {
-        if config.oauth2.is_some() {
-            return Err(ClientError::config(
-                "oauth2 is not supported yet; use authorization with a credentials_file that a sidecar renews",
-            ));
+        if let Some(oauth2) = &config.oauth2 {
+            return Ok(Self::OAuth2(Arc::new(Tokens::new(oauth2)?)));
         }
         if let Some(basic) = &config.basic_auth {
             let username = Secret::new(basic.username.clone());
@@ -94,6 +94,10 @@ impl Auth {
         }
         let text = match self {
             Self::None => return Ok(()),
+            Self::OAuth2(tokens) => {
+                headers.insert(AUTHORIZATION, tokens.header().await?);
+                return Ok(());
+            }
             Self::Basic { username, password } => {
                 let pair = format!("{}:{}", username.read().await?, password.read().await?);
                 format!("Basic {}", STANDARD.encode(pair))

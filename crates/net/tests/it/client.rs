@@ -167,3 +167,41 @@ async fn bearer_tokens_stay_with_the_host_first_asked() {
     assert_eq!(fetch(&client, &format!("{base}/auth"), 0).await.unwrap(), "Bearer token");
     assert_eq!(fetch(&client, &format!("{base}/away"), 0).await.unwrap(), "");
 }
+
+#[tokio::test]
+async fn oauth2_tokens_are_fetched_once_and_kept() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&asked);
+    // A server that wants the credentials in the form.
+    let token = move |headers: HeaderMap, form: String| async move {
+        seen.lock().unwrap().push(form.clone());
+        if headers.contains_key("authorization") || !form.contains("client_secret=s%26t") {
+            return (http::StatusCode::UNAUTHORIZED, String::new());
+        }
+        (
+            http::StatusCode::OK,
+            r#"{"access_token":"abc","token_type":"bearer","expires_in":3600}"#.to_owned(),
+        )
+    };
+    let router = router().route("/token", axum::routing::post(token));
+    let server = serve(router, ServerOptions::default()).await;
+    let oauth2 = gauntlet_net::config::OAuth2 {
+        client_id: "me".into(),
+        client_secret: Secret::new("s&t"),
+        token_url: format!("http://{}/token", server.address),
+        scopes: vec!["a".into(), "b".into()],
+        ..gauntlet_net::config::OAuth2::default()
+    };
+    let client = client(&HttpClientConfig { oauth2: Some(oauth2), ..HttpClientConfig::default() });
+    let url = format!("http://{}/auth", server.address);
+    for _ in 0..2 {
+        assert_eq!(fetch(&client, &url, 0).await.unwrap(), "Bearer abc");
+    }
+    assert_eq!(
+        *asked.lock().unwrap(),
+        [
+            "grant_type=client_credentials&scope=a+b",
+            "grant_type=client_credentials&scope=a+b&client_id=me&client_secret=s%26t"
+        ]
+    );
+}
