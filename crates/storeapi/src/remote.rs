@@ -7,6 +7,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use gauntlet_runtime::Charge;
 use gauntlet_storage::LabelAnswer;
+use gauntlet_wire::apis::{
+    self, ExemplarsRequest, ExemplarsResponse, MetricMetadataRequest, MetricMetadataResponse,
+    RulesRequest, RulesResponse, TargetsRequest, TargetsResponse, TsdbStatisticsRequest,
+    TsdbStatisticsResponse,
+};
 use gauntlet_wire::frame::StoreSet;
 use gauntlet_wire::{info, store};
 use http::uri::PathAndQuery;
@@ -17,6 +22,7 @@ use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
 use crate::StoreError;
+use crate::grpc::apis::{Answered, ApiSource};
 use crate::grpc::codec::FramesIn;
 use crate::grpc::snappy::{MAX_MESSAGE_BYTES, SnappyClient};
 use crate::grpc::tls::ClientTls;
@@ -124,6 +130,23 @@ impl RemoteStore {
         answer.map(tonic::Response::into_inner).map_err(|status| StoreError::from_status(&status))
     }
 
+    async fn stream<M, R>(&self, path: &'static str, message: M) -> Result<Vec<R>, StoreError>
+    where
+        M: prost::Message + Send + Sync + 'static,
+        R: prost::Message + Default + Send + Sync + 'static,
+    {
+        let codec = ProstCodec::<M, R>::default();
+        let path = PathAndQuery::from_static(path);
+        let mut client = self.client().await?;
+        let answer = client.server_streaming(Request::new(message), path, codec).await;
+        let mut stream = answer.map_err(|status| StoreError::from_status(&status))?.into_inner();
+        let mut out = Vec::new();
+        while let Some(part) = stream.message().await.map_err(|s| StoreError::from_status(&s))? {
+            out.push(part);
+        }
+        Ok(out)
+    }
+
     async fn run_series(&self, query: &SeriesQuery) -> Result<Answer, StoreError> {
         let path = PathAndQuery::from_static(store::path::SERIES);
         let codec = FramesIn::<store::SeriesRequest>::default();
@@ -205,5 +228,33 @@ impl StoreSource for RemoteStore {
             Ok(LabelList { labels, hints: answer.hints })
         }
         .boxed()
+    }
+}
+
+impl ApiSource for RemoteStore {
+    fn rules(&self, request: RulesRequest) -> Answered<'_, RulesResponse> {
+        self.stream(apis::path::RULES, request).boxed()
+    }
+
+    fn targets(&self, request: TargetsRequest) -> Answered<'_, TargetsResponse> {
+        self.stream(apis::path::TARGETS, request).boxed()
+    }
+
+    fn metric_metadata(
+        &self,
+        request: MetricMetadataRequest,
+    ) -> Answered<'_, MetricMetadataResponse> {
+        self.stream(apis::path::METRIC_METADATA, request).boxed()
+    }
+
+    fn exemplars(&self, request: ExemplarsRequest) -> Answered<'_, ExemplarsResponse> {
+        self.stream(apis::path::EXEMPLARS, request).boxed()
+    }
+
+    fn tsdb_statistics(
+        &self,
+        request: TsdbStatisticsRequest,
+    ) -> Answered<'_, TsdbStatisticsResponse> {
+        self.stream(apis::path::TSDB_STATISTICS, request).boxed()
     }
 }

@@ -26,6 +26,7 @@ use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use crate::StoreError;
+use crate::grpc::apis::{ApiSource, add_routes};
 use crate::grpc::codec::FramesOut;
 use crate::grpc::health::{CheckRequest, Readiness};
 use crate::grpc::snappy::SnappyService;
@@ -47,6 +48,8 @@ pub struct ServerOptions {
     /// `--store.limits.request-samples`, counted as 120 a chunk; 0 is none.
     pub max_samples: usize,
     pub ready: Readiness,
+    /// The APIs beside Store, served at the same address.
+    pub apis: Option<Arc<dyn ApiSource>>,
     /// Plain text without.
     pub tls: Option<ServerTls>,
     /// `--grpc-server-max-connection-age`; zero is none.
@@ -62,6 +65,7 @@ impl Default for ServerOptions {
             max_series: 0,
             max_samples: 0,
             ready: Readiness::default(),
+            apis: None,
             tls: None,
             max_connection_age: Duration::from_secs(3600),
         }
@@ -72,7 +76,13 @@ impl Default for ServerOptions {
 pub fn routes(source: Arc<dyn StoreSource>, options: ServerOptions) -> Routes {
     let health = HealthService { ready: options.ready.clone() };
     let info = InfoService { source: Arc::clone(&source) };
-    Routes::new(StoreService { source, options }).add_service(info).add_service(health)
+    let apis = options.apis.clone();
+    let routes =
+        Routes::new(StoreService { source, options }).add_service(info).add_service(health);
+    match apis {
+        Some(apis) => add_routes(routes, &apis),
+        None => routes,
+    }
 }
 
 /// Serves a store until `stop` completes; answers under way are finished.

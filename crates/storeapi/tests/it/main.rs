@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests say where they fail")]
 
 mod acceptance;
+mod apis;
 mod naive;
 mod proxy;
 mod tls;
