@@ -186,6 +186,8 @@ pub(crate) struct NhcbParser<'b> {
     ready: Option<Ready>,
     /// What the inner parser stands at and the caller has not seen.
     held: Option<Option<Entry>>,
+    /// The present series is part of a histogram, which has its exemplars.
+    collected_present: bool,
 }
 
 impl<'b> NhcbParser<'b> {
@@ -203,6 +205,7 @@ impl<'b> NhcbParser<'b> {
             exemplars: Vec::new(),
             ready: None,
             held: None,
+            collected_present: false,
         }
     }
 
@@ -228,7 +231,8 @@ impl<'b> NhcbParser<'b> {
                 // The end stays the end.
                 self.held = Some(None);
             }
-            if entry == Some(Entry::Series) && self.collect() && !self.options.keep_classic {
+            self.collected_present = entry == Some(Entry::Series) && self.collect();
+            if self.collected_present && !self.options.keep_classic {
                 continue;
             }
             return Ok(entry);
@@ -345,6 +349,7 @@ impl<'b> NhcbParser<'b> {
     pub(crate) fn exemplars(&mut self, out: &mut Vec<Exemplar>) {
         match &mut self.ready {
             Some(ready) => out.append(&mut ready.exemplars),
+            None if self.collected_present => {}
             None => self.line.exemplars(out),
         }
     }
