@@ -45,6 +45,8 @@ pub struct SidecarOptions {
     /// `--min-time`: nothing older is announced.
     pub min_time: Timestamp,
     pub ship_interval: Duration,
+    /// The APIs that are served beside the store.
+    pub apis: OtherApis,
 }
 
 impl Default for SidecarOptions {
@@ -54,6 +56,7 @@ impl Default for SidecarOptions {
             config_timeout: Duration::from_secs(30),
             min_time: Timestamp::MIN,
             ship_interval: SHIP_INTERVAL,
+            apis: OtherApis::default(),
         }
     }
 }
@@ -78,7 +81,7 @@ impl Sidecar {
         shipper: Option<Shipper>,
         options: SidecarOptions,
     ) -> Self {
-        let source = LocalSource::new(name, "sidecar", storage).with_apis(OtherApis::default());
+        let source = LocalSource::new(name, "sidecar", storage).with_apis(options.apis);
         Self {
             facts,
             source: Arc::new(source),

@@ -22,12 +22,29 @@ use crate::remote::{Compression, RemoteStore};
 use crate::source::{SourceInfo, StoreSource};
 
 /// One configured endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct EndpointSpec {
     /// `host:port`, or a name for the resolver.
     pub address: String,
     /// Asked even while it does not answer.
     pub strict: bool,
+    /// How to speak to it; the set's own settings where there are none.
+    pub client: Option<ClientSettings>,
+}
+
+impl EndpointSpec {
+    /// An endpoint that is asked while it answers.
+    pub fn new(address: impl Into<String>) -> Self {
+        Self { address: address.into(), strict: false, client: None }
+    }
+}
+
+/// How to speak to an endpoint.
+#[derive(Clone, Debug, Default)]
+pub struct ClientSettings {
+    pub compression: Compression,
+    /// Plain text without.
+    pub tls: Option<ClientTls>,
 }
 
 /// Turns a configured address into addresses.
@@ -69,9 +86,8 @@ pub struct EndpointOptions {
     pub refresh_interval: Duration,
     /// After so long without an answer an endpoint leaves the set.
     pub unhealthy_timeout: Duration,
-    pub compression: Compression,
-    /// Of all endpoints; plain text without.
-    pub tls: Option<ClientTls>,
+    /// Of endpoints that have no settings of their own.
+    pub client: ClientSettings,
 }
 
 impl Default for EndpointOptions {
@@ -80,8 +96,7 @@ impl Default for EndpointOptions {
             info_timeout: Duration::from_secs(5),
             refresh_interval: Duration::from_secs(5),
             unhealthy_timeout: Duration::from_secs(300),
-            compression: Compression::None,
-            tls: None,
+            client: ClientSettings::default(),
         }
     }
 }
@@ -170,12 +185,12 @@ impl EndpointSet {
         let specs = self.specs.read().clone();
         let resolved =
             join_all(specs.iter().map(|spec| self.resolver.resolve(&spec.address))).await;
-        let mut wanted: BTreeMap<String, bool> = BTreeMap::new();
+        let mut wanted: BTreeMap<String, &EndpointSpec> = BTreeMap::new();
         let mut complete = true;
         for (spec, addresses) in specs.iter().zip(resolved) {
             match addresses {
                 Ok(addresses) => {
-                    wanted.extend(addresses.into_iter().map(|address| (address, spec.strict)));
+                    wanted.extend(addresses.into_iter().map(|address| (address, spec)));
                 }
                 Err(err) => {
                     complete = false;
@@ -220,23 +235,23 @@ impl EndpointSet {
     }
 
     /// Makes members of new addresses and drops those no longer wanted; after a failed lookup nothing is dropped.
-    fn adopt(&self, wanted: &BTreeMap<String, bool>, complete: bool) {
+    fn adopt(&self, wanted: &BTreeMap<String, &EndpointSpec>, complete: bool) {
         let now = self.clock.now_ms();
         let mut members = self.members.write();
         if complete {
             members.retain(|address, _| wanted.contains_key(address));
         }
-        for (address, strict) in wanted {
+        for (address, spec) in wanted {
             if let Some(member) = members.get_mut(address) {
-                member.strict = *strict;
+                member.strict = spec.strict;
                 continue;
             }
-            match RemoteStore::connect(address, self.options.compression, self.options.tls.as_ref())
-            {
+            let client = spec.client.as_ref().unwrap_or(&self.options.client);
+            match RemoteStore::connect(address, client.compression, client.tls.as_ref()) {
                 Ok(store) => {
                     let member = Member {
                         store: Arc::new(store),
-                        strict: *strict,
+                        strict: spec.strict,
                         info: None,
                         last_error: None,
                         last_check_ms: 0,

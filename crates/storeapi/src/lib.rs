@@ -17,9 +17,10 @@ pub mod query;
 pub mod queryable;
 pub mod remote;
 pub mod request;
+pub mod sd_config;
 pub mod source;
 
-pub use endpoints::{EndpointOptions, EndpointSet, EndpointSpec, EndpointStatus};
+pub use endpoints::{ClientSettings, EndpointOptions, EndpointSet, EndpointSpec, EndpointStatus};
 pub use error::StoreError;
 pub use local::LocalSource;
 pub use proxy::{Proxy, ProxyOptions, SourceList};

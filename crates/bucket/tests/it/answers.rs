@@ -13,7 +13,7 @@ use gauntlet_storage::{LabelRequest, Queryable, SelectHints, SelectRequest, Time
 use gauntlet_storeapi::grpc::ServerOptions;
 use gauntlet_storeapi::remote::Compression;
 use gauntlet_storeapi::{
-    EndpointOptions, EndpointSet, EndpointSpec, Proxy, ProxyOptions, StoreSource,
+    ClientSettings, EndpointOptions, EndpointSet, EndpointSpec, Proxy, ProxyOptions, StoreSource,
 };
 use serde_json::Value as Json;
 
@@ -65,9 +65,11 @@ async fn answers_survive_the_wire() {
         let stopped = async { stopped.await.unwrap_or(()) };
         gauntlet_storeapi::grpc::serve(listener, store, ServerOptions::default(), stopped).await
     });
-    let spec = EndpointSpec { address: address.clone(), strict: false };
-    let options =
-        EndpointOptions { compression: Compression::Snappy, ..EndpointOptions::default() };
+    let spec = EndpointSpec::new(address.clone());
+    let options = EndpointOptions {
+        client: ClientSettings { compression: Compression::Snappy, tls: None },
+        ..EndpointOptions::default()
+    };
     let endpoints = Arc::new(EndpointSet::new(vec![spec], options, Arc::new(SystemClock)));
     endpoints.refresh().await;
     let status = endpoints.status();

@@ -15,6 +15,7 @@ use gauntlet_net::config::HttpClientConfig;
 use gauntlet_remote::read_prometheus::PrometheusReader;
 use gauntlet_runtime::SystemClock;
 use gauntlet_storeapi::grpc::ServerOptions;
+use gauntlet_storeapi::source::OtherApis;
 use gauntlet_storeapi::{EndpointOptions, EndpointSet, EndpointSpec, ProxyOptions};
 use gauntlet_testkit::http::{encode, get};
 use gauntlet_testkit::process::{Process, ask_until};
@@ -72,7 +73,7 @@ async fn we_query_a_real_store() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut store = Process::start(&thanos, "thanos", &arguments);
     wait_ready(&mut store, "status=ready");
-    let spec = EndpointSpec { address: grpc.to_string(), strict: false };
+    let spec = EndpointSpec::new(grpc.to_string());
     let set = EndpointSet::new(vec![spec], EndpointOptions::default(), Arc::new(SystemClock));
     let node = QueryNode::new(set, ProxyOptions::default());
     // It says that it is ready a moment before its gRPC server listens.
@@ -186,7 +187,16 @@ async fn our_sidecar_over_a_real_prometheus() {
     let timeout = std::time::Duration::from_secs(30);
     let reader = PrometheusReader::new(&format!("http://{http}"), client, timeout).unwrap();
     let (storage, facts) = (Arc::new(reader.clone()), Arc::new(Facts(reader)));
-    let sidecar = Sidecar::new("prometheus", storage, facts, None, SidecarOptions::default());
+    let all = OtherApis {
+        rules: true,
+        metric_metadata: true,
+        targets: true,
+        exemplars: Some((0, 0)),
+        query: false,
+        status: true,
+    };
+    let options = SidecarOptions { apis: all, ..SidecarOptions::default() };
+    let sidecar = Sidecar::new("prometheus", storage, facts, None, options);
     assert!(sidecar.source().info().is_err());
     sidecar.refresh().await.unwrap();
     let info = sidecar.source().info().unwrap();
@@ -204,8 +214,6 @@ async fn our_sidecar_over_a_real_prometheus() {
         address,
         "sidecar of prometheus over prometheus-data/killed",
         &[
-            // The rest of a sidecar's APIs is announced by whoever serves them.
-            ("/thanos.info.Info/Info", ""),
             // Where chunks are skipped the peer removes no inner labels and looks at no shard; its limits count before external
             // labels and before sorting. Ours do what was asked.
             ("/thanos.Store/Series", "without an inner label"),
