@@ -132,7 +132,7 @@ fn endpoint_set(values: &Values, clock: &Arc<dyn Clock>) -> EndpointSet {
                 warn!(addr = address, "Duplicate endpoint address is provided");
                 continue;
             }
-            specs.push(EndpointSpec { address, strict });
+            specs.push(EndpointSpec { strict, ..EndpointSpec::new(address) });
         }
     }
     let options = EndpointOptions {
