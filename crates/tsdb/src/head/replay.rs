@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use gauntlet_model::Timestamp;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use tracing::warn;
 
 use super::appender::LateLog;
@@ -53,7 +53,7 @@ pub struct ReplayStats {
     pub damages: u64,
 }
 
-/// Work for the thread that owns a shard.
+/// Work for the thread that owns a shard. Series go by their numbers.
 enum Work {
     Samples { shard: usize, samples: Vec<(u32, Timestamp, Value)> },
     Remove { shard: usize, number: u32 },
@@ -67,7 +67,6 @@ struct Reader<'a> {
     aliases: RefMap<Alias>,
     /// Chunks of series that have not been met yet.
     chunks: RefMap<Vec<FoundChunk>>,
-    unknown: HashSet<u64, foldhash::fast::FixedState>,
     batches: Vec<Vec<(u32, Timestamp, Value)>>,
     workers: Vec<SyncSender<Work>>,
 }
@@ -95,25 +94,41 @@ impl Head {
             chunks.entry(chunk.series).or_default().push(chunk);
         }
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, SHARDS);
-        let aliases = std::thread::scope(|scope| {
+        let (aliases, unknown) = std::thread::scope(|scope| {
             let mut workers = Vec::new();
+            let mut threads_running = Vec::new();
             for _ in 0..threads {
                 let (sender, receiver) = sync_channel(QUEUE);
                 workers.push(sender);
-                scope.spawn(move || self.replay_worker(&receiver));
+                threads_running.push(scope.spawn(move || self.replay_worker(&receiver)));
             }
             let mut reader = Reader {
                 head: self,
                 stats: &mut stats,
                 aliases: HashMap::default(),
                 chunks,
-                unknown: HashSet::default(),
                 batches: (0..SHARDS).map(|_| Vec::new()).collect(),
                 workers,
             };
             reader.read_log(&dir.join("wal"))?;
-            Ok::<_, TsdbError>(reader.aliases)
+            // Without their senders the workers end.
+            let Reader { aliases, workers, .. } = reader;
+            drop(workers);
+            let mut unknown = 0;
+            for thread in threads_running {
+                unknown += thread.join().expect("BUG: a replay worker panicked");
+            }
+            Ok::<_, TsdbError>((aliases, unknown))
         })?;
+        stats.unknown_series += unknown;
+        stats.samples -= unknown.min(stats.samples);
+        if stats.unknown_series > 0 {
+            warn!(
+                component = "tsdb",
+                entries = stats.unknown_series,
+                "log names no labels for some series"
+            );
+        }
         self.replay_late(&dir.join("wbl"), &aliases, &late, &mut stats)?;
         *self.aliases.lock() = aliases;
         self.remove_empty();
@@ -125,8 +140,9 @@ impl Head {
         Ok(stats)
     }
 
-    /// Appends what the reader sends until it is gone.
-    fn replay_worker(&self, work: &Receiver<Work>) {
+    /// Appends what the reader sends until it is gone. Returns how many samples had no series.
+    fn replay_worker(&self, work: &Receiver<Work>) -> u64 {
+        let mut unknown = 0;
         // Newest time of the log met so far, by shard and slot.
         let mut newest: Vec<Vec<Timestamp>> = (0..SHARDS).map(|_| Vec::new()).collect();
         while let Ok(work) = work.recv() {
@@ -135,7 +151,15 @@ impl Head {
                     let cutting = self.cutting(shard);
                     let mut data = self.shards[shard].data.write();
                     let newest = &mut newest[shard];
-                    for (slot, t, value) in samples {
+                    for (number, t, value) in samples {
+                        let Some(slot) = data.slot_of(number) else {
+                            unknown += 1;
+                            // A reference in use somewhere in the log is not given anew.
+                            if number < u32::MAX >> 1 {
+                                data.reserve_number(number);
+                            }
+                            continue;
+                        };
                         if newest.len() <= slot as usize {
                             newest.resize(data.series.len().max(slot as usize + 1), Timestamp::MIN);
                         }
@@ -159,19 +183,18 @@ impl Head {
                     }
                 }
                 Work::Remove { shard, number } => {
-                    let mut index = self.index.write();
+                    // The index has forgotten it already.
                     let mut data = self.shards[shard].data.write();
                     if let Some(slot) = data.slot_of(number) {
-                        let id = data.series[slot as usize].id;
                         if let Some(newest) = newest[shard].get_mut(slot as usize) {
                             *newest = Timestamp::MIN;
                         }
                         data.remove(slot);
-                        index.kill(id);
                     }
                 }
             }
         }
+        unknown
     }
 
     /// Late samples, and marks of those that are in chunks.
@@ -293,15 +316,6 @@ impl Reader<'_> {
         for shard in 0..SHARDS {
             self.send(shard);
         }
-        let unknown = self.unknown.len();
-        if unknown > 0 {
-            warn!(
-                component = "tsdb",
-                series = unknown,
-                samples = self.stats.unknown_series,
-                "log names no labels for some series"
-            );
-        }
         Ok(())
     }
 
@@ -310,28 +324,26 @@ impl Reader<'_> {
             self.take_series(&entry, stats);
         }
         let min_valid = self.head.min_valid_time();
-        let mut values = Vec::new();
-        take_values(records, |series, t, value| {
-            if t >= min_valid {
-                values.push((series, t, value));
+        take_values(records, |mut series, t, value| {
+            if t < min_valid {
+                return;
             }
-        });
-        for (series, t, value) in values {
             if !self.aliases.is_empty()
                 && let Some(alias) = self.aliases.get_mut(&series)
             {
                 alias.max_t = alias.max_t.max(t);
+                series = alias.series;
             }
-            let Some((shard, slot)) = self.find(series) else {
+            let Some((shard, number)) = split_ref(series) else {
                 stats.unknown_series += 1;
-                continue;
+                return;
             };
             stats.samples += 1;
-            self.batches[shard].push((slot, t, value));
+            self.batches[shard].push((number, t, value));
             if self.batches[shard].len() >= BATCH {
                 self.send(shard);
             }
-        }
+        });
         for entry in records.exemplars.drain(..) {
             if entry.t < min_valid {
                 continue;
@@ -411,6 +423,13 @@ impl Reader<'_> {
         let Some((shard, number)) = split_ref(series) else { return };
         self.head.shards[shard].data.write().reserve_number(number);
         if (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX) {
+            // Forgotten at once, so that a later record of these labels is a new series; the state goes when the worker is there.
+            let mut index = self.head.index.write();
+            let data = self.head.shards[shard].data.read();
+            if let Some(slot) = data.slot_of(number) {
+                index.kill(data.series[slot as usize].id);
+            }
+            drop((data, index));
             self.send(shard);
             let _ = self.workers[shard % self.workers.len()].send(Work::Remove { shard, number });
             return;
@@ -425,27 +444,16 @@ impl Reader<'_> {
         }
     }
 
-    fn find(&mut self, series: u64) -> Option<(usize, u32)> {
+    fn find(&self, series: u64) -> Option<(usize, u32)> {
         let mut actual = series;
         if !self.aliases.is_empty()
             && let Some(alias) = self.aliases.get(&series)
         {
             actual = alias.series;
         }
-        let found = split_ref(actual).and_then(|(shard, number)| {
-            let slot = self.head.shards[shard].data.read().slot_of(number)?;
-            Some((shard, slot))
-        });
-        if found.is_none() && self.unknown.len() < 1 << 20 {
-            if let Some((shard, number)) = split_ref(series)
-                && number < u32::MAX >> 1
-            {
-                // A reference in use somewhere in the log is not given anew.
-                self.head.shards[shard].data.write().reserve_number(number);
-            }
-            self.unknown.insert(series);
-        }
-        found
+        let (shard, number) = split_ref(actual)?;
+        let slot = self.head.shards[shard].data.read().slot_of(number)?;
+        Some((shard, slot))
     }
 
     fn send(&mut self, shard: usize) {

@@ -342,3 +342,35 @@ fn a_reader_sees_whole_commits_while_writers_go_on() {
         });
     });
 }
+
+#[test]
+fn a_series_dropped_in_the_log_may_come_back_under_another_reference() {
+    use crate::wal::record::{SampleEntry, TombstoneEntry};
+    use crate::wal::{RecordBuffer, Wal, WalOptions, encode};
+    let dir = tempfile::tempdir().unwrap();
+    let log =
+        Wal::open(SystemFs::shared(), &dir.path().join("wal"), WalOptions::default()).unwrap();
+    let l = labels(1);
+    let mut batch = RecordBuffer::default();
+    let sample = |series, t| SampleEntry { series, start: 0, t, value: t as f64 };
+    batch.record(|o| encode::series(o, [(17, &l), (18, &labels(2))]));
+    batch.record(|o| encode::samples(o, &[sample(17, 1000), sample(18, 1000), sample(99, 1000)]));
+    let gone = TombstoneEntry { series: 17, min_t: i64::MIN, max_t: i64::MAX };
+    batch.record(|o| encode::tombstones(o, &[gone]));
+    batch.record(|o| encode::series(o, [(21, &l), (22, &labels(2))]));
+    batch.record(|o| encode::samples(o, &[sample(21, 2000), sample(22, 2000), sample(17, 2500)]));
+    log.log(&batch).unwrap();
+    drop(log);
+    for _ in 0..2 {
+        let (head, stats) = open(dir.path(), &Options::default());
+        assert_eq!((stats.series, stats.unknown_series, stats.samples), (2, 2, 4));
+        let all = read(&head, vec![any()], TimeRange::all());
+        assert_eq!(all[&l], [(2000, 2000f64.to_bits())]);
+        assert_eq!(all[&labels(2)].len(), 2, "one series under two references");
+        assert!(head.refs().iter().all(|series| [18, 21].contains(series)));
+        let mut app = head.appender(AppendOptions::default());
+        let new = app.append(NO_REF, &labels(3), 3000, 1.0).unwrap();
+        assert!(![17, 18, 21, 22, 99].contains(&new.0));
+        app.rollback();
+    }
+}
