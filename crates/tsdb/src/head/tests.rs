@@ -83,12 +83,12 @@ fn fill(
     let mut refs = vec![NO_REF; series];
     for step in 0..steps {
         let mut app = head.appender(AppendOptions::default());
-        for n in 0..series {
+        for (n, series) in refs.iter_mut().enumerate() {
             let t = from + step * every + (n % 7) as i64;
-            let known = refs[n] != NO_REF && step % 5 != 0;
+            let known = *series != NO_REF && step % 5 != 0;
             let l = if known { Labels::empty() } else { labels(n) };
-            let given = if known { refs[n] } else { NO_REF };
-            refs[n] = app.append(given, &l, t, value_of(n, t)).unwrap();
+            let given = if known { *series } else { NO_REF };
+            *series = app.append(given, &l, t, value_of(n, t)).unwrap();
             expect.entry(labels(n)).or_default().push((t, value_of(n, t).to_bits()));
         }
         app.commit().unwrap();
