@@ -8,12 +8,14 @@ pub mod encode;
 pub mod format;
 pub mod reader;
 pub mod record;
+pub mod tail;
 pub mod writer;
 
 pub use checkpoint::{CheckpointStats, Needed, write_checkpoint};
 pub use format::{Compression, list_segments};
 pub use reader::{Damage, SegmentReader};
 pub use record::Records;
+pub use tail::{LogTail, Position};
 #[cfg(test)]
 mod tests;
 

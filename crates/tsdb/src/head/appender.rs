@@ -66,6 +66,21 @@ impl Head {
     }
 }
 
+impl Head {
+    fn forget_late(&self, added: &[(u64, Timestamp)]) {
+        for (series, t) in added {
+            if let Some((shard, number)) = split_ref(*series) {
+                let mut data = self.shards[shard].data.write();
+                if let Some(slot) = data.slot_of(number)
+                    && let Some(late) = data.late.get_mut(&slot)
+                {
+                    late.remove(*t);
+                }
+            }
+        }
+    }
+}
+
 impl HeadAppender<'_> {
     fn add(
         &mut self,
@@ -208,7 +223,13 @@ impl HeadAppender<'_> {
         if let Some(wbl) = &head.wbl
             && !late.is_empty()
         {
-            let written = wbl.log(&late.finish()).map_err(append_error)?;
+            let added = std::mem::take(&mut late.added);
+            let logged = wbl.log(&late.finish());
+            if logged.is_err() {
+                // Unlogged, it must not be there: sent again, it would pass for a duplicate.
+                head.forget_late(&added);
+            }
+            let written = logged.map_err(append_error)?;
             if durable {
                 wbl.sync_to(written).map_err(append_error)?;
             }
@@ -399,6 +420,8 @@ fn encode_run(batch: &mut RecordBuffer, pending: &[Pending]) {
 pub(crate) struct LateLog {
     batch: RecordBuffer,
     samples: Vec<Pending>,
+    /// Series and time of all samples.
+    added: Vec<(u64, Timestamp)>,
 }
 
 impl LateLog {
@@ -407,6 +430,7 @@ impl LateLog {
     }
 
     pub(crate) fn add(&mut self, series: u64, t: Timestamp, value: Value) {
+        self.added.push((series, t));
         self.samples.push(Pending { series, t, value });
     }
 

@@ -54,6 +54,13 @@ impl Late {
         }
     }
 
+    /// Takes a sample out of the buffer again.
+    pub(crate) fn remove(&mut self, t: Timestamp) {
+        if let Ok(at) = self.samples.binary_search_by_key(&t, |(t, _)| *t) {
+            self.samples.remove(at);
+        }
+    }
+
     /// Writes the buffer to chunks and names them.
     pub(crate) fn write_out(&mut self, series: u64, files: &ChunkFiles) -> Vec<HeadChunkRef> {
         let samples = std::mem::take(&mut self.samples);

@@ -41,6 +41,9 @@ pub struct SegmentReader {
     span_offset: u64,
     /// Position in the span.
     at: usize,
+    /// Bytes of the first span that are passed over; bytes of the file from here on are not read.
+    skip: usize,
+    limit: u64,
     at_end: bool,
     /// Fragments of the record in the making, its first fragment's offset and kind; `None` between records.
     record: Vec<u8>,
@@ -67,6 +70,8 @@ impl SegmentReader {
             span: Vec::new(),
             span_offset: 0,
             at: 0,
+            skip: 0,
+            limit: u64::MAX,
             at_end: false,
             record: Vec::new(),
             pending: None,
@@ -76,6 +81,17 @@ impl SegmentReader {
             damage: Vec::new(),
             record_offset: 0,
         }
+    }
+
+    /// Reads from an offset between two records up to another one, out.
+    pub(crate) fn within(file: Arc<dyn File>, path: PathBuf, offset: u64, limit: u64) -> Self {
+        let skip = offset as usize % PAGE_BYTES;
+        Self { span_offset: offset - skip as u64, skip, limit, ..Self::new(file, path) }
+    }
+
+    /// Offset behind what was read.
+    pub(crate) fn position(&self) -> u64 {
+        self.span_offset + self.at as u64
     }
 
     /// The next record whose checksums hold, or `None` at the end. Errs only where the file cannot be read at all.
@@ -183,11 +199,13 @@ impl SegmentReader {
         }
         self.span_offset += self.span.len() as u64;
         self.span.resize(READ_PAGES * PAGE_BYTES, 0);
+        let wanted = self.limit.saturating_sub(self.span_offset).min(self.span.len() as u64);
+        self.span.truncate(wanted as usize);
         let read = self.file.read_at(&mut self.span, self.span_offset)?;
-        self.at_end = read < self.span.len();
+        self.at_end = read < READ_PAGES * PAGE_BYTES;
         self.span.truncate(read);
-        self.at = 0;
-        Ok(read > 0)
+        self.at = std::mem::take(&mut self.skip);
+        Ok(read > self.at)
     }
 
     fn decompress(&mut self, kind: u8) -> Result<(), String> {

@@ -322,3 +322,42 @@ fn hostile_bytes_are_refused_without_a_panic() {
         }
     }
 }
+
+#[test]
+fn a_tail_sees_every_batch_once_while_the_log_grows_and_goes_on_after_a_restart() {
+    use super::{LogTail, Position};
+    let dir = tempfile::tempdir().unwrap();
+    let log = wal(dir.path(), 2 * 32 * 1024, Compression::None);
+    let mut seen: Vec<u64> = Vec::new();
+    let mut tail = LogTail::new(SystemFs::shared(), dir.path(), Position::default());
+    let mut batch = RecordBuffer::default();
+    for n in 0..400u64 {
+        batch.clear();
+        let samples: Vec<SampleEntry> = (0..1 + n * 37 % 300)
+            .map(|t| SampleEntry { series: n, start: 0, t: t as i64, value: 0.5 })
+            .collect();
+        batch.record(|o| encode::samples(o, &samples));
+        log.log(&batch).unwrap();
+        if n % 7 == 0 || n == 399 {
+            while tail.position() < log.end() {
+                let damage = tail
+                    .read(log.end(), 5000, |record| {
+                        let mut records = Records::default();
+                        records.decode(record).unwrap();
+                        seen.push(records.samples[0].series);
+                    })
+                    .unwrap();
+                assert_eq!(damage, []);
+            }
+            tail = LogTail::new(SystemFs::shared(), dir.path(), tail.position());
+        }
+    }
+    assert_eq!(seen, (0..400).collect::<Vec<u64>>());
+    assert!(log.segment() > 3);
+    // Segments that went unread are named.
+    log.remove_below(3).unwrap();
+    let mut tail =
+        LogTail::new(SystemFs::shared(), dir.path(), Position { segment: 1, offset: 77 });
+    let damage = tail.read(log.end(), usize::MAX, |_| {}).unwrap();
+    assert_eq!((damage.len(), tail.position()), (1, log.end()));
+}

@@ -16,6 +16,7 @@ use super::format::{
     Compression, DEFAULT_SEGMENT_BYTES, HEADER_BYTES, KIND_FIRST, KIND_FULL, KIND_LAST,
     KIND_MIDDLE, PAGE_BYTES, SNAPPY, ZSTD, list_segments, segment_name,
 };
+use super::tail::Position;
 use crate::error::{At as _, Result, TsdbError};
 
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +141,12 @@ impl Wal {
 
     pub fn options(&self) -> WalOptions {
         self.options
+    }
+
+    /// The place behind the last whole batch: how far a reader may go.
+    pub fn end(&self) -> Position {
+        let writing = self.writing.lock();
+        Position { segment: writing.segment.number, offset: writing.segment.size }
     }
 
     /// Number of the segment that is written to.
