@@ -58,12 +58,24 @@ pub fn put_frame(out: &mut Vec<u8>, message: &ChunkedReadResponse) {
 }
 
 /// Takes frames from a stream of bytes, however it is cut.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     buffer: BytesMut,
+    limit_bytes: usize,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::with_limit(MAX_FRAME_BYTES)
+    }
 }
 
 impl FrameReader {
+    /// A reader that takes no frame over `limit_bytes`.
+    pub fn with_limit(limit_bytes: usize) -> Self {
+        Self { buffer: BytesMut::new(), limit_bytes }
+    }
+
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
@@ -77,8 +89,9 @@ impl FrameReader {
             Err(gauntlet_encoding::DecodeError::CutShort { .. }) => return Ok(None),
             Err(err) => return Err(damaged(err.to_string())),
         };
-        if len > MAX_FRAME_BYTES {
-            let text = format!("message of {len} bytes, the limit is {MAX_FRAME_BYTES}");
+        if len > self.limit_bytes {
+            let limit = self.limit_bytes;
+            let text = format!("message of {len} bytes, the limit is {limit}");
             return Err(damaged(text));
         }
         let Ok(stored) = cursor.u32() else { return Ok(None) };

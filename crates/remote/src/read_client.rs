@@ -15,12 +15,13 @@ use gauntlet_wire::convert::{
     AnyHistogram, histogram_from_proto, labels_from_proto, matcher_to_proto,
 };
 use gauntlet_wire::{prompb, snappy};
+use http::header::{HeaderName, HeaderValue};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use prost::Message as _;
 
-use crate::read::{CONTENT_TYPE_SAMPLES, FrameReader, ReadError};
+use crate::read::{CONTENT_TYPE_SAMPLES, FrameReader, MAX_FRAME_BYTES, ReadError};
 
 /// Largest answer of samples, packed and unpacked; streams are bounded by the query's budget.
 const MAX_SAMPLES_BYTES: usize = 1 << 30;
@@ -34,6 +35,8 @@ pub struct RemoteReadClient {
     url: http::Uri,
     client: HttpClient,
     timeout: Duration,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    frame_limit_bytes: usize,
 }
 
 impl RemoteReadClient {
@@ -44,19 +47,39 @@ impl RemoteReadClient {
         client: HttpClient,
         timeout: Duration,
     ) -> Self {
-        Self { name: name.into(), url, client, timeout }
+        Self {
+            name: name.into(),
+            url,
+            client,
+            timeout,
+            headers: Vec::new(),
+            frame_limit_bytes: MAX_FRAME_BYTES,
+        }
+    }
+
+    /// Headers that every request carries.
+    pub fn with_headers(mut self, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Largest frame taken.
+    pub fn with_frame_limit(mut self, limit_bytes: usize) -> Self {
+        self.frame_limit_bytes = limit_bytes;
+        self
     }
 
     async fn read(&self, request: &SelectRequest) -> Result<SeriesSet, ReadError> {
         request.cancel.check().map_err(QueryError::from)?;
         let body = snappy::pack(&message_of(request).encode_to_vec())?;
-        let http = Request::post(self.url.clone())
+        let mut http = Request::post(self.url.clone())
             .header("Content-Type", CONTENT_TYPE_SAMPLES)
             .header("Content-Encoding", "snappy")
             .header("Accept-Encoding", "snappy")
             .header("X-Prometheus-Remote-Read-Version", "0.1.0")
             .body(Bytes::from(body))
             .map_err(|err| ReadError::Failed(err.to_string()))?;
+        http.headers_mut().extend(self.headers.iter().cloned());
         let response = self.client.send(http, self.timeout).await;
         let response = response.map_err(|err| self.failed(&err))?;
         let kind = content_type(&response);
@@ -90,7 +113,7 @@ impl RemoteReadClient {
         request: &SelectRequest,
     ) -> Result<SeriesSet, ReadError> {
         let mut body = response.into_body();
-        let mut stream = ChunkStream::default();
+        let mut stream = ChunkStream::with_frame_limit(self.frame_limit_bytes);
         let mut charge = request.budget.charge(0).map_err(QueryError::from)?;
         while let Some(frame) = body.frame().await {
             request.cancel.check().map_err(QueryError::from)?;
@@ -146,6 +169,10 @@ pub struct ChunkStream {
 }
 
 impl ChunkStream {
+    fn with_frame_limit(limit_bytes: usize) -> Self {
+        Self { reader: FrameReader::with_limit(limit_bytes), builder: SeriesSetBuilder::new() }
+    }
+
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ReadError> {
         self.reader.push(bytes);
         while let Some(message) = self.reader.next_frame()? {
