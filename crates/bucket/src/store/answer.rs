@@ -18,6 +18,9 @@ use super::{BucketStore, Loaded};
 use crate::block::BlockQuery;
 use crate::{BucketBlock, BucketError};
 
+/// What finding the names or values of one block by its series may take; such questions carry no budget of their own.
+const LABELS_BUDGET_BYTES: u64 = 1 << 30;
+
 impl BucketStore {
     pub(super) async fn run_series(&self, query: &SeriesQuery) -> Result<Answer, StoreError> {
         let loaded = self.ready()?;
@@ -137,7 +140,7 @@ impl BucketStore {
             limit: 0,
             hints: None,
             query_hints: None,
-            budget: Budget::unlimited(),
+            budget: Budget::new(LABELS_BUDGET_BYTES),
             cancel: query.cancel.clone(),
         };
         let mut charge = series.budget.charge(0)?;

@@ -8,6 +8,7 @@
 mod answers;
 mod damage;
 mod peers;
+mod s3;
 mod shipping;
 mod wire;
 

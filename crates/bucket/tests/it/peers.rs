@@ -22,7 +22,7 @@ use gauntlet_testkit::process::{Process, ask_until};
 use serde_json::Value as Json;
 
 /// A peer's program.
-fn program(variable: &str, name: &str) -> Option<PathBuf> {
+pub(crate) fn program(variable: &str, name: &str) -> Option<PathBuf> {
     let given = std::env::var_os(variable).map(PathBuf::from);
     let on_path = || {
         let dirs = std::env::var_os("PATH")?;
@@ -36,7 +36,7 @@ fn program(variable: &str, name: &str) -> Option<PathBuf> {
     found
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 

@@ -17,7 +17,7 @@ fn shipper(data: &Path, bucket: &Path, options: ShipperOptions) -> Shipper {
 }
 
 /// Blocks as a Prometheus leaves them: without a Thanos section.
-fn local_blocks(data: &Path, count: usize) -> Option<Vec<BlockMeta>> {
+pub(crate) fn local_blocks(data: &Path, count: usize) -> Option<Vec<BlockMeta>> {
     let folder = crate::golden("bucket-raw")?;
     let mut metas = Vec::new();
     for block in fs::read_dir(folder).unwrap().take(count) {

@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use crate::StoreError;
+use crate::grpc::snappy::MAX_MESSAGE_BYTES;
 
 /// An answer's messages, in order.
 pub type Answered<'a, T> = BoxFuture<'a, Result<Vec<T>, StoreError>>;
@@ -102,6 +103,7 @@ where
     }
     async move {
         let mut grpc = Grpc::new(ProstCodec::<R, M>::default())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip);
         Ok(grpc.server_streaming(Stream { call: Box::new(call) }, request).await)

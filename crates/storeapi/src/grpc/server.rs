@@ -29,7 +29,7 @@ use crate::StoreError;
 use crate::grpc::apis::{ApiSource, add_routes};
 use crate::grpc::codec::FramesOut;
 use crate::grpc::health::{CheckRequest, Readiness};
-use crate::grpc::snappy::SnappyService;
+use crate::grpc::snappy::{MAX_MESSAGE_BYTES, SnappyService};
 use crate::grpc::tls::ServerTls;
 use crate::query::for_the_wire;
 use crate::request::{LabelQuery, SeriesQuery};
@@ -321,6 +321,7 @@ where
 {
     async move {
         let mut grpc = Grpc::new(ProstCodec::<R, M>::default())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .accept_compressed(CompressionEncoding::Gzip)
             .send_compressed(CompressionEncoding::Gzip);
         Ok(grpc.unary(Method { call: Box::new(call) }, request).await)
@@ -348,6 +349,7 @@ impl Service<http::Request<Body>> for StoreService {
             store::path::SERIES => async move {
                 let codec = FramesOut::<store::SeriesRequest>::default();
                 let mut grpc = Grpc::new(codec)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
                     .accept_compressed(CompressionEncoding::Gzip)
                     .send_compressed(CompressionEncoding::Gzip);
                 Ok(grpc.server_streaming(this, request).await)
