@@ -100,6 +100,8 @@ pub struct Head {
     /// Samples before it belong to blocks.
     min_valid: AtomicI64,
     window_ms: AtomicI64,
+    /// Counts departures of samples: see [`Head::departures`].
+    departures: AtomicU64,
     /// Counts rounds of cleaning.
     round: AtomicU8,
     pub(crate) counters: Counters,
@@ -150,6 +152,7 @@ impl Head {
             max_t: AtomicI64::new(Timestamp::MIN),
             min_valid: AtomicI64::new(min_valid),
             window_ms: AtomicI64::new(options.out_of_order_window_ms),
+            departures: AtomicU64::new(0),
             round: AtomicU8::new(0),
             counters: Counters::default(),
         };
@@ -179,6 +182,11 @@ impl Head {
 
     pub fn min_valid_time(&self) -> Timestamp {
         self.min_valid.load(Ordering::Acquire)
+    }
+
+    /// Grows before samples leave the head for blocks. A reader of both for whom it stays the same has missed none.
+    pub fn departures(&self) -> u64 {
+        self.departures.load(Ordering::Acquire)
     }
 
     /// Number of series.

@@ -83,16 +83,29 @@ impl Db {
         View::new(&self.head, &self.blocks(), range)
     }
 
-    async fn run<T: Send + 'static>(
+    /// Runs `work` over a view. Samples that left the head for a block which the view does not have yet would be missed: then it is
+    /// run again.
+    async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+        range: TimeRange,
+        work: impl Fn(&View) -> Result<T, QueryError> + Clone + Send + 'static,
     ) -> Result<T, QueryError> {
-        match &self.pool {
-            None => work(),
-            Some(pool) => pool
-                .run(work)
-                .await
-                .unwrap_or_else(|lost| Err(QueryError::Unavailable(lost.to_string()))),
+        loop {
+            let departures = self.head.departures();
+            let view = self.view(range);
+            let result = match &self.pool {
+                None => work(&view),
+                Some(pool) => {
+                    let work = work.clone();
+                    let lost = |lost: gauntlet_runtime::pool::Lost| {
+                        Err(QueryError::Unavailable(lost.to_string()))
+                    };
+                    pool.run(move || work(&view)).await.unwrap_or_else(lost)
+                }
+            };
+            if departures == self.head.departures() {
+                return result;
+            }
         }
     }
 
@@ -110,16 +123,16 @@ impl Queryable for Db {
         &'a self,
         request: &'a SelectRequest,
     ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
-        let (view, request) = (self.view(request.range), request.clone());
-        self.run(move || view.select(&request)).boxed()
+        let (range, request) = (request.range, request.clone());
+        self.read(range, move |view| view.select(&request)).boxed()
     }
 
     fn label_names<'a>(
         &'a self,
         request: &'a LabelRequest,
     ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
-        let (view, request) = (self.view(request.range), request.clone());
-        self.run(move || view.label_names(&request)).boxed()
+        let (range, request) = (request.range, request.clone());
+        self.read(range, move |view| view.label_names(&request)).boxed()
     }
 
     fn label_values<'a>(
@@ -127,7 +140,7 @@ impl Queryable for Db {
         name: &'a str,
         request: &'a LabelRequest,
     ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
-        let (view, request, name) = (self.view(request.range), request.clone(), name.to_owned());
-        self.run(move || view.label_values(&name, &request)).boxed()
+        let (range, request, name) = (request.range, request.clone(), name.to_owned());
+        self.read(range, move |view| view.label_values(&name, &request)).boxed()
     }
 }

@@ -115,6 +115,7 @@ impl Head {
 
     /// Forgets late samples that are in blocks.
     pub(crate) fn drop_late(&self, written: &LateWritten) -> Result<()> {
+        self.departures.fetch_add(1, std::sync::atomic::Ordering::AcqRel);
         for (shard, slot, series, count) in &written.chunks {
             let mut data = self.shards[*shard].data.write();
             if data.slot_of((series / super::SHARDS as u64) as u32) != Some(*slot) {

@@ -143,7 +143,12 @@ impl ChunkFiles {
 
     /// The files of this moment, to be read from even after they are removed.
     pub(crate) fn pin(&self) -> Vec<(u32, Arc<dyn File>)> {
-        self.state.lock().files.iter().map(|(number, file)| (*number, Arc::clone(file))).collect()
+        let mut state = self.state.lock();
+        // A file that is in the buffer alone has no handle that could outlive it.
+        if state.current.as_ref().is_some_and(|current| current.file.is_none()) {
+            self.flush(&mut state);
+        }
+        state.files.iter().map(|(number, file)| (*number, Arc::clone(file))).collect()
     }
 
     /// Replaces `out` by a chunk's data, its checksum verified.

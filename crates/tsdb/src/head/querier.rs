@@ -54,8 +54,9 @@ impl Head {
         index.sort_by_labels(&mut ids);
         let mut charge = request.budget.charge(ids.len() as u64 * SERIES_OVERHEAD_BYTES)?;
         let mut out = SeriesSetBuilder::with_capacity(ids.len(), ids.len());
-        let files = Arc::clone(&self.files);
-        let source = out.add_source(Arc::new(HeadChunks { pinned: files.pin(), files }));
+        // The only source of this set.
+        let source = 0;
+        let pinned;
         let (mut copies, mut found, mut series) = (Vec::new(), Vec::new(), Vec::new());
         {
             let _gate = self.gate.read();
@@ -81,7 +82,10 @@ impl Head {
                     series.push((id, before));
                 }
             }
+            // While the shards are held, no file of their chunks can go.
+            pinned = self.files.pin();
         }
+        out.add_source(Arc::new(HeadChunks { files: Arc::clone(&self.files), pinned }));
         charge.grow(copies.len() as u64)?;
         let copies = Bytes::from(copies);
         let mut found = found.into_iter();

@@ -211,3 +211,45 @@ fn a_bad_block_is_named_and_the_rest_serves() {
     db.compact_tick().unwrap();
     assert!(bad.exists(), "a bad block is left for whoever mends it");
 }
+
+#[test]
+fn a_reader_misses_nothing_while_blocks_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        min_block_ms: 60_000,
+        max_block_ms: 540_000,
+        out_of_order_window_ms: 20_000,
+        retention_ms: 0,
+        ..Options::default()
+    };
+    let db = open(dir.path(), options);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let newest = std::sync::atomic::AtomicI64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for step in 1..=1500i64 {
+                let mut app = db.appender(AppendOptions::default());
+                for n in 0..20 {
+                    let late = i64::from(step % 9 == 0) * 7_500;
+                    app.append(SeriesRef(0), &labels(n), step * 1000 - late, 1.0).unwrap();
+                }
+                app.commit().unwrap();
+                newest.store(step, std::sync::atomic::Ordering::Release);
+                if step % 50 == 0 {
+                    db.compact_tick().unwrap();
+                }
+            }
+            done.store(true, std::sync::atomic::Ordering::Release);
+        });
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Acquire) {
+                let least = newest.load(std::sync::atomic::Ordering::Acquire) as usize;
+                let all = read(&db, vec![any()], TimeRange::all());
+                let counts: Vec<usize> = all.values().map(Vec::len).collect();
+                assert!(least == 0 || counts.len() == 20);
+                assert!(counts.iter().all(|c| *c >= least), "{least} committed, {counts:?} read");
+            }
+        });
+    });
+    assert!(db.blocks().len() > 2);
+}
