@@ -1,4 +1,8 @@
 //! The local storage: head, write-ahead log, checkpoints, retention and the local querier.
+//!
+//! A batch of samples is logged ([`wal`]), then applied to the [`head`]; full chunks leave memory for head chunk files; every two
+//! hours the oldest range becomes a block ([`db`]). Folders are upstream's, and may be given back to it at any time. Knows no
+//! configuration file, no HTTP and no bucket.
 
 pub mod db;
 pub mod error;
