@@ -1,6 +1,6 @@
 //! Following a log that is being written: remote write reads what was committed, from a place it remembers, and goes on later.
 //!
-//! Reading stops at [`Wal::end`], so that a batch under way is never seen in part. A place is durable knowledge of the reader:
+//! Reading stops at [`super::Wal::end`], so that a batch under way is never seen in part. A place is durable knowledge of the reader:
 //! after a restart it goes on there, or at the next segment that is still kept.
 
 use std::io;
