@@ -131,7 +131,8 @@ impl Spans {
         let span = self.0[at];
         let range = header.series_offset(span.first)..header.series_offset(span.last);
         let limit = if matchers.len() == 1 { MAX_WHOLE_BYTES } else { MAX_MIXED_BYTES };
-        Ok((range.end.saturating_sub(range.start) <= limit).then_some(range))
+        let len = range.end.checked_sub(range.start);
+        Ok(len.is_some_and(|len| len <= limit).then_some(range))
     }
 
     /// Reads a file's bytes.

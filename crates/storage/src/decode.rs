@@ -3,7 +3,7 @@
 use gauntlet_chunk::{Columns, decode};
 use gauntlet_model::histogram::CounterResetHint;
 
-use crate::dedup::{PenaltyScratch, decode_penalty};
+use crate::dedup::{PenaltyScratch, decode_chain, decode_penalty};
 use crate::query::{QueryError, TimeRange};
 use crate::series_set::{Chunk, Dedup, SeriesSet};
 
@@ -26,8 +26,14 @@ impl SeriesSet {
         scratch: &mut DecodeScratch,
         out: &mut Columns,
     ) -> Result<(), QueryError> {
-        if let Dedup::Penalty { counter } = self.dedup {
-            return decode_penalty(self, index, range, counter, &mut scratch.penalty, out);
+        match self.dedup {
+            Dedup::Merge => {}
+            Dedup::Penalty { counter } => {
+                return decode_penalty(self, index, range, counter, &mut scratch.penalty, out);
+            }
+            Dedup::Chain { counter } => {
+                return decode_chain(self, index, range, counter, &mut scratch.penalty, out);
+            }
         }
         out.clear();
         let chunks = self.chunks(index);

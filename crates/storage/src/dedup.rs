@@ -1,4 +1,4 @@
-//! Replica dedup, sample-exact with Thanos: overlap split into lanes, counter resets applied, and the penalty algorithm.
+//! Replica dedup, sample-exact with Thanos: overlap split into lanes, counter resets applied, and the penalty and chain algorithms.
 //! Source: upstream Thanos `pkg/dedup/iter.go` and `pkg/compact/downsample` (the counter iterator).
 //!
 //! A *lane* is a run of chunks of one series that do not overlap; [`assign_lanes`] deals chunks out to lanes, as the ordinal
@@ -43,7 +43,7 @@ pub fn assign_lanes(chunks: &mut [Chunk]) {
     }
 }
 
-/// Replaces `out` by the deduplicated samples of series `index` in `range`.
+/// Replaces `out` by the samples of series `index` in `range`, replicas merged by the penalty algorithm.
 pub fn decode_penalty(
     set: &SeriesSet,
     index: usize,
@@ -53,6 +53,42 @@ pub fn decode_penalty(
     out: &mut Columns,
 ) -> Result<(), QueryError> {
     out.clear();
+    let lanes = decode_lanes(set, index, range, counter, scratch)?;
+    match &mut scratch.lanes[..lanes] {
+        [] => {}
+        [only] => std::mem::swap(only, out),
+        lanes => fold(lanes, counter, out),
+    }
+    Ok(())
+}
+
+/// The same by the chain algorithm: all times of all replicas, each once; of equal times the lowest replica's sample.
+pub fn decode_chain(
+    set: &SeriesSet,
+    index: usize,
+    range: TimeRange,
+    counter: bool,
+    scratch: &mut PenaltyScratch,
+    out: &mut Columns,
+) -> Result<(), QueryError> {
+    out.clear();
+    let lanes = decode_lanes(set, index, range, counter, scratch)?;
+    match &mut scratch.lanes[..lanes] {
+        [] => {}
+        [only] => std::mem::swap(only, out),
+        lanes => chain(lanes, out),
+    }
+    Ok(())
+}
+
+/// Decodes every lane into the scratch, cut to the range; returns how many have samples.
+fn decode_lanes(
+    set: &SeriesSet,
+    index: usize,
+    range: TimeRange,
+    counter: bool,
+    scratch: &mut PenaltyScratch,
+) -> Result<usize, QueryError> {
     let mut used = 0;
     for lane in set.chunks(index).chunk_by(|a, b| a.replica == b.replica) {
         if scratch.lanes.len() == used {
@@ -89,12 +125,7 @@ pub fn decode_penalty(
         }
         used += usize::from(!columns.is_empty());
     }
-    match &mut scratch.lanes[..used] {
-        [] => {}
-        [only] => std::mem::swap(only, out),
-        lanes => fold(lanes, counter, out),
-    }
-    Ok(())
+    Ok(used)
 }
 
 /// Appends a chunk's samples in `range`.
@@ -167,6 +198,26 @@ fn bound(columns: &mut Columns, range: TimeRange) {
             *i = i.saturating_sub(start as u32);
             kept
         });
+    }
+}
+
+/// Merges lanes by time.
+fn chain(lanes: &[Columns], out: &mut Columns) {
+    let mut at = vec![0usize; lanes.len()];
+    loop {
+        let next = (0..lanes.len())
+            .filter_map(|lane| Some((*lanes[lane].timestamps.get(at[lane])?, lane)))
+            .min();
+        let Some((t, lane)) = next else { return };
+        match lanes[lane].histogram(at[lane]) {
+            Some(histogram) => out.push_histogram(t, Arc::clone(histogram)),
+            None => out.push_float(t, lanes[lane].values[at[lane]]),
+        }
+        for (lane, at) in lanes.iter().zip(&mut at) {
+            while lane.timestamps.get(*at).is_some_and(|time| *time <= t) {
+                *at += 1;
+            }
+        }
     }
 }
 

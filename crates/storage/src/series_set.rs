@@ -44,6 +44,8 @@ pub enum Dedup {
     Merge,
     /// Thanos' penalty algorithm. `counter` adjusts values on a switch, so that a rate sees no false reset.
     Penalty { counter: bool },
+    /// Thanos' chain algorithm: each time once, of equal times the lower replica's sample. `counter` rewrites resets per replica.
+    Chain { counter: bool },
 }
 
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use futures::future::{BoxFuture, join_all};
 use gauntlet_model::{Labels, Matcher, Timestamp};
 use gauntlet_runtime::Cancel;
 use gauntlet_storage::{
-    LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet,
+    Dedup, LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet,
 };
 
 use crate::StoreError;
@@ -39,6 +39,8 @@ pub struct ProxyOptions {
     pub selector_labels: Labels,
     /// Longest wait for one store; zero waits as long as the request may.
     pub response_timeout: Duration,
+    /// `--deduplication.func=chain` rather than `penalty`.
+    pub chain_replicas: bool,
 }
 
 /// Asks all stores of a list.
@@ -288,7 +290,13 @@ impl Queryable for Proxy {
     ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
         async move {
             let answer = self.run_series(&SeriesQuery::from_select(request)).await?;
-            into_series_set(answer.set, answer.charges, &request.hints)
+            let mut set = into_series_set(answer.set, answer.charges, &request.hints)?;
+            if let Dedup::Penalty { counter } = set.dedup
+                && self.options.chain_replicas
+            {
+                set.dedup = Dedup::Chain { counter };
+            }
+            Ok(set)
         }
         .boxed()
     }

@@ -154,3 +154,21 @@ fn stale_markers_keep_their_bits() {
     let merged = run(vec![chunk(0, &a), chunk(1, &[(1, 2.0)])], TimeRange::all(), false);
     assert!(gauntlet_model::is_stale_nan(merged[1].1));
 }
+
+#[test]
+fn the_chain_keeps_every_time_once() {
+    let check = |a: &[i64], b: &[i64], expect: &[(i64, f64)]| {
+        let mut builder = SeriesSetBuilder::new();
+        builder.push_series(Labels::from_pairs([("__name__", "m")]));
+        builder.push_chunk(chunk(0, &tagged(a, 1.0)));
+        builder.push_chunk(chunk(1, &tagged(b, 2.0)));
+        let (mut scratch, mut out) = (PenaltyScratch::default(), Columns::default());
+        let (set, all) = (builder.build(), TimeRange::all());
+        decode_chain(&set, 0, all, false, &mut scratch, &mut out).unwrap();
+        assert_eq!(out.timestamps.into_iter().zip(out.values).collect::<Vec<_>>(), expect);
+    };
+    check(&[10, 20, 30], &[10, 20, 30], &tagged(&[10, 20, 30], 1.0));
+    check(&[10, 30], &[10, 20, 30], &[(10, 1.0), (20, 2.0), (30, 1.0)]);
+    check(&[10, 30], &[10, 20], &[(10, 1.0), (20, 2.0), (30, 1.0)]);
+    check(&[20, 30], &[10, 20], &[(10, 2.0), (20, 1.0), (30, 1.0)]);
+}
