@@ -11,7 +11,7 @@ use gauntlet_storeapi::endpoints::{EndpointOptions, EndpointSet, EndpointSpec, E
 use gauntlet_storeapi::grpc::health::Readiness;
 use gauntlet_storeapi::grpc::{ServerOptions as GrpcOptions, serve};
 use gauntlet_storeapi::proxy::SourceList;
-use gauntlet_storeapi::{Proxy, ProxyOptions, SourceQueryable};
+use gauntlet_storeapi::{Proxy, ProxyOptions};
 use gauntlet_telemetry::logs::RecentWarnings;
 use gauntlet_telemetry::{Registry, process};
 use serde_json::{Map, Value, json};
@@ -33,6 +33,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         component: "query".to_owned(),
         selector_labels: selector_labels(values)?,
         response_timeout: millis(values.duration_ms("store.response-timeout")),
+        chain_replicas: values.text("deduplication.func") == "chain",
     };
     let proxy =
         Arc::new(Proxy::new(Arc::clone(&endpoints) as Arc<dyn SourceList>, proxy_options));
@@ -45,7 +46,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         recent: start.recent.clone(),
     });
     let api = Arc::new(ApiState {
-        storage: Arc::new(SourceQueryable::new(proxy.clone())),
+        storage: proxy.clone(),
         engine: Arc::new(common::engine(engine_flags(values), start.clock.clone(), &[])),
         clock: start.clock.clone(),
         role: status.clone(),
