@@ -7,6 +7,7 @@
 
 mod answers;
 mod damage;
+mod faults;
 mod peers;
 mod s3;
 mod shipping;
