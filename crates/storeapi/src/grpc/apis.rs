@@ -70,7 +70,7 @@ type HttpAnswer = BoxFuture<'static, Result<http::Response<Body>, Infallible>>;
 type Messages<T> = BoxStream<'static, Result<T, Status>>;
 
 struct Stream<M, R> {
-    call: Box<dyn FnMut(M) -> BoxFuture<'static, Result<Vec<R>, StoreError>> + Send>,
+    call: Box<dyn FnMut(M) -> Answered<'static, R> + Send>,
 }
 
 impl<M, R: Send + 'static> ServerStreamingService<M> for Stream<M, R> {
@@ -91,7 +91,7 @@ impl<M, R: Send + 'static> ServerStreamingService<M> for Stream<M, R> {
 fn serve<M, R>(
     request: http::Request<Body>,
     path: &str,
-    call: impl FnMut(M) -> BoxFuture<'static, Result<Vec<R>, StoreError>> + Send + 'static,
+    call: impl FnMut(M) -> Answered<'static, R> + Send + 'static,
 ) -> HttpAnswer
 where
     M: prost::Message + Default + Send + 'static,
