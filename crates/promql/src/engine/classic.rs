@@ -334,7 +334,8 @@ pub(super) fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, Option
         return (f64::NAN, forced);
     }
     let mut rank = q * observations;
-    let b = buckets[..n - 1].partition_point(|bucket| !(bucket.count >= rank));
+    let reaches = |bucket: &Bucket| bucket.count >= rank;
+    let b = buckets[..n - 1].partition_point(|bucket| !reaches(bucket));
     let value = if b == n - 1 {
         buckets[n - 2].upper
     } else if b == 0 && buckets[0].upper <= 0.0 {

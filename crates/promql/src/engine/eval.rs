@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use gauntlet_runtime::{Budget, Cancel, Charge};
+use gauntlet_runtime::{Budget, Cancel};
 use gauntlet_storage::{SeriesSet, TimeRange};
 
 use super::elementwise::{Mapper, Strip, scalar_operator};
@@ -60,13 +60,20 @@ pub(super) struct Evaluator<'a> {
     pub budget: &'a Arc<Budget>,
     pub annotations: Annotations,
     pub samples: SampleCount,
-    pub charges: Vec<Charge>,
 }
 
 impl<'a> Evaluator<'a> {
     /// Evaluates an instant vector.
     pub(super) fn rows(&mut self, node: &Node, grid: &Grid) -> Result<Rows, EngineError> {
         self.cancel.check()?;
+        let mut rows = self.uncharged_rows(node, grid)?;
+        if rows.charge.is_none() && !rows.is_empty() {
+            rows.charge = Some(Arc::new(self.budget.charge(rows.size_bytes())?));
+        }
+        Ok(rows)
+    }
+
+    fn uncharged_rows(&mut self, node: &Node, grid: &Grid) -> Result<Rows, EngineError> {
         if grid.steps == 0 {
             return Ok(Rows::new(0));
         }
@@ -374,12 +381,12 @@ impl<'a> Evaluator<'a> {
     pub(super) fn collect(&mut self, pipeline: &Pipeline<'_>) -> Result<Rows, EngineError> {
         let mut charge = self.budget.charge(0)?;
         self.samples.series += pipeline.source.len() as u64;
-        let rows = pipeline.collect(|tile| {
+        let mut rows = pipeline.collect(|tile| {
             self.note_tile(tile)?;
             charge.grow((tile.values.len() * 8 + tile.series.len() * 40) as u64)?;
             Ok(())
         })?;
-        self.charges.push(charge);
+        rows.charge = Some(Arc::new(charge));
         Ok(rows)
     }
 

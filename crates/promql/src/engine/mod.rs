@@ -336,7 +336,6 @@ impl Job {
             budget: &self.budget,
             annotations: Annotations::default(),
             samples: SampleCount { max: self.max_samples, ..SampleCount::default() },
-            charges: Vec::new(),
         };
         for warning in self.sets.iter().flat_map(|set| &set.warnings) {
             evaluator.annotations.add(crate::annotations::Annotation::warning(warning.clone()));

@@ -38,7 +38,6 @@ pub(super) struct Selector {
     pub offset_ms: i64,
     /// Only count and sum of histograms are needed.
     pub skip_buckets: bool,
-    pub matchers: Arc<[Matcher]>,
     pub pos: PosRange,
 }
 

@@ -229,7 +229,6 @@ impl Planner<'_> {
             at,
             offset_ms,
             skip_buckets: self.stats.wanted && !self.stats.blocked,
-            matchers: Arc::clone(&matchers),
             pos: selector.pos,
         };
         if grid.steps == 0 {

@@ -9,6 +9,7 @@ use gauntlet_model::histogram::FloatHistogram;
 use gauntlet_model::labels::METRIC_NAME;
 use gauntlet_model::sample::STALE_NAN_BITS;
 use gauntlet_model::{Labels, STALE_NAN};
+use gauntlet_runtime::Charge;
 use hashbrown::HashMap;
 
 use super::error::EngineError;
@@ -49,6 +50,8 @@ pub(super) struct Rows {
     pub values: Vec<f64>,
     /// One entry a row, or empty if no row has histograms.
     pub histograms: Vec<Option<HistogramRow>>,
+    /// What the memory was charged to.
+    pub charge: Option<Arc<Charge>>,
 }
 
 impl Rows {
@@ -171,6 +174,12 @@ impl Rows {
             .map(|h| h.size_in_samples())
             .sum();
         floats + histograms
+    }
+
+    /// Approximate memory in bytes, label sets not counted: they are shared.
+    pub(super) fn size_bytes(&self) -> u64 {
+        let histograms = self.histograms.iter().flatten().map(|row| row.len() * 8).sum::<usize>();
+        (self.values.capacity() * 8 + self.metas.capacity() * 24 + histograms) as u64
     }
 
     /// Whether two rows have the same label set.

@@ -43,7 +43,7 @@ impl Evaluator<'_> {
 
     fn fold(&mut self, node: &AggregateNode, grid: &Grid) -> Result<Rows, EngineError> {
         let steps = grid.steps;
-        let (groups, mut fold) = self.with_pipeline(&node.input, grid, |this, pipeline| {
+        let (groups, mut fold, charge) = self.with_pipeline(&node.input, grid, |this, pipeline| {
             let mut groups = Groups::new(&node.grouping);
             let mut fold = Fold::new(node.op, steps, node.input_pos);
             let mut charge = this.budget.charge(0)?;
@@ -70,8 +70,7 @@ impl Evaluator<'_> {
                 }
                 Ok(())
             })?;
-            this.charges.push(charge);
-            Ok((groups.into_labels(), fold))
+            Ok((groups.into_labels(), fold, charge))
         })?;
         let mut rows = Rows::new(steps);
         for (group, labels) in groups.into_iter().enumerate() {
@@ -79,6 +78,7 @@ impl Evaluator<'_> {
             let meta = Meta { labels, drop_name: fold.drops_name(group) };
             rows.push(meta, &values, histograms);
         }
+        drop(charge);
         rows.drop_empty_rows();
         Ok(rows)
     }

@@ -1,5 +1,7 @@
 //! Quantiles of samples.
 
+use crate::engine::gosort;
+
 /// The `q`-quantile of values, between two of them their weighted mean; not-a-number is less than everything. Reorders `values`.
 pub(in crate::engine) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || q.is_nan() {
@@ -17,6 +19,12 @@ pub(in crate::engine) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     let upper = (lower + 1.0).min(n - 1.0);
     let weight = rank - rank.floor();
     let (lower, upper) = (lower as usize, upper as usize);
+    // Only zeros of both signs are equal and yet tell apart: then the order of equal values is the peer's sort's.
+    let zeros = values.iter().filter(|v| **v == 0.0);
+    if zeros.clone().any(|v| v.is_sign_negative()) && zeros.clone().any(|v| v.is_sign_positive()) {
+        gosort::sort(values, |a, b| a.is_nan() || a < b);
+        return values[lower] * (1.0 - weight) + values[upper] * weight;
+    }
     let (_, low, above) = values.select_nth_unstable_by(lower, |a, b| {
         // Not-a-number first.
         match (a.is_nan(), b.is_nan()) {

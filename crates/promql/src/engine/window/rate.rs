@@ -194,8 +194,8 @@ impl Histograms<'_> {
         }
         if counter {
             let mut overlaps = false;
-            for i in 1..all.len() {
-                let current = &*all[i];
+            for (i, current) in all.iter().enumerate().skip(1) {
+                let current = &**current;
                 if !overlaps
                     && i < self.starts.len()
                     && start_overlaps(self.starts[i - 1], self.times[i - 1], self.starts[i])
