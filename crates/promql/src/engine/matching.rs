@@ -246,7 +246,7 @@ impl Join<'_> {
             for (partner, mask) in matches {
                 if !alone && self.matching.card == Cardinality::OneToOne {
                     let taken = taken.entry(*signature).or_insert_with(|| vec![false; steps]);
-                    for step in (0..steps).filter(|step| mask.holds(*step)) {
+                    for step in (0..steps).filter(|step| mask[*step]) {
                         if std::mem::replace(&mut taken[step], true) {
                             let text = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
                             let error = EngineError::execution(text);
@@ -314,52 +314,37 @@ impl Join<'_> {
     fn matches(&self, row: usize, side: &OneSide) -> Vec<(u32, Mask)> {
         let steps = self.many.steps;
         let fill = self.matching.fill_rhs.is_some();
-        let partner_at = |step: usize| -> u32 {
-            let found = match side {
-                OneSide::Nobody => NOBODY,
-                OneSide::Single(one) if self.one.present(*one, step) => *one as u32,
-                OneSide::Single(_) => NOBODY,
-                OneSide::Many(table) => table[step],
-            };
-            if found == NOBODY && fill { FILL } else { found }
+        let meet = |there: &dyn Fn(usize) -> bool| -> Mask {
+            (0..steps).map(|step| self.many.present(row, step) && there(step)).collect()
         };
         match side {
-            OneSide::Nobody if !fill => Vec::new(),
-            OneSide::Nobody => vec![(FILL, Mask::All)],
-            OneSide::Single(one) if !fill => vec![(*one as u32, Mask::All)],
-            _ => {
-                let mut found: Vec<(u32, Mask)> = Vec::new();
-                for step in (0..steps).filter(|step| self.many.present(row, *step)) {
-                    let partner = partner_at(step);
-                    if partner == NOBODY {
-                        continue;
-                    }
-                    let i = found.iter().position(|(p, _)| *p == partner).unwrap_or_else(|| {
-                        found.push((partner, Mask::Some(vec![false; steps])));
-                        found.len() - 1
-                    });
-                    if let Mask::Some(mask) = &mut found[i].1 {
-                        mask[step] = true;
-                    }
-                }
-                found
+            OneSide::Nobody if fill => return vec![(FILL, meet(&|_| true))],
+            OneSide::Nobody => return Vec::new(),
+            OneSide::Single(one) if !fill => {
+                return vec![(*one as u32, meet(&|step| self.one.present(*one, step)))];
             }
+            _ => {}
         }
-        .into_iter()
-        .map(|(partner, mask)| match mask {
-            // Both have to be there: made exact where somebody asks.
-            Mask::All => {
-                let both = (0..steps)
-                    .map(|step| {
-                        self.many.present(row, step)
-                            && (partner == FILL || self.one.present(partner as usize, step))
-                    })
-                    .collect();
-                (partner, Mask::Some(both))
+        let mut found: Vec<(u32, Mask)> = Vec::new();
+        for step in (0..steps).filter(|step| self.many.present(row, *step)) {
+            let mut partner = match side {
+                OneSide::Single(one) if self.one.present(*one, step) => *one as u32,
+                OneSide::Many(table) => table[step],
+                _ => NOBODY,
+            };
+            if partner == NOBODY {
+                if !fill {
+                    continue;
+                }
+                partner = FILL;
             }
-            some => (partner, some),
-        })
-        .collect()
+            let i = found.iter().position(|(p, _)| *p == partner).unwrap_or_else(|| {
+                found.push((partner, vec![false; steps]));
+                found.len() - 1
+            });
+            found[i].1[step] = true;
+        }
+        found
     }
 
     /// Computes a pair of rows; `guard` is the match group if others in it may give the same label set.
@@ -367,7 +352,7 @@ impl Join<'_> {
         &mut self,
         row: usize,
         partner: u32,
-        mask: &Mask,
+        mask: &[bool],
         guard: Option<u32>,
         annotations: &mut Annotations,
     ) {
@@ -389,7 +374,7 @@ impl Join<'_> {
         labels: Labels,
         many: &Side<'_>,
         one: &Side<'_>,
-        mask: &Mask,
+        mask: &[bool],
         guard: Option<u32>,
         annotations: &mut Annotations,
     ) {
@@ -403,7 +388,7 @@ impl Join<'_> {
             if self.op.is_comparison() {
                 let holds = comparison(self.op);
                 let as_bool = self.return_bool;
-                for (step, cell) in out.iter_mut().enumerate().filter(|(i, _)| mask.holds(*i)) {
+                for (step, cell) in out.iter_mut().enumerate().filter(|(i, _)| mask[*i]) {
                     let (a, b) = (lhs.float(step), rhs.float(step));
                     let kept = holds(a, b);
                     *cell = match (as_bool, kept) {
@@ -414,12 +399,12 @@ impl Join<'_> {
                 }
             } else {
                 let op = arithmetic(self.op);
-                for (step, cell) in out.iter_mut().enumerate().filter(|(i, _)| mask.holds(*i)) {
+                for (step, cell) in out.iter_mut().enumerate().filter(|(i, _)| mask[*i]) {
                     *cell = op(lhs.float(step), rhs.float(step));
                 }
             }
         } else {
-            for step in (0..steps).filter(|step| mask.holds(*step)) {
+            for step in (0..steps).filter(|step| mask[*step]) {
                 let (a, b) = (lhs.cell(step), rhs.cell(step));
                 let Outcome::Value(value, kept) =
                     combine_cells(self.op, &a, &b, self.pos, annotations)
@@ -435,7 +420,7 @@ impl Join<'_> {
             }
         }
         self.matched.resize_with(to, || None);
-        let mask = guard.map(|group| (group, (0..steps).map(|step| mask.holds(step)).collect()));
+        let mask = guard.map(|group| (group, mask.to_vec()));
         self.matched.push(mask);
     }
 
@@ -479,7 +464,7 @@ impl Join<'_> {
             let many = Side { rows: self.many, row: FILL as usize, fill };
             let one = Side { rows: self.one, row, fill: 0.0 };
             let annotations = &mut evaluator.annotations;
-            self.compute(labels, &many, &one, &Mask::Some(mask), None, annotations);
+            self.compute(labels, &many, &one, &mask, None, annotations);
         }
     }
 
@@ -526,20 +511,7 @@ impl Join<'_> {
 }
 
 /// The steps at which a pair meets.
-enum Mask {
-    All,
-    Some(Vec<bool>),
-}
-
-impl Mask {
-    #[inline(always)]
-    fn holds(&self, step: usize) -> bool {
-        match self {
-            Self::All => true,
-            Self::Some(mask) => mask[step],
-        }
-    }
-}
+type Mask = Vec<bool>;
 
 /// A row, or a fill value in its place.
 struct Side<'a> {

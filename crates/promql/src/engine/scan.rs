@@ -407,14 +407,17 @@ fn look_back(
     mut found: impl FnMut(usize, usize),
 ) {
     let mut next = 0;
+    // The instants are evenly spaced, or all the same.
+    let mut t = selector.reference(grid, 0);
+    let advance = if selector.at.is_some() { 0 } else { grid.step };
     for step in 0..grid.steps {
-        let t = selector.reference(grid, step);
         while next < times.len() && times[next] <= t {
             next += 1;
         }
         if next > 0 && times[next - 1] > t.saturating_sub(lookback_ms) {
             found(step, next - 1);
         }
+        t = t.saturating_add(advance);
     }
 }
 

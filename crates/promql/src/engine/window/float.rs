@@ -107,9 +107,12 @@ impl Slide<'_> {
     fn each(&self, row: &mut [f64], mut value: impl FnMut(usize, usize, usize) -> f64) -> RowStats {
         let mut stats = RowStats::default();
         let mut slider = Slider::default();
+        // The ends are evenly spaced, or all the same.
+        let mut end = self.window.end(0);
+        let advance = if self.window.at.is_some() { 0 } else { self.window.grid.step };
         for (step, cell) in row.iter_mut().enumerate() {
-            let end = self.window.end(step);
             slider.advance(self.times, end.saturating_sub(self.window.range_ms), end);
+            end = end.saturating_add(advance);
             let Slider { lo, hi } = slider;
             if lo < hi {
                 stats.samples += (hi - lo) as u64;
