@@ -4,7 +4,7 @@ use gauntlet_model::Timestamp;
 use gauntlet_model::histogram::kahan_add;
 
 use super::quantile::{median_deviation, quantile};
-use super::rate::{Extrapolation, per_second};
+use super::rate::{Extrapolation, Lanes, Span, per_second};
 use super::{RowOut, RowStats, Slider, Window};
 use crate::annotations::Annotation;
 use crate::engine::error::EngineError;
@@ -142,30 +142,38 @@ fn rate(
         resets.extend(falls.map(|(i, _)| (i + 1) as f64));
     }
     let mut next_reset = 0;
-    Slide { window, times }.each(row, |step, lo, hi| {
-        if hi - lo < 2 {
-            return super::super::rows::ABSENT;
-        }
-        let mut rise = values[hi - 1] - values[lo];
-        while next_reset < resets.len() && resets[next_reset] as usize <= lo {
-            next_reset += 1;
-        }
-        for place in &resets[next_reset..] {
-            let place = *place as usize;
-            if place >= hi {
-                break;
+    let mut end = window.end(0);
+    let advance = if window.at.is_some() { 0 } else { window.grid.step };
+    let mut slider = Slider::default();
+    let mut stats = RowStats::default();
+    let mut lanes = Lanes::default();
+    for step in 0..row.len() {
+        let start = end.saturating_sub(window.range_ms);
+        slider.advance(times, start, end);
+        let Slider { lo, hi } = slider;
+        stats.samples += (hi - lo) as u64;
+        stats.widest = stats.widest.max(hi - lo);
+        if hi - lo >= 2 {
+            let mut rise = values[hi - 1] - values[lo];
+            while next_reset < resets.len() && resets[next_reset] as usize <= lo {
+                next_reset += 1;
             }
-            rise += values[place - 1];
+            for place in &resets[next_reset..] {
+                let place = *place as usize;
+                if place >= hi {
+                    break;
+                }
+                rise += values[place - 1];
+            }
+            let span = Span { first: times[lo], last: times[hi - 1], start, end, samples: hi - lo };
+            if lanes.push(step, rise, values[lo], &span) {
+                extrapolation.apply_all(&mut lanes, row);
+            }
         }
-        let end = window.end(step);
-        extrapolation.apply(
-            rise,
-            values[lo],
-            (times[lo], times[hi - 1]),
-            (end.saturating_sub(window.range_ms), end),
-            hi - lo,
-        )
-    })
+        end = end.saturating_add(advance);
+    }
+    extrapolation.apply_all(&mut lanes, row);
+    stats
 }
 
 fn instant_rate(times: &[Timestamp], values: &[f64], lo: usize, hi: usize) -> f64 {
