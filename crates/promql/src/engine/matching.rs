@@ -119,6 +119,8 @@ impl Evaluator<'_> {
         let (many, one) = if swapped { (&rhs, &lhs) } else { (&lhs, &rhs) };
         let has_fill = matching.fill_lhs.is_some() || matching.fill_rhs.is_some();
         let mut out = Rows::new(steps);
+        // As a rule each row of the many side gives one.
+        let charge = self.budget.charge((many.len() * steps * 8) as u64)?;
         if (!many.is_empty() && !one.is_empty()) || has_fill {
             let mut join = Join {
                 op,
@@ -144,6 +146,7 @@ impl Evaluator<'_> {
             }
         }
         self.finish_join(&mut out)?;
+        out.charge = Some(std::sync::Arc::new(charge));
         let in_use = lhs.len().max(rhs.len()) * steps;
         self.samples.touch(out.total_samples().min(in_use))?;
         self.samples.held = held.saturating_sub(lhs.total_samples() + rhs.total_samples());

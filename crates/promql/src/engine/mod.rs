@@ -21,8 +21,6 @@ mod node;
 mod plan;
 mod rows;
 mod scan;
-#[cfg(test)]
-mod tests;
 mod value;
 mod window;
 

@@ -4,6 +4,7 @@
 
 mod engine;
 mod golden_api;
+mod limits;
 mod numbers;
 mod reference;
 mod roundtrip;
