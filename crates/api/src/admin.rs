@@ -43,7 +43,9 @@ pub(crate) fn snapshot(state: &ApiState, params: &Params) -> Response {
             "0" | "f" | "F" => Ok(false),
             _ => Err(ApiError::parameter(
                 "skip_head",
-                format!("unable to parse boolean: strconv.ParseBool: parsing {text:?}: invalid syntax"),
+                format!(
+                    "unable to parse boolean: strconv.ParseBool: parsing {text:?}: invalid syntax"
+                ),
             )),
         }),
     };

@@ -57,9 +57,9 @@ impl Params {
     pub fn duration(&self, name: &str) -> Result<Option<i64>, ApiError> {
         match self.get(name) {
             "" => Ok(None),
-            text => parse_duration(text)
-                .map(Some)
-                .map_err(|reason| ApiError::parameter(name, reason)),
+            text => {
+                parse_duration(text).map(Some).map_err(|reason| ApiError::parameter(name, reason))
+            }
         }
     }
 
@@ -117,7 +117,7 @@ pub fn parse_time(text: &str) -> Result<Timestamp, String> {
 pub fn parse_duration(text: &str) -> Result<i64, String> {
     if let Some(seconds) = parse_go_float(text) {
         let nanos = seconds * 1e9;
-        if !(nanos.abs() <= i64::MAX as f64) {
+        if nanos.is_nan() || nanos.abs() > i64::MAX as f64 {
             return Err(format!("cannot parse {text:?} to a valid duration. It overflows int64"));
         }
         return Ok((nanos as i64) / 1_000_000);
@@ -149,10 +149,7 @@ mod tests {
         ] {
             assert_eq!(parse_time(text), Ok(ms), "{text}");
         }
-        assert_eq!(
-            parse_time("abc"),
-            Err("cannot parse \"abc\" to a valid timestamp".to_owned())
-        );
+        assert_eq!(parse_time("abc"), Err("cannot parse \"abc\" to a valid timestamp".to_owned()));
     }
 
     #[test]

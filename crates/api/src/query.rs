@@ -100,7 +100,8 @@ pub(crate) fn parse(state: &ApiState, params: &Params) -> Result<Answer, ApiErro
 }
 
 fn expression(state: &ApiState, text: &str) -> Result<Expr, ApiError> {
-    parse_expr(text, &state.engine.options().parser).map_err(|err| ApiError::parameter("query", err))
+    parse_expr(text, &state.engine.options().parser)
+        .map_err(|err| ApiError::parameter("query", err))
 }
 
 /// The step in ms. Thanos has a default: a 250th of the range, but not below its flag.
@@ -119,13 +120,18 @@ fn options(state: &ApiState, params: &Params, step_ms: i64) -> Result<QueryOptio
             ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
         })?),
     };
+    let max_resolution_ms = state.max_resolution_ms(params, step_ms)?;
+    let dynamic = state.thanos.as_ref().and_then(|thanos| thanos.dynamic_lookback);
+    let lookback = lookback.or_else(|| {
+        dynamic.map(|widen| widen(state.engine.options().lookback_delta_ms, max_resolution_ms))
+    });
     Ok(QueryOptions {
         timeout: timeout.map(|ms| Duration::from_millis(ms.max(0) as u64)),
         lookback_delta_ms: lookback,
         hints: SelectHints {
             partial_response: state.partial_response(params)?,
             replica_labels: state.replica_labels(params)?,
-            max_resolution_ms: state.max_resolution_ms(params, step_ms)?,
+            max_resolution_ms,
             ..SelectHints::default()
         },
     })

@@ -42,7 +42,10 @@ pub(crate) async fn handle(state: &Arc<ApiState>, request: Request) -> Response 
     if limits.remote_read_concurrency > 0 && at_once > limits.remote_read_concurrency {
         return text(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("more than {} remote reads at once; try again\n", limits.remote_read_concurrency),
+            format!(
+                "more than {} remote reads at once; try again\n",
+                limits.remote_read_concurrency
+            ),
         );
     }
     let Ok(body) = to_bytes(request.into_body(), limits.remote_read_bytes).await else {

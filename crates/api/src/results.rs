@@ -185,9 +185,13 @@ mod tests {
 
     #[test]
     fn timestamps_are_seconds_with_up_to_three_decimals() {
-        for (ms, text) in
-            [(0, "0"), (1500, "1.500"), (1_795_500_070_000, "1795500070"), (-1500, "-1.500"), (7, "0.007")]
-        {
+        for (ms, text) in [
+            (0, "0"),
+            (1500, "1.500"),
+            (1_795_500_070_000, "1795500070"),
+            (-1500, "-1.500"),
+            (7, "0.007"),
+        ] {
             let mut out = String::new();
             push_timestamp(&mut out, ms);
             assert_eq!(out, text);

@@ -115,10 +115,12 @@ fn route(path: &str) -> Option<Route> {
     })
 }
 
-
 /// Whether [`serve`] knows `path` (prefix removed), so that a role can put pages behind it.
 pub fn serves(path: &str) -> bool {
-    path == "/api/v1" || path.starts_with("/api/v1/") || path.starts_with("/-/") || path == "/version"
+    path == "/api/v1"
+        || path.starts_with("/api/v1/")
+        || path.starts_with("/-/")
+        || path == "/version"
 }
 
 /// Answers a request to `/api/v1/*`, `/-/*` or `/version`. Other paths get upstream's 404.

@@ -73,6 +73,8 @@ pub struct ThanosDefaults {
     pub instant_max_resolution_ms: i64,
     /// Step of range queries without one, in ms.
     pub default_step_ms: i64,
+    /// The lookback in ms for a lookback and a coarsest resolution: downsampled data needs a wider one.
+    pub dynamic_lookback: Option<fn(i64, i64) -> i64>,
 }
 
 /// `/api/v1/status/buildinfo`.

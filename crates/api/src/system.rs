@@ -16,7 +16,9 @@ pub(crate) fn healthy(state: &ApiState) -> Response {
 pub(crate) fn ready(state: &ApiState) -> Response {
     match state.role.not_ready() {
         None => text(StatusCode::OK, format!("{} is Ready.\n", state.role.name())),
-        Some(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("Service Unavailable: {reason}\n")),
+        Some(reason) => {
+            text(StatusCode::SERVICE_UNAVAILABLE, format!("Service Unavailable: {reason}\n"))
+        }
     }
 }
 
@@ -26,10 +28,9 @@ pub(crate) async fn reload(state: &Arc<ApiState>, method: &Method) -> Response {
     }
     match state.role.reload().await {
         Ok(()) => StatusCode::OK.into_response(),
-        Err(reason) => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("failed to reload config: {reason}\n"),
-        ),
+        Err(reason) => {
+            text(StatusCode::INTERNAL_SERVER_ERROR, format!("failed to reload config: {reason}\n"))
+        }
     }
 }
 
@@ -43,7 +44,8 @@ pub(crate) fn quit(state: &ApiState, method: &Method) -> Response {
 
 fn refuse(state: &ApiState, method: &Method) -> Option<Response> {
     if !matches!(*method, Method::POST | Method::PUT) {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed");
+        let mut response =
+            text(StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed");
         response.headers_mut().remove(header::X_CONTENT_TYPE_OPTIONS);
         return Some(response);
     }

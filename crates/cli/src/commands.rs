@@ -22,10 +22,18 @@ pub(crate) enum Role {
 
 impl Role {
     const ALL: [(&'static str, Role, &'static str); 6] = [
-        ("up", Role::Up, "Everything on this machine, in one process: server, host metrics, bucket."),
+        (
+            "up",
+            Role::Up,
+            "Everything on this machine, in one process: server, host metrics, bucket.",
+        ),
         ("server", Role::Server, "Collects, keeps and queries samples, in place of Prometheus."),
         ("node", Role::Node, "Metrics of this host, in place of node_exporter."),
-        ("sidecar", Role::Sidecar, "Serves a server's data to queries and uploads its blocks, in place of thanos sidecar."),
+        (
+            "sidecar",
+            Role::Sidecar,
+            "Serves a server's data to queries and uploads its blocks, in place of thanos sidecar.",
+        ),
         ("store", Role::Store, "Serves the blocks of a bucket, in place of thanos store."),
         ("query", Role::Query, "One query over many stores, in place of thanos query."),
     ];
@@ -58,7 +66,9 @@ pub(crate) fn run(arguments: &[String]) -> Ending {
     let rest = arguments.get(1..).unwrap_or_default();
     match name {
         "prometheus" => run_role(Program::Prometheus, "prometheus", Role::Server, rest, arguments),
-        "node_exporter" => run_role(Program::NodeExporter, "node_exporter", Role::Node, rest, arguments),
+        "node_exporter" => {
+            run_role(Program::NodeExporter, "node_exporter", Role::Node, rest, arguments)
+        }
         "thanos" => run_thanos(rest),
         _ => run_gauntlet(rest),
     }
@@ -75,9 +85,13 @@ fn run_gauntlet(arguments: &[String]) -> Ending {
         }
         "thanos" => run_thanos(&arguments[1..]),
         word => match Role::ALL.iter().find(|(name, ..)| *name == word) {
-            Some((name, role, _)) => {
-                run_role(Program::Gauntlet, &format!("gauntlet {name}"), *role, &arguments[1..], arguments)
-            }
+            Some((name, role, _)) => run_role(
+                Program::Gauntlet,
+                &format!("gauntlet {name}"),
+                *role,
+                &arguments[1..],
+                arguments,
+            ),
             None => Ending {
                 stderr: format!("gauntlet: error: no role {word:?}, try gauntlet --help\n"),
                 code: 1,
@@ -108,7 +122,9 @@ fn run_thanos(arguments: &[String]) -> Ending {
     while let Some(argument) = arguments.get(at) {
         let Some(long) = argument.strip_prefix("--") else { break };
         match long {
-            "version" => return Ending { stderr: version_text(Program::Thanos), ..Ending::default() },
+            "version" => {
+                return Ending { stderr: version_text(Program::Thanos), ..Ending::default() };
+            }
             "help" | "help-long" => return Ending { stdout: thanos_usage(), ..Ending::default() },
             _ => {}
         }
@@ -126,20 +142,27 @@ fn run_thanos(arguments: &[String]) -> Ending {
     let Some(word) = arguments.get(at) else { return fail(0, thanos_usage()) };
     if let Some(path) = word.strip_prefix('@') {
         let reason = format!("open {path}: no such file or directory");
-        return fail(1, format!("thanos: error: failed to open arguments file {path:?}: {reason}\n"));
+        return fail(
+            1,
+            format!("thanos: error: failed to open arguments file {path:?}: {reason}\n"),
+        );
     }
     let role = match word.as_str() {
         "sidecar" => Role::Sidecar,
         "store" => Role::Store,
         "query" => Role::Query,
         later if THANOS_LATER.contains(&later) => {
-            return fail(1, format!("thanos: error: the command {later:?} is known but not built yet\n"));
+            return fail(
+                1,
+                format!("thanos: error: the command {later:?} is known but not built yet\n"),
+            );
         }
         other => return fail(1, format!("thanos: error: expected command but got {other:?}\n")),
     };
     let mut rest = arguments.to_vec();
     rest.remove(at);
-    let line: Vec<String> = ["thanos".to_owned()].into_iter().chain(arguments.iter().cloned()).collect();
+    let line: Vec<String> =
+        ["thanos".to_owned()].into_iter().chain(arguments.iter().cloned()).collect();
     run_role(Program::Thanos, &format!("thanos {word}"), role, &rest, &line)
 }
 
@@ -177,7 +200,7 @@ fn run_role(
             return command.value_error(&err, line);
         }
     };
-    roles::run(program, role, values)
+    roles::run(role, values)
 }
 
 /// The table of the node crate in the form of ours.
@@ -223,7 +246,10 @@ mod tests {
             std::fs::write(path, &page).unwrap();
         }
         let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(written == page, "docs/flags.md is old: UPDATE_GOLDEN=1 cargo test -p gauntlet writes it");
+        assert!(
+            written == page,
+            "docs/flags.md is old: UPDATE_GOLDEN=1 cargo test -p gauntlet writes it"
+        );
     }
 
     #[test]

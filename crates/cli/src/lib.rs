@@ -18,7 +18,11 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
     ExitCode::from(ending.code)
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "what a command says goes to its caller")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what a command says goes to its caller"
+)]
 fn write_out(ending: &flags::program::Ending) {
     print!("{}", ending.stdout);
     eprint!("{}", ending.stderr);

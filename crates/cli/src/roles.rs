@@ -18,13 +18,12 @@ use tokio::sync::mpsc;
 use tracing::{Level, error, warn};
 
 use crate::commands::Role;
-use crate::flags::program::{Ending, Program};
+use crate::flags::program::Ending;
 use crate::flags::values::Values;
 use crate::signals;
 
 /// What a role is started with.
 pub(crate) struct Start {
-    pub(crate) program: Program,
     pub(crate) values: Values,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) shutdown: Shutdown,
@@ -61,12 +60,12 @@ impl<E: std::error::Error> From<E> for Failure {
 }
 
 /// Runs a role until it is told to stop.
-pub(crate) fn run(program: Program, role: Role, values: Values) -> Ending {
-    let code = run_to_end(program, role, values);
+pub(crate) fn run(role: Role, values: Values) -> Ending {
+    let code = run_to_end(role, values);
     Ending { code, ..Ending::default() }
 }
 
-fn run_to_end(program: Program, role: Role, values: Values) -> u8 {
+fn run_to_end(role: Role, values: Values) -> u8 {
     let recent = start_logs(role, &values);
     for (flag, why) in values.without_effect() {
         warn!(flag = %format_args!("--{flag}"), reason = why, "flag taken without effect");
@@ -95,7 +94,6 @@ fn run_to_end(program: Program, role: Role, values: Values) -> u8 {
         let (stop_sender, stop_receiver) = mpsc::channel::<()>(1);
         tokio::spawn(signals::watch(trigger, reload_sender, stop_receiver));
         let start = Start {
-            program,
             values,
             clock: Arc::new(SystemClock),
             shutdown,

@@ -269,6 +269,9 @@ mod tests {
 
     #[test]
     fn quoting_escapes_what_go_escapes() {
-        assert_eq!(GoQuoted("a\"b\\c\n\u{1}é\u{feff}").to_string(), "\"a\\\"b\\\\c\\n\\x01é\\ufeff\"");
+        assert_eq!(
+            GoQuoted("a\"b\\c\n\u{1}é\u{feff}").to_string(),
+            "\"a\\\"b\\\\c\\n\\x01é\\ufeff\""
+        );
     }
 }

@@ -116,9 +116,7 @@ impl Labels {
 
     /// Starts a builder from this set.
     pub fn to_builder(&self) -> LabelsBuilder {
-        LabelsBuilder {
-            pairs: self.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
-        }
+        LabelsBuilder { pairs: self.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect() }
     }
 }
 

@@ -61,7 +61,9 @@ impl Matcher {
             (MatchOp::NotEqual, _) => self.value != value,
             (MatchOp::Regex, Some(regex)) => regex.is_match(value),
             (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
-            (MatchOp::Regex | MatchOp::NotRegex, None) => unreachable!("BUG: regex matcher without regex"),
+            (MatchOp::Regex | MatchOp::NotRegex, None) => {
+                unreachable!("BUG: regex matcher without regex")
+            }
         }
     }
 

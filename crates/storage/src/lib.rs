@@ -12,9 +12,11 @@ pub mod merge;
 pub mod query;
 pub mod series_set;
 
-pub use append::{AppendError, Appendable, Appender, AppendOptions};
+pub use append::{AppendError, AppendOptions, Appendable, Appender};
 pub use decode::DecodeScratch;
 pub use fanout::Fanout;
 pub use merge::merge_sets;
-pub use query::{LabelAnswer, LabelRequest, QueryError, Queryable, SelectHints, SelectRequest, TimeRange};
+pub use query::{
+    LabelAnswer, LabelRequest, QueryError, Queryable, SelectHints, SelectRequest, TimeRange,
+};
 pub use series_set::{Chunk, ChunkData, ChunkReader, Dedup, SeriesSet, SeriesSetBuilder};

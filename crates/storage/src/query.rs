@@ -140,8 +140,10 @@ pub enum QueryError {
 /// A storage that can be read.
 pub trait Queryable: Send + Sync + std::fmt::Debug {
     /// Series that match and have, as far as the storage knows without decoding, samples in the range.
-    fn select<'a>(&'a self, request: &'a SelectRequest)
-    -> BoxFuture<'a, Result<SeriesSet, QueryError>>;
+    fn select<'a>(
+        &'a self,
+        request: &'a SelectRequest,
+    ) -> BoxFuture<'a, Result<SeriesSet, QueryError>>;
 
     fn label_names<'a>(
         &'a self,

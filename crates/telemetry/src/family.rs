@@ -49,9 +49,17 @@ pub enum MetricValue {
     Gauge(f64),
     Untyped(f64),
     /// Cumulative counts per upper bound, ascending, without the +Inf bucket, whose count is `count`.
-    Histogram { buckets: Vec<(f64, u64)>, sum: f64, count: u64 },
+    Histogram {
+        buckets: Vec<(f64, u64)>,
+        sum: f64,
+        count: u64,
+    },
     /// (quantile, value) pairs, ascending.
-    Summary { quantiles: Vec<(f64, f64)>, sum: f64, count: u64 },
+    Summary {
+        quantiles: Vec<(f64, f64)>,
+        sum: f64,
+        count: u64,
+    },
 }
 
 impl MetricFamily {

@@ -116,10 +116,12 @@ impl Printer {
         let message = ("msg", fields.message.as_str());
         let rest = fields.rest.iter().map(|(k, v)| (k.as_str(), v.as_str()));
         let pairs: Vec<(&str, &str)> = match self.shape {
-            LogShape::Slog => [("time", time.as_str()), ("level", level), ("source", source), message]
-                .into_iter()
-                .chain(rest)
-                .collect(),
+            LogShape::Slog => {
+                [("time", time.as_str()), ("level", level), ("source", source), message]
+                    .into_iter()
+                    .chain(rest)
+                    .collect()
+            }
             LogShape::GoKit => [("ts", time.as_str()), ("caller", source), ("level", level)]
                 .into_iter()
                 .chain(rest)
@@ -232,7 +234,10 @@ mod tests {
             Printer { format, shape, level: Level::INFO, recent: RecentWarnings::default() };
         let fields = Fields {
             message: "Server is ready".to_owned(),
-            rest: vec![("addr".to_owned(), "a=b \"c\"".to_owned()), ("n".to_owned(), "1".to_owned())],
+            rest: vec![
+                ("addr".to_owned(), "a=b \"c\"".to_owned()),
+                ("n".to_owned(), "1".to_owned()),
+            ],
         };
         let time = jiff::Timestamp::from_millisecond(1_700_000_000_123).unwrap();
         printer.line(&time, Level::INFO, "main.rs:7", &fields)

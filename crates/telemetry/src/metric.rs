@@ -37,7 +37,8 @@ impl Counter {
     }
 
     pub fn get(&self) -> f64 {
-        self.whole.load(Ordering::Relaxed) as f64 + f64::from_bits(self.part.load(Ordering::Relaxed))
+        self.whole.load(Ordering::Relaxed) as f64
+            + f64::from_bits(self.part.load(Ordering::Relaxed))
     }
 }
 
@@ -100,8 +101,7 @@ impl Histogram {
     pub fn new(bounds: &[f64]) -> Self {
         debug_assert!(bounds.windows(2).all(|w| w[0] < w[1]), "BUG: bounds out of order");
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
-        let inner =
-            HistogramInner { bounds: bounds.to_vec(), counts, sum_bits: AtomicU64::new(0) };
+        let inner = HistogramInner { bounds: bounds.to_vec(), counts, sum_bits: AtomicU64::new(0) };
         Self { inner: Arc::new(inner) }
     }
 

@@ -60,7 +60,11 @@ impl Registry {
         help: &'static str,
         value: impl Fn() -> f64 + Send + Sync + 'static,
     ) {
-        self.register(Arc::new(Computed { name, help, value: move || MetricValue::Gauge(value()) }));
+        self.register(Arc::new(Computed {
+            name,
+            help,
+            value: move || MetricValue::Gauge(value()),
+        }));
     }
 
     /// A counter whose value is computed when it is read.
@@ -70,7 +74,11 @@ impl Registry {
         help: &'static str,
         value: impl Fn() -> f64 + Send + Sync + 'static,
     ) {
-        self.register(Arc::new(Computed { name, help, value: move || MetricValue::Counter(value()) }));
+        self.register(Arc::new(Computed {
+            name,
+            help,
+            value: move || MetricValue::Counter(value()),
+        }));
     }
 
     pub fn counter_vec(
@@ -146,8 +154,14 @@ impl Registry {
         kind: MetricKind,
         make: impl Fn() -> I + Send + Sync + 'static,
     ) -> Family<I> {
-        let inner =
-            FamilyInner { name, help, labels, kind, make: Box::new(make), children: RwLock::default() };
+        let inner = FamilyInner {
+            name,
+            help,
+            labels,
+            kind,
+            make: Box::new(make),
+            children: RwLock::default(),
+        };
         let family = Family { inner: Arc::new(inner) };
         self.register(Arc::new(family.clone()));
         family
@@ -257,7 +271,10 @@ mod tests {
         family.with(&["1", "200"]).add(3);
         let all = registry.gather();
         assert_eq!(all.iter().map(|f| f.name.as_ref()).collect::<Vec<_>>(), ["a_total", "b"]);
-        assert_eq!(all[0].metrics[0].labels, [("code".into(), "200".into()), ("z".into(), "1".into())]);
+        assert_eq!(
+            all[0].metrics[0].labels,
+            [("code".into(), "200".into()), ("z".into(), "1".into())]
+        );
         assert_eq!(all[0].metrics[0].value, MetricValue::Counter(3.0));
     }
 

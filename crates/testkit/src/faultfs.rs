@@ -93,7 +93,8 @@ impl FaultFs {
     /// The file system that a restart finds.
     pub fn after_crash(&self, loss: Loss) -> Self {
         let mut state = self.lock();
-        let mut new = State { dirs: state.dirs.clone(), random: state.next_random(), ..State::default() };
+        let mut new =
+            State { dirs: state.dirs.clone(), random: state.next_random(), ..State::default() };
         let names = match loss {
             Loss::Process => state.names.clone(),
             Loss::Machine => {
@@ -189,7 +190,8 @@ impl File for FaultFile {
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.fs.lock();
         let half = state.step()?;
-        let mut taken = if half { state.next_random() as usize % (data.len() + 1) } else { data.len() };
+        let mut taken =
+            if half { state.next_random() as usize % (data.len() + 1) } else { data.len() };
         let end = offset as usize + data.len();
         let size = state.inodes[self.inode].written.len();
         let mut full = false;
@@ -292,7 +294,8 @@ impl Fs for FaultFs {
         let names = std::mem::take(&mut state.names);
         state.names = names.into_iter().map(|(p, i)| (moved(&p).unwrap_or(p), i)).collect();
         let durable = std::mem::take(&mut state.durable_names);
-        state.durable_names = durable.into_iter().map(|(p, i)| (moved(&p).unwrap_or(p), i)).collect();
+        state.durable_names =
+            durable.into_iter().map(|(p, i)| (moved(&p).unwrap_or(p), i)).collect();
         Ok(())
     }
 
@@ -361,10 +364,9 @@ impl Fs for FaultFs {
             let size_bytes = state.inodes[*inode].written.len() as u64;
             Some(DirEntry { name: name_in(full)?, is_dir: false, size_bytes })
         });
-        let dirs = state
-            .dirs
-            .iter()
-            .filter_map(|full| Some(DirEntry { name: name_in(full)?, is_dir: true, size_bytes: 0 }));
+        let dirs = state.dirs.iter().filter_map(|full| {
+            Some(DirEntry { name: name_in(full)?, is_dir: true, size_bytes: 0 })
+        });
         let mut entries: Vec<DirEntry> = files.chain(dirs).collect();
         entries.sort_unstable();
         Ok(entries)

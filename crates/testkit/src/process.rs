@@ -94,7 +94,8 @@ impl Process {
 
     /// Sends a signal by name, `HUP` say.
     pub fn signal(&self, name: &str) {
-        let _ = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let _ =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
     }
 
     /// Kills at once, as a crash would.
@@ -116,11 +117,7 @@ impl Drop for Process {
 }
 
 /// Asks again and again until `good` gives something; panics with the last answer when patience ends.
-pub fn ask_until<T>(
-    address: SocketAddr,
-    path: &str,
-    good: impl Fn(&HttpAnswer) -> Option<T>,
-) -> T {
+pub fn ask_until<T>(address: SocketAddr, path: &str, good: impl Fn(&HttpAnswer) -> Option<T>) -> T {
     let until = Instant::now() + PATIENCE;
     loop {
         let answer = http::get(address, path);

@@ -23,13 +23,16 @@ const BANNED: &[(&str, &str)] = &[
 /// Same-layer edges that the map allows, each with the reason.
 const ALLOWED_PEERS: &[(&str, &str, &str)] = &[
     ("gauntlet-block", "gauntlet-storage", "a block answers selections with a SeriesSet"),
-    ("gauntlet-scrape", "gauntlet-discovery", "scrape pools take the target groups that discovery finds"),
+    (
+        "gauntlet-scrape",
+        "gauntlet-discovery",
+        "scrape pools take the target groups that discovery finds",
+    ),
 ];
 
 pub(super) fn check(root: &Path, problems: &mut Vec<String>) -> Result<()> {
     let crates = manifests(root)?;
-    let layer_of: BTreeMap<&str, i64> =
-        crates.iter().map(|c| (c.name.as_str(), c.layer)).collect();
+    let layer_of: BTreeMap<&str, i64> = crates.iter().map(|c| (c.name.as_str(), c.layer)).collect();
     for one in &crates {
         for dependency in &one.dependencies {
             let Some(layer) = layer_of.get(dependency.as_str()) else { continue };

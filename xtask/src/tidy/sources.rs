@@ -46,7 +46,10 @@ fn check_source(root: &Path, file: &Path, problems: &mut Vec<String>) -> Result<
     if !name.starts_with("crates/sys/") && !name.starts_with("xtask/") {
         for (i, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or("");
-            if code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl") {
+            if code.contains("unsafe {")
+                || code.contains("unsafe fn")
+                || code.contains("unsafe impl")
+            {
                 problems.push(format!("{name}:{}: unsafe code belongs into crates/sys", i + 1));
             }
         }

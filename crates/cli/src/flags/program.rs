@@ -1,8 +1,8 @@
 //! Whose command line it is: how usage, versions and mistakes are shown, and with which exit code.
 
 use crate::flags::parse::SyntaxError;
-use crate::flags::usage::usage;
 use crate::flags::spec::Flag;
+use crate::flags::usage::usage;
 use crate::flags::values::ValueError;
 
 /// The name that the binary was called by.
@@ -47,9 +47,9 @@ impl Command<'_> {
 
     pub(crate) fn syntax_error(&self, err: &SyntaxError) -> Ending {
         let stderr = match self.program {
-            Program::Prometheus => format!(
-                "Error parsing command line arguments: {err}\nprometheus: error: {err}\n"
-            ),
+            Program::Prometheus => {
+                format!("Error parsing command line arguments: {err}\nprometheus: error: {err}\n")
+            }
             Program::NodeExporter => format!("node_exporter: error: {err}, try --help\n"),
             Program::Thanos => format!("thanos: error: {err}\n"),
             Program::Gauntlet => format!("{}: error: {err}, try --help\n", self.name),

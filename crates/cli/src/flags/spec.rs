@@ -77,11 +77,6 @@ impl Flag {
         }
     }
 
-    pub(crate) const fn short(mut self, short: u8) -> Self {
-        self.short = Some(short);
-        self
-    }
-
     pub(crate) const fn default(mut self, values: &'static [&'static str]) -> Self {
         self.default = values;
         self
@@ -99,11 +94,6 @@ impl Flag {
 
     pub(crate) const fn hidden(mut self) -> Self {
         self.hidden = true;
-        self
-    }
-
-    pub(crate) const fn env(mut self, name: &'static str) -> Self {
-        self.env = Some(name);
         self
     }
 

@@ -50,7 +50,7 @@ fn value_hint(flag: &Flag) -> String {
     let repeat = if flag.repeatable { " ..." } else { "" };
     match flag.default {
         [] => format!("=<{}>{repeat}", kind_name(flag.kind)),
-        [one] if one.is_empty() => format!("=<{}>{repeat}", kind_name(flag.kind)),
+        [""] => format!("=<{}>{repeat}", kind_name(flag.kind)),
         many => format!("={}{repeat}", many.join(",")),
     }
 }

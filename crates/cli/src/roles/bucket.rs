@@ -20,7 +20,9 @@ pub(crate) fn from_flags(values: &Values) -> Result<Option<Arc<dyn Bucket>>, Fai
                 std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
                 _ => err.to_string(),
             };
-            Failure::new(format!("open {path}: {reason}\nloading file {path} for objstore.config-file"))
+            Failure::new(format!(
+                "open {path}: {reason}\nloading file {path} for objstore.config-file"
+            ))
         })?,
         _ => {
             return Err(Failure::new("both objstore.config-file and objstore.config flags set."));

@@ -51,7 +51,11 @@ impl Node {
             exporter,
             registry,
             own,
-            requests: Semaphore::new(if max_requests == 0 { Semaphore::MAX_PERMITS } else { max_requests }),
+            requests: Semaphore::new(if max_requests == 0 {
+                Semaphore::MAX_PERMITS
+            } else {
+                max_requests
+            }),
             max_requests,
             telemetry_path: values.text("web.telemetry-path"),
         })
@@ -222,7 +226,8 @@ async fn metrics(node: Arc<Node>, query: &str) -> Response {
         }
         Err(_) => {
             node.own.served.with(&["500"]).inc();
-            (StatusCode::INTERNAL_SERVER_ERROR, "the collection ended without a result\n").into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, "the collection ended without a result\n")
+                .into_response()
         }
     }
 }

@@ -35,8 +35,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         response_timeout: millis(values.duration_ms("store.response-timeout")),
         chain_replicas: values.text("deduplication.func") == "chain",
     };
-    let proxy =
-        Arc::new(Proxy::new(Arc::clone(&endpoints) as Arc<dyn SourceList>, proxy_options));
+    let proxy = Arc::new(Proxy::new(Arc::clone(&endpoints) as Arc<dyn SourceList>, proxy_options));
     let registry = Registry::new();
     process::register(&registry);
     common::register_build_info(&registry, "thanos_build_info", "0.43.0");
@@ -64,7 +63,12 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         page: {
             let status = Arc::clone(&status);
             Arc::new(move || {
-                overview_page("Query", "One query over many stores, by Gauntlet.", &status.parts(), api_links(""))
+                overview_page(
+                    "Query",
+                    "One query over many stores, by Gauntlet.",
+                    &status.parts(),
+                    api_links(""),
+                )
             })
         },
         prefix: String::new(),
@@ -120,8 +124,12 @@ fn thanos_defaults(values: &Values) -> ThanosDefaults {
         replica_labels,
         partial_response: values.bool("query.partial-response"),
         auto_downsampling: values.bool("query.auto-downsampling"),
-        instant_max_resolution_ms: values.duration_ms("query.instant.default.max_source_resolution"),
+        instant_max_resolution_ms: values
+            .duration_ms("query.instant.default.max_source_resolution"),
         default_step_ms: values.duration_ms("query.default-step"),
+        dynamic_lookback: values
+            .bool("query.dynamic-lookback-delta")
+            .then_some(gauntlet_bucket::roles::dynamic_lookback as fn(i64, i64) -> i64),
     }
 }
 
@@ -175,8 +183,12 @@ impl QueryStatus {
         let stores = self.endpoints.status();
         if stores.is_empty() {
             return vec![
-                Part::degraded("Stores", "no endpoint is known", "name them with --endpoint=HOST:PORT")
-                    .link("stores"),
+                Part::degraded(
+                    "Stores",
+                    "no endpoint is known",
+                    "name them with --endpoint=HOST:PORT",
+                )
+                .link("stores"),
             ];
         }
         stores.iter().map(store_part).collect()
@@ -204,8 +216,7 @@ impl RoleStatus for QueryStatus {
     fn stores(&self) -> Result<Value, ApiError> {
         let mut by_kind: Map<String, Value> = Map::new();
         for store in self.endpoints.status() {
-            let label_sets: Vec<Value> =
-                store.label_sets.iter().map(|set| labels_json(set)).collect();
+            let label_sets: Vec<Value> = store.label_sets.iter().map(labels_json).collect();
             let row = json!({
                 "name": store.name,
                 "lastCheck": rfc3339(store.last_check_ms),

@@ -15,7 +15,7 @@ use gauntlet_discovery::{self as discovery, Deps, NetworkClients};
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_runtime::fs::SystemFs;
-use gauntlet_runtime::{Clock, Shutdown};
+use gauntlet_runtime::{Clock, CpuPool, Shutdown};
 use gauntlet_scrape::{self as scrape, offset_seed};
 use gauntlet_storage::{Fanout, Queryable};
 use gauntlet_telemetry::logs::RecentWarnings;
@@ -35,6 +35,9 @@ use crate::roles::overview::{Part, api_links, overview_page};
 use crate::roles::query::millis;
 use crate::roles::{Failure, Start};
 use crate::web::{HttpMetrics, Web};
+
+/// Called once the database is open.
+pub(crate) type OnOpen = Box<dyn FnOnce(Arc<Db>, Arc<Shared>) + Send>;
 
 /// Gives more parts for the overview.
 pub(crate) type MoreParts = Arc<dyn Fn() -> Vec<Part> + Send + Sync>;
@@ -63,7 +66,7 @@ pub(crate) struct ServerPlan {
     pub(crate) more_storages: Vec<Arc<dyn Queryable>>,
     pub(crate) more_parts: Vec<MoreParts>,
     /// Called once the database is open.
-    pub(crate) on_open: Option<Box<dyn FnOnce(Arc<Db>, Arc<Shared>) + Send>>,
+    pub(crate) on_open: Option<OnOpen>,
     pub(crate) registry: Registry,
 }
 
@@ -177,8 +180,9 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
         }
     }
     let cors = values.text("web.cors.origin");
-    let cors = AnchoredRegex::new(&cors)
-        .map_err(|err| Failure::config(format!("could not compile CORS regex string {cors:?}: {err}")))?;
+    let cors = AnchoredRegex::new(&cors).map_err(|err| {
+        Failure::config(format!("could not compile CORS regex string {cors:?}: {err}"))
+    })?;
     let external = values.text("web.external-url");
     let auto_reload = values.bool("config.auto-reload");
     Ok(ServerPlan {
@@ -275,7 +279,8 @@ fn tsdb_options(values: &Values) -> Options {
         retention_bytes: size,
         min_block_ms: values.duration_ms("storage.tsdb.min-block-duration"),
         max_block_ms: values.duration_ms("storage.tsdb.max-block-duration"),
-        samples_per_chunk: u16::try_from(values.count("storage.tsdb.samples-per-chunk")).unwrap_or(120),
+        samples_per_chunk: u16::try_from(values.count("storage.tsdb.samples-per-chunk"))
+            .unwrap_or(120),
         no_lockfile: values.bool("storage.tsdb.no-lockfile"),
         wal_compression: wal_compression(values),
         ..Options::default()
@@ -329,8 +334,10 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         clients: Arc::new(NetworkClients),
         resolver: Arc::new(discovery::dns::SystemLookup::new()),
     };
-    let manager_options =
-        discovery::ManagerOptions { update_interval: plan.discovery_interval, ..Default::default() };
+    let manager_options = discovery::ManagerOptions {
+        update_interval: plan.discovery_interval,
+        ..Default::default()
+    };
     let (discovery_manager, discovery_handle, sets) =
         discovery::Manager::new(manager_options, deps);
     let now = start.clock.now_ms();
@@ -381,6 +388,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         let _ = http.await;
         return Ok(());
     };
+    gauntlet_tsdb::register_metrics(&db, &registry);
     shared.db.set(Arc::clone(&db));
     info!("Server is ready to receive web requests.");
     if let Some(on_open) = plan.on_open.take() {
@@ -448,7 +456,12 @@ fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
         metrics: HttpMetrics::prometheus(&plan.registry),
         registry: plan.registry.clone(),
         page: Arc::new(move || {
-            overview_page(&title, "Collects, keeps and queries samples, by Gauntlet.", &shared.parts(), api_links(&prefix))
+            overview_page(
+                &title,
+                "Collects, keeps and queries samples, by Gauntlet.",
+                &shared.parts(),
+                api_links(&prefix),
+            )
         }),
         prefix: plan.route_prefix.clone(),
         clock: start.clock.clone(),
@@ -466,7 +479,7 @@ async fn open(
         tokio::task::spawn_blocking(move || Db::open(&dir, options, clock, Arc::new(SystemFs)));
     tokio::select! {
         opened = opening => match opened {
-            Ok(Ok(db)) => Ok(Some(Arc::new(db))),
+            Ok(Ok(db)) => Ok(Some(Arc::new(db.with_pool(CpuPool::new(0))))),
             Ok(Err(err)) => Err(Failure::new(format!("opening storage failed: {err}"))),
             Err(_) => Err(Failure::new("opening storage ended without a result")),
         },
@@ -547,7 +560,9 @@ async fn compaction(db: &Arc<Db>, every: Duration, shutdown: &Shutdown) {
         let ticked = tokio::task::spawn_blocking(move || worker.compact_tick()).await;
         match ticked {
             Ok(Ok(())) => {}
-            Ok(Err(err)) => error!(component = "tsdb", %err, "compaction failed, it is tried again"),
+            Ok(Err(err)) => {
+                error!(component = "tsdb", %err, "compaction failed, it is tried again")
+            }
             Err(_) => error!(component = "tsdb", "compaction ended without a result"),
         }
     }

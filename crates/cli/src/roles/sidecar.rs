@@ -20,7 +20,7 @@ use gauntlet_telemetry::{Registry, process};
 use serde_json::Value;
 use tracing::info;
 
-use crate::flags::values::{Values, parse_time_or_duration};
+use crate::flags::values::parse_time_or_duration;
 use crate::roles::common::{self, EngineFlags};
 use crate::roles::overview::{Part, api_links, overview_json, overview_page};
 use crate::roles::query::millis;
@@ -69,7 +69,12 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         metrics: HttpMetrics::thanos(&registry),
         registry,
         page: Arc::new(move || {
-            overview_page("Sidecar", "A server's data for queries and the bucket, by Gauntlet.", &status.parts(), api_links(""))
+            overview_page(
+                "Sidecar",
+                "A server's data for queries and the bucket, by Gauntlet.",
+                &status.parts(),
+                api_links(""),
+            )
         }),
         prefix: String::new(),
         clock: start.clock.clone(),
@@ -204,6 +209,13 @@ impl RoleStatus for SidecarStatus {
         let pages = ["query", "overview", "flags", "log"];
         let reason = self.not_ready();
         let parts = self.parts();
-        Ok(overview_json("sidecar", &pages, reason.as_deref(), self.started_ms, &parts, &self.recent))
+        Ok(overview_json(
+            "sidecar",
+            &pages,
+            reason.as_deref(),
+            self.started_ms,
+            &parts,
+            &self.recent,
+        ))
     }
 }

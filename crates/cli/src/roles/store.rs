@@ -56,7 +56,12 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         metrics: HttpMetrics::thanos(&registry),
         registry,
         page: Arc::new(move || {
-            overview_page("Store", "The blocks of a bucket, by Gauntlet.", &status.parts(), api_links(""))
+            overview_page(
+                "Store",
+                "The blocks of a bucket, by Gauntlet.",
+                &status.parts(),
+                api_links(""),
+            )
         }),
         prefix: String::new(),
         clock: start.clock.clone(),

@@ -28,8 +28,7 @@ use crate::flags::values::Values;
 use crate::roles::common::{EngineFlags, hostname};
 use crate::roles::node::{self, Node};
 use crate::roles::overview::Part;
-use crate::roles::query::millis;
-use crate::roles::server::{ConfigSource, MoreParts, ServerPlan, Shared, run_plan};
+use crate::roles::server::{ConfigSource, MoreParts, OnOpen, ServerPlan, Shared, run_plan};
 use crate::roles::{Failure, Start};
 
 /// Ports before `--port-offset`, those of the peers.
@@ -77,7 +76,8 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         move |db: Arc<Db>, shared: Arc<Shared>| {
             let _ = local.set(db);
             let dir = data.join("server");
-            let shipper = Shipper::new(bucket, Arc::new(SystemFs), clock, dir, ShipperOptions::default());
+            let shipper =
+                Shipper::new(bucket, Arc::new(SystemFs), clock, dir, ShipperOptions::default());
             tokio::spawn(ship(shipper, shared, shutdown));
         }
     };
@@ -103,7 +103,7 @@ fn plan(
     listen: String,
     past: Past,
     more_parts: Vec<MoreParts>,
-    on_open: Box<dyn FnOnce(Arc<Db>, Arc<Shared>) + Send>,
+    on_open: OnOpen,
 ) -> Result<ServerPlan, Failure> {
     let block_ms = values.duration_ms("storage.tsdb.min-block-duration");
     let flags: BTreeMap<String, String> = values.all();
@@ -207,7 +207,10 @@ fn built_in_config(values: &Values, bind: &str, api_port: u16, node_port: u16) -
 
 fn port(base: i64, offset: i64) -> Result<u16, Failure> {
     u16::try_from(base + offset).ok().filter(|p| *p > 0).ok_or_else(|| {
-        Failure::config(format!("--port-offset={offset} makes {base} port {}, which is none", base + offset))
+        Failure::config(format!(
+            "--port-offset={offset} makes {base} port {}, which is none",
+            base + offset
+        ))
     })
 }
 
@@ -227,7 +230,8 @@ async fn bind_or_explain(address: &str) -> Result<Server, Failure> {
 /// Adds the way out of a taken port.
 fn explain_port(failure: Failure, address: &str) -> Failure {
     if failure.reason.contains("in use") && failure.reason.contains(address) {
-        let way_out = "move all ports of this process with --port-offset, for example --port-offset=1000";
+        let way_out =
+            "move all ports of this process with --port-offset, for example --port-offset=1000";
         return Failure { reason: format!("{}; or {way_out}", failure.reason), ..failure };
     }
     failure

@@ -1,5 +1,9 @@
 //! One suite on every provider: memory, folder, a prefix in either, and S3 against a real server where its binary is found.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests say where they fail and what they skip")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests say where they fail and what they skip"
+)]
 
 mod server;
 mod suite;

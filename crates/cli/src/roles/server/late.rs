@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use gauntlet_storage::{LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet};
+use gauntlet_storage::{
+    LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet,
+};
 use gauntlet_tsdb::Db;
 
 /// The database, once it is open.

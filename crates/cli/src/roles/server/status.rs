@@ -218,7 +218,8 @@ impl RoleStatus for Shared {
         let stamp = jiff::Timestamp::from_millisecond(now)
             .map(|t| t.strftime("%Y%m%dT%H%M%SZ").to_string())
             .unwrap_or_default();
-        let name = format!("{stamp}-{:016x}", now.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let name =
+            format!("{stamp}-{:016x}", now.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let dest = db.dir().join("snapshots").join(&name);
         db.snapshot(&dest, !skip_head).map_err(internal)?;
         Ok(name)
@@ -238,7 +239,9 @@ impl Shared {
     pub(crate) fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         parts.push(match self.db.get() {
-            None => Part::degraded("Database", "is replaying its log", "wait; queries answer after it"),
+            None => {
+                Part::degraded("Database", "is replaying its log", "wait; queries answer after it")
+            }
             Some(db) => database_part(db),
         });
         if let Some(db) = self.db.get() {
@@ -336,7 +339,9 @@ fn targets_part(active: &[ActiveTarget]) -> Part {
 fn cure(stage: &str) -> &'static str {
     match stage {
         "resolve" => "check the host name and the DNS of this machine",
-        "connect" => "check that the target runs and listens at this address, and that no firewall is between",
+        "connect" => {
+            "check that the target runs and listens at this address, and that no firewall is between"
+        }
         "tls" => "check scheme, CA, server name and certificates of the job",
         "status" => "open the address by hand: the target answers, but not with 200",
         "timeout" => "the target is slow: raise scrape_timeout or find out why",
@@ -353,7 +358,9 @@ fn dropped_json((pool, dropped): &(String, DroppedTarget), status: &Status) -> V
         Some(index) => {
             let action = status
                 .config(pool)
-                .and_then(|config| config.relabel_configs.get(index).map(|r| r.config().action.as_str()))
+                .and_then(|config| {
+                    config.relabel_configs.get(index).map(|r| r.config().action.as_str())
+                })
                 .unwrap_or("gone since");
             format!("relabel rule {} ({action})", index + 1)
         }

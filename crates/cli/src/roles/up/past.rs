@@ -27,7 +27,7 @@ impl Past {
 
     /// The part of the range that only the bucket has; `None` where there is none.
     fn clip(&self, range: TimeRange) -> Option<TimeRange> {
-        if !self.store.state().ready {
+        if !self.store.is_ready() {
             // Nothing was ever uploaded, or the first look is still under way: local answers stand alone.
             return None;
         }
@@ -35,20 +35,6 @@ impl Past {
             return Some(range);
         };
         (range.min < start).then(|| TimeRange { min: range.min, max: range.max.min(start - 1) })
-    }
-
-    /// Names of the labels that this process adds to its blocks.
-    fn external_names(&self) -> Vec<String> {
-        let state = self.store.state();
-        let mut names: Vec<String> = state
-            .blocks
-            .iter()
-            .filter_map(|block| block.meta.as_ref()?.thanos.as_ref())
-            .flat_map(|thanos| thanos.labels.keys().cloned())
-            .collect();
-        names.sort_unstable();
-        names.dedup();
-        names
     }
 }
 
@@ -61,7 +47,7 @@ impl Queryable for Past {
             let Some(range) = self.clip(request.range) else { return Ok(SeriesSet::default()) };
             let mut request = request.clone();
             request.range = range;
-            request.hints.replica_labels = self.external_names();
+            request.hints.replica_labels = self.store.external_label_names();
             let mut set = self.bucket.select(&request).await?;
             set.dedup = Dedup::Merge;
             Ok(set)
@@ -75,7 +61,7 @@ impl Queryable for Past {
     ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
         async move {
             let Some(range) = self.clip(request.range) else { return Ok(LabelAnswer::default()) };
-            let external = self.external_names();
+            let external = self.store.external_label_names();
             let mut request = request.clone();
             request.range = range;
             request.replica_labels.clone_from(&external);
@@ -93,7 +79,7 @@ impl Queryable for Past {
     ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
         async move {
             let Some(range) = self.clip(request.range) else { return Ok(LabelAnswer::default()) };
-            if self.external_names().iter().any(|external| external == name) {
+            if self.store.external_label_names().iter().any(|external| external == name) {
                 return Ok(LabelAnswer::default());
             }
             let mut request = request.clone();

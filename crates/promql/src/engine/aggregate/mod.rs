@@ -43,35 +43,36 @@ impl Evaluator<'_> {
 
     fn fold(&mut self, node: &AggregateNode, grid: &Grid) -> Result<Rows, EngineError> {
         let steps = grid.steps;
-        let (groups, mut fold, charge) = self.with_pipeline(&node.input, grid, |this, pipeline| {
-            let mut groups = Groups::new(&node.grouping);
-            let mut fold = Fold::new(node.op, steps, node.input_pos);
-            let mut charge = this.budget.charge(0)?;
-            this.samples.series += pipeline.source.len() as u64;
-            pipeline.run(|mut tile| {
-                this.note_tile(&mut tile)?;
-                for (row, series) in tile.series.iter().enumerate() {
-                    let labels = pipeline.source.labels(*series as usize);
-                    let group = groups.of(labels, pipeline.strip);
-                    if fold.groups() < groups.len() {
-                        charge.grow(fold.bytes_per_group())?;
-                        fold.add_group();
+        let (groups, mut fold, charge) =
+            self.with_pipeline(&node.input, grid, |this, pipeline| {
+                let mut groups = Groups::new(&node.grouping);
+                let mut fold = Fold::new(node.op, steps, node.input_pos);
+                let mut charge = this.budget.charge(0)?;
+                this.samples.series += pipeline.source.len() as u64;
+                pipeline.run(|mut tile| {
+                    this.note_tile(&mut tile)?;
+                    for (row, series) in tile.series.iter().enumerate() {
+                        let labels = pipeline.source.labels(*series as usize);
+                        let group = groups.of(labels, pipeline.strip);
+                        if fold.groups() < groups.len() {
+                            charge.grow(fold.bytes_per_group())?;
+                            fold.add_group();
+                        }
+                        if pipeline.drop_name || pipeline.source.drop_name(*series as usize) {
+                            fold.mark_drop_name(group);
+                        }
+                        fold.take(
+                            group,
+                            tile.floats(row, steps),
+                            tile.histogram_row(row),
+                            labels,
+                            &mut this.annotations,
+                        );
                     }
-                    if pipeline.drop_name || pipeline.source.drop_name(*series as usize) {
-                        fold.mark_drop_name(group);
-                    }
-                    fold.take(
-                        group,
-                        tile.floats(row, steps),
-                        tile.histogram_row(row),
-                        labels,
-                        &mut this.annotations,
-                    );
-                }
-                Ok(())
+                    Ok(())
+                })?;
+                Ok((groups.into_labels(), fold, charge))
             })?;
-            Ok((groups.into_labels(), fold, charge))
-        })?;
         let mut rows = Rows::new(steps);
         for (group, labels) in groups.into_iter().enumerate() {
             let (values, histograms) = fold.finish(group, &mut self.annotations);
