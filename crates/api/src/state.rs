@@ -203,6 +203,12 @@ impl ApiState {
     /// Whether missing stores are warnings: the parameter, or the role's default.
     pub(crate) fn partial_response(&self, params: &Params) -> Result<bool, ApiError> {
         let Some(thanos) = &self.thanos else { return Ok(true) };
+        for name in ["storeMatch[]", "shard_info"] {
+            if params.find(name).is_some() {
+                let text = format!("the parameter {name} is not built yet: leave it out");
+                return Err(ApiError::bad_data(text));
+            }
+        }
         bool_param(params, "partial_response", thanos.partial_response)
     }
 

@@ -226,7 +226,11 @@ pub(crate) fn node_flags() -> Vec<Flag> {
             flag.repeatable = spec.repeatable;
             flag.hidden = spec.hidden;
             flag.env = spec.env;
-            flag
+            match spec.name {
+                "web.systemd-socket" => flag.refused("sockets of systemd are not taken yet"),
+                "runtime.gomaxprocs" => flag.accepted("there is no Go runtime to tune"),
+                _ => flag,
+            }
         })
         .collect()
 }

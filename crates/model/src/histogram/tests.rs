@@ -1,3 +1,5 @@
+//! Histogram operations against figures worked out by hand and by the peer.
+
 use super::*;
 
 fn span(offset: i32, length: u32) -> Span {
