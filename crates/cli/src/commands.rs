@@ -227,7 +227,6 @@ pub(crate) fn node_flags() -> Vec<Flag> {
             flag.hidden = spec.hidden;
             flag.env = spec.env;
             match spec.name {
-                "web.systemd-socket" => flag.refused("sockets of systemd are not taken yet"),
                 "runtime.gomaxprocs" => flag.accepted("there is no Go runtime to tune"),
                 _ => flag,
             }

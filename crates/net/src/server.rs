@@ -86,6 +86,24 @@ impl Server {
         Ok(Self { listeners, options, guard })
     }
 
+    /// Takes sockets that listen already, as a service manager hands them over.
+    pub fn from_listeners(
+        listeners: Vec<std::net::TcpListener>,
+        options: ServerOptions,
+    ) -> Result<Self, ServeError> {
+        let guard = Arc::new(guard::Guard::new(&options.web_config_file)?);
+        let wrong = |reason: std::io::Error| ServeError::Address {
+            address: "inherited socket".to_owned(),
+            reason: reason.to_string(),
+        };
+        let mut taken = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            listener.set_nonblocking(true).map_err(wrong)?;
+            taken.push(TcpListener::from_std(listener).map_err(wrong)?);
+        }
+        Ok(Self { listeners: taken, options, guard })
+    }
+
     /// The addresses bound, in the order given.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|l| l.local_addr().ok()).collect()

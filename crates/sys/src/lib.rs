@@ -3,4 +3,5 @@
 pub mod btrfs;
 pub mod ethtool;
 pub mod perf;
+pub mod sockets;
 pub mod timex;

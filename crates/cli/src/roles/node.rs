@@ -165,7 +165,17 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         web_config_file: values.text("web.config.file"),
         ..ServerOptions::default()
     };
-    let server = Server::bind(&values.texts("web.listen-address"), options).await?;
+    let server = if values.bool("web.systemd-socket") {
+        let inherited = gauntlet_sys::sockets::inherited_listeners();
+        if inherited.is_empty() {
+            return Err(Failure::new(
+                "no socket activation file descriptors found: start it from a systemd socket unit, or without --web.systemd-socket",
+            ));
+        }
+        Server::from_listeners(inherited, options)?
+    } else {
+        Server::bind(&values.texts("web.listen-address"), options).await?
+    };
     for address in server.addresses() {
         info!(%address, "Listening on");
     }
