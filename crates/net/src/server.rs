@@ -131,7 +131,7 @@ impl Server {
                 read_timeout: self.options.read_timeout,
                 shutdown: shutdown.clone(),
             };
-            info!(component = "web", address = ?acceptor.listener.local_addr().ok(), tls = self.guard.is_tls(), "listening");
+            debug!(component = "web", address = ?acceptor.listener.local_addr().ok(), tls = self.guard.is_tls(), "listening");
             accepting.spawn(acceptor.run());
         }
         while accepting.join_next().await.is_some() {}

@@ -1,1 +1,0 @@
-//! The Go template language for alert texts.
