@@ -96,7 +96,10 @@ pub(crate) fn format(state: &ApiState, params: &Params) -> Result<Answer, ApiErr
 
 pub(crate) fn parse(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
     let expr = expression(state, params.get("query"))?;
-    Answer::of(&gauntlet_promql::json::to_json(&expr))
+    let mut tree = gauntlet_promql::json::to_json(&expr);
+    // The peer's tree is made of maps, which Go prints with their keys sorted.
+    tree.sort_all_objects();
+    Answer::of(&tree)
 }
 
 fn expression(state: &ApiState, text: &str) -> Result<Expr, ApiError> {
