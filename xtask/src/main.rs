@@ -1,6 +1,7 @@
 //! Automation of this workspace: `cargo xtask tidy | conformance [SUITE] | versus SUITE`.
 #![expect(clippy::print_stdout, reason = "a command-line tool prints")]
 
+mod conformance;
 mod tidy;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ fn run() -> Result<()> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["tidy"] => tidy::run(),
+        ["conformance"] => conformance::run(&tidy::workspace_root(), None),
+        ["conformance", suite] => conformance::run(&tidy::workspace_root(), Some(suite)),
         [] | ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(())

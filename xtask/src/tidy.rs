@@ -25,7 +25,7 @@ pub(crate) fn run() -> Result<()> {
     bail!("tidy: {} problems", problems.len())
 }
 
-fn workspace_root() -> PathBuf {
+pub(crate) fn workspace_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
