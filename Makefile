@@ -32,10 +32,11 @@ lint:
 	$(CARGO) xtask tidy
 
 ## bench: microbenches, and our side of the comparisons
-bench:
+bench: build
 	$(CARGO) bench --workspace --benches
-	$(CARGO) xtask versus head
-	$(CARGO) xtask versus query
+	$(CARGO) run --release --quiet --package xtask -- versus head --rounds 1
+	$(CARGO) run --release --quiet --package xtask -- versus query --rounds 1
+	$(CARGO) run --release --quiet --package xtask -- versus node --rounds 1
 
 ## conformance: the peers' test data, with totals
 conformance:

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod tidy;
+mod versus;
 
 use std::process::ExitCode;
 
@@ -13,7 +14,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 commands:
   tidy                  check layers, module docs, file lengths, banned crates, unsafe code, doc links
   conformance [SUITE]   run the peers' test data: promql, textparse, prometheus-config, node_exporter
-  versus SUITE          measure ours, and the peers' where PEERS_DIR names their binaries: head, query
+  versus SUITE          measure ours, and the peers' where PEERS_DIR names their binaries: head, node, query
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +34,7 @@ fn run() -> Result<()> {
         ["tidy"] => tidy::run(),
         ["conformance"] => conformance::run(&tidy::workspace_root(), None),
         ["conformance", suite] => conformance::run(&tidy::workspace_root(), Some(suite)),
+        ["versus", suite, words @ ..] => versus::run(&tidy::workspace_root(), suite, words),
         [] | ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             Ok(())

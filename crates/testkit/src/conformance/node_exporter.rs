@@ -63,11 +63,14 @@ pub fn fixtures(oracles: &Path, scratch: &Path) -> io::Result<PathBuf> {
     Ok(kept)
 }
 
+/// Gives the document for a tree's root and flags.
+pub type Collect<'a> = dyn Fn(&Path, &[(String, String)]) -> String + 'a;
+
 /// Compares what `collect` gives for the fixture tree with the recording. `collect` gets the tree's root and the flags.
 pub fn run(
     oracles: &Path,
     scratch: &Path,
-    collect: &dyn Fn(&Path, &[(String, String)]) -> String,
+    collect: &Collect<'_>,
 ) -> io::Result<Report> {
     let root = fixtures(oracles, scratch)?;
     // The recorded paths are relative to the fixture folder.
