@@ -4,8 +4,8 @@
 
 use std::fmt::{self, Write as _};
 
-/// Prints `value` as Prometheus' JSON API does in vectors and matrices: shortest digits, exponent only below 1e-6 or
-/// from 1e21 on. Scalars are printed by [`push_plain_float`] there.
+/// Prints `value` as Prometheus' JSON API does in vectors and matrices: shortest digits, exponent (of two digits
+/// at least) only below 1e-6 or from 1e21 on. Scalars are printed by [`push_plain_float`] there.
 pub fn push_json_float(out: &mut String, value: f64) {
     if push_special(out, value) {
         return;
@@ -13,7 +13,7 @@ pub fn push_json_float(out: &mut String, value: f64) {
     let abs = value.abs();
     if abs != 0.0 && !(1e-6..1e21).contains(&abs) {
         let digits = Shortest::of(value);
-        push_exponent(out, &digits, 1);
+        push_exponent(out, &digits);
     } else {
         push_plain(out, &Shortest::of(value));
     }
@@ -26,7 +26,7 @@ pub fn push_go_float(out: &mut String, value: f64) {
     }
     let digits = Shortest::of(value);
     if value != 0.0 && (digits.exponent < -4 || digits.exponent >= 6) {
-        push_exponent(out, &digits, 2);
+        push_exponent(out, &digits);
     } else {
         push_plain(out, &digits);
     }
@@ -153,7 +153,7 @@ fn push_plain(out: &mut String, number: &Shortest) {
     }
 }
 
-fn push_exponent(out: &mut String, number: &Shortest, min_exponent_digits: usize) {
+fn push_exponent(out: &mut String, number: &Shortest) {
     if number.negative {
         out.push('-');
     }
@@ -164,7 +164,7 @@ fn push_exponent(out: &mut String, number: &Shortest, min_exponent_digits: usize
         out.push_str(&digits[1..]);
     }
     let sign = if number.exponent < 0 { '-' } else { '+' };
-    let _ = write!(out, "e{sign}{:0width$}", number.exponent.abs(), width = min_exponent_digits);
+    let _ = write!(out, "e{sign}{:02}", number.exponent.abs());
 }
 
 /// Displays a string in double quotes as Go's `strconv.Quote` does.
@@ -233,7 +233,7 @@ mod tests {
             (100.0, "100"),
             (0.001, "0.001"),
             (1e-6, "0.000001"),
-            (1e-7, "1e-7"),
+            (1e-7, "1e-07"),
             (1.25e-10, "1.25e-10"),
             (1e20, "100000000000000000000"),
             (1e21, "1e+21"),
