@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     clock: Arc<dyn Clock>,
     started_ms: i64,
     retention_text: String,
+    /// `--enable-feature=exemplar-storage`.
+    keeps_exemplars: bool,
     reload_state: Mutex<ReloadState>,
     reload_ok: Gauge,
     reload_time: Gauge,
@@ -144,9 +146,8 @@ impl Shared {
         let seed = offset_seed(&common::hostname(), &loaded.config.global.external_labels);
         let tsdb = &loaded.config.storage.tsdb;
         if let Some(db) = self.db.get() {
-            let exemplars = loaded.config.storage.max_exemplars.unwrap_or(0);
-            let window = tsdb.out_of_order_time_window.as_ms();
-            db.apply_config(window, usize::try_from(exemplars).unwrap_or(0));
+            let exemplars = max_exemplars(&loaded, self.keeps_exemplars);
+            db.apply_config(tsdb.out_of_order_time_window.as_ms(), exemplars);
         }
         if let Some(scrape) = self.scrape.get() {
             let failed = scrape.apply(config::jobs(&loaded), seed).await;
@@ -157,6 +158,15 @@ impl Shared {
             }
         }
         Ok(())
+    }
+}
+
+/// Exemplars that the configuration lets the storage keep: none unless the feature is on.
+fn max_exemplars(loaded: &Loaded, enabled: bool) -> usize {
+    match loaded.config.storage.max_exemplars {
+        _ if !enabled => 0,
+        None => Options::default().max_exemplars,
+        Some(most) => usize::try_from(most).unwrap_or(0),
     }
 }
 
@@ -324,6 +334,10 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
             plan.config.name()
         ))
     })?;
+    // Replay needs both: it brings back exemplars and late samples.
+    let keeps_exemplars = plan.features.iter().any(|f| f == "exemplar-storage");
+    plan.tsdb.max_exemplars = max_exemplars(&loaded, keeps_exemplars);
+    plan.tsdb.out_of_order_window_ms = loaded.config.storage.tsdb.out_of_order_time_window.as_ms();
     plan.engine.subquery_step_ms = loaded.config.global.evaluation_interval.as_ms();
     let registry = plan.registry.clone();
     process::register(&registry);
@@ -352,6 +366,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         clock: start.clock.clone(),
         started_ms: now,
         retention_text: retention_text(&plan.tsdb),
+        keeps_exemplars,
         reload_state: Mutex::new(ReloadState { successful: true, at_ms: now, problem: None }),
         reload_ok: registry.gauge(
             "prometheus_config_last_reload_successful",
