@@ -74,10 +74,11 @@ fn is_syntax_case(argv: &[&str], case: &Value) -> bool {
         }
         _ => false,
     };
-    let parsing = ["Error parsing command line", "try --help", "error parsing commandline", "agent mode"]
-        .iter()
-        .any(|text| stderr.contains(text))
-        || stderr.starts_with("thanos: error: ");
+    let parsing =
+        ["Error parsing command line", "try --help", "error parsing commandline", "agent mode"]
+            .iter()
+            .any(|text| stderr.contains(text))
+            || stderr.starts_with("thanos: error: ");
     ours && case["exit"].is_i64() && parsing
 }
 

@@ -1,3 +1,7 @@
 //! The real binary, started as users start it.
 
+mod bad_input;
 mod command_line;
+mod crash;
+mod golden;
+mod support;
