@@ -1,6 +1,7 @@
 //! The real binary, started as users start it.
 
 mod bad_input;
+mod cluster;
 mod command_line;
 mod crash;
 mod golden;
