@@ -20,7 +20,9 @@ impl Params {
     pub fn new(query: Option<&str>, form: Option<&[u8]>) -> Self {
         let mut pairs = Vec::new();
         for part in [form.unwrap_or_default(), query.unwrap_or_default().as_bytes()] {
-            pairs.extend(url::form_urlencoded::parse(part).into_owned());
+            for pair in part.split(|byte| *byte == b'&').filter(|pair| is_well_formed(pair)) {
+                pairs.extend(url::form_urlencoded::parse(pair).into_owned());
+            }
         }
         Self { pairs }
     }
@@ -125,6 +127,13 @@ pub fn parse_duration(text: &str) -> Result<i64, String> {
     text.parse::<Duration>()
         .map(Duration::as_ms)
         .map_err(|_| format!("cannot parse {text:?} to a valid duration"))
+}
+
+/// Whether Go's `net/url` reads a `name=value` pair: others it leaves out.
+fn is_well_formed(pair: &[u8]) -> bool {
+    let hex = |at: usize| pair.get(at).is_some_and(u8::is_ascii_hexdigit);
+    !pair.contains(&b';')
+        && pair.iter().enumerate().all(|(at, byte)| *byte != b'%' || (hex(at + 1) && hex(at + 2)))
 }
 
 /// Go's `strconv.ParseFloat` as far as parameters need it: decimal, hexadecimal-free, no stray white space.

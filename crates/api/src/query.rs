@@ -13,7 +13,7 @@ use http::StatusCode;
 use crate::envelope::{Answer, ApiError, ErrorKind, MAX_ANNOTATIONS};
 use crate::labels::TRUNCATED;
 use crate::params::{Params, parse_duration};
-use crate::results::push_value;
+use crate::results::{push_labels, push_timestamp, push_value};
 use crate::state::ApiState;
 
 /// Most points a series of a range query may have.
@@ -66,27 +66,53 @@ pub(crate) async fn range(state: &ApiState, params: &Params) -> Result<Answer, A
     answer(params, text, result, limit)
 }
 
-/// Exemplars are not stored yet, so every selector has none; a query without selectors has no answer at all.
+/// The exemplars of every selector in an expression; an expression without selectors has no answer at all.
 pub(crate) fn exemplars(state: &ApiState, params: &Params) -> Response {
-    let checked = params.time_or("start", 0).and_then(|start| {
-        let end = params.time_or("end", i64::MAX)?;
-        if end < start {
-            return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
-        }
-        parse_expr(params.get("query"), &state.engine.options().parser)
-            .map_err(|err| ApiError::bad_data(err.to_string()))
-    });
-    match checked {
+    match find_exemplars(state, params) {
         Err(err) => err.into_response(),
-        Ok(expr) => {
-            let mut selectors = 0;
-            expr.walk(&mut |e| selectors += usize::from(matches!(e, Expr::Vector(_))));
-            if selectors == 0 {
-                return StatusCode::NO_CONTENT.into_response();
-            }
-            Answer { data: b"[]".to_vec(), ..Answer::default() }.into_response()
-        }
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Some(data)) => Answer { data: data.into_bytes(), ..Answer::default() }.into_response(),
     }
+}
+
+fn find_exemplars(state: &ApiState, params: &Params) -> Result<Option<String>, ApiError> {
+    let start = params.time_or("start", 0)?;
+    let end = params.time_or("end", i64::MAX)?;
+    if end < start {
+        return Err(ApiError::bad_data("end timestamp must not be before start timestamp"));
+    }
+    let expr = parse_expr(params.get("query"), &state.engine.options().parser)
+        .map_err(|err| ApiError::bad_data(err.to_string()))?;
+    let mut selectors = Vec::new();
+    expr.walk(&mut |e| match e {
+        Expr::Vector(selector) => selectors.push(selector.matchers.clone()),
+        Expr::Matrix(range) => selectors.push(range.selector.matchers.clone()),
+        _ => {}
+    });
+    if selectors.is_empty() {
+        return Ok(None);
+    }
+    let mut data = String::from("[");
+    for (labels, exemplars) in state.role.exemplars(selectors, start, end)? {
+        if data.len() > 1 {
+            data.push(',');
+        }
+        data.push_str("{\"seriesLabels\":");
+        push_labels(&mut data, &labels);
+        data.push_str(",\"exemplars\":[");
+        for (i, exemplar) in exemplars.iter().enumerate() {
+            data.push_str(if i > 0 { ",{\"labels\":" } else { "{\"labels\":" });
+            push_labels(&mut data, &exemplar.labels);
+            data.push_str(",\"value\":\"");
+            float::push_json_float(&mut data, exemplar.value);
+            data.push_str("\",\"timestamp\":");
+            push_timestamp(&mut data, exemplar.timestamp.unwrap_or(0));
+            data.push('}');
+        }
+        data.push_str("]}");
+    }
+    data.push(']');
+    Ok(Some(data))
 }
 
 pub(crate) fn format(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {

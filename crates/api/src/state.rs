@@ -117,6 +117,18 @@ pub trait RoleStatus: std::fmt::Debug + Send + Sync {
         Err(missing("database"))
     }
 
+    /// Exemplars within `min_time..=max_time` of the series that any of the selectors accepts, by series.
+    /// A role that keeps none has none.
+    fn exemplars(
+        &self,
+        selectors: Vec<Vec<gauntlet_model::Matcher>>,
+        min_time: i64,
+        max_time: i64,
+    ) -> Result<Vec<(gauntlet_model::Labels, Vec<gauntlet_model::Exemplar>)>, ApiError> {
+        let _ = (selectors, min_time, max_time);
+        Ok(Vec::new())
+    }
+
     /// JSON of `/api/v1/status/walreplay`.
     fn wal_replay(&self) -> Result<serde_json::Value, ApiError> {
         Err(missing("database"))
