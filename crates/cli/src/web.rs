@@ -118,6 +118,11 @@ async fn respond(web: &Web, path: &str, request: Request) -> Response {
     let gzip = accepts_gzip(request.headers());
     match path {
         "/metrics" => metrics(&web.registry, request.headers()),
+        // Not the app: a scraper would take a page for an answer.
+        "/federate" => {
+            (StatusCode::NOT_IMPLEMENTED, "federation is not built yet: use /api/v1/read\n")
+                .into_response()
+        }
         "" | "/" if gauntlet_ui::is_built() && web.api.is_some() => {
             redirect(StatusCode::FOUND, &format!("{}/query", web.prefix))
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use gauntlet_api::{ApiError, ErrorKind, Params, RoleStatus};
-use gauntlet_model::{Labels, Matcher};
+use gauntlet_model::{Exemplar, Labels, Matcher};
 use gauntlet_promql::parse_metric_selector;
 use gauntlet_scrape::status::{ActiveTarget, DroppedTarget, Status};
 use gauntlet_tsdb::head::Cardinality;
@@ -68,6 +68,16 @@ impl RoleStatus for Shared {
     fn tsdb_blocks(&self) -> Result<Value, ApiError> {
         let metas = self.open_db()?.block_metas();
         Ok(json!({ "blocks": metas }))
+    }
+
+    fn exemplars(
+        &self,
+        selectors: Vec<Vec<Matcher>>,
+        min_time: i64,
+        max_time: i64,
+    ) -> Result<Vec<(Labels, Vec<Exemplar>)>, ApiError> {
+        let found = self.open_db()?.head().exemplars(&selectors, min_time, max_time);
+        Ok(found.into_iter().map(|series| (series.labels, series.exemplars)).collect())
     }
 
     fn wal_replay(&self) -> Result<Value, ApiError> {
