@@ -67,11 +67,7 @@ pub fn fixtures(oracles: &Path, scratch: &Path) -> io::Result<PathBuf> {
 pub type Collect<'a> = dyn Fn(&Path, &[(String, String)]) -> String + 'a;
 
 /// Compares what `collect` gives for the fixture tree with the recording. `collect` gets the tree's root and the flags.
-pub fn run(
-    oracles: &Path,
-    scratch: &Path,
-    collect: &Collect<'_>,
-) -> io::Result<Report> {
+pub fn run(oracles: &Path, scratch: &Path, collect: &Collect<'_>) -> io::Result<Report> {
     let root = fixtures(oracles, scratch)?;
     // The recorded paths are relative to the fixture folder.
     let ours = collect(&root, &flags(&root)).replace(&format!("{}/", root.display()), "");
