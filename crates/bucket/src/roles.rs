@@ -23,6 +23,9 @@ use crate::{BucketError, BucketStore, Shipper};
 /// How often the shipper looks for new blocks; the peer's figure.
 pub const SHIP_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Pause while nothing may be shipped because the server's labels or flags are not known yet.
+const UNABLE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a sidecar asks of its Prometheus.
 pub trait SidecarFacts: Debug + Send + Sync {
     /// `global.external_labels` of its configuration.
@@ -161,14 +164,17 @@ impl Sidecar {
                 }
             }
             let labels = self.labels.read().clone();
-            if checked && !labels.is_empty() {
+            let able = checked && !labels.is_empty();
+            if able {
                 match shipper.sync(&labels).await {
                     Ok(report) if report.failed.is_empty() => {}
                     Ok(report) => warn!(failed = report.failed.len(), "some blocks not uploaded"),
                     Err(err) => warn!(%err, "blocks not uploaded"),
                 }
             }
-            if paused(&shutdown, self.options.ship_interval).await {
+            let interval = self.options.ship_interval;
+            let pause = if able { interval } else { interval.min(UNABLE_PAUSE) };
+            if paused(&shutdown, pause).await {
                 return;
             }
         }
