@@ -1,4 +1,5 @@
 //! The real binary, started as users start it.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests panic and print totals")]
 
 mod api_errors;
 mod bad_input;
