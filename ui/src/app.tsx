@@ -1,35 +1,49 @@
 // The frame: navigation, the page that the address names, the command palette.
 import { LocationProvider, lazy, Route, Router, useLocation } from "preact-iso";
-import { useEffect } from "preact/hooks";
-import { Palette } from "./components/palette";
+import { useEffect, useState } from "preact/hooks";
+import { Palette, paletteOpen } from "./components/palette";
 import { address, basePath } from "./lib/base";
-import { pages } from "./lib/pages";
-import { has, overview, refreshOverview } from "./lib/role";
+import { moved, pages } from "./lib/pages";
+import { has, overview, overviewError, refreshFeatures, refreshOverview, troubles } from "./lib/role";
 import { theme, zone } from "./lib/settings";
 
-const Query = lazy(() => import("./pages/query").then((m) => m.QueryPage));
-const Targets = lazy(() => import("./pages/targets").then((m) => m.TargetsPage));
-const Overview = lazy(() => import("./pages/overview").then((m) => m.OverviewPage));
-const Status = lazy(() => import("./pages/status").then((m) => m.StatusPage));
+const load = {
+  query: () => import("./pages/query").then((m) => m.QueryPage),
+  targets: () => import("./pages/targets").then((m) => m.TargetsPage),
+  overview: () => import("./pages/overview").then((m) => m.OverviewPage),
+  status: () => import("./pages/status").then((m) => m.StatusPage),
+};
+const Query = lazy(load.query);
+const Targets = lazy(load.targets);
+const Overview = lazy(load.overview);
+const Status = lazy(load.status);
 
 export function App() {
   useEffect(() => {
     void refreshOverview();
-    const timer = setInterval(() => void refreshOverview(), 15_000);
+    void refreshFeatures();
+    const timer = setInterval(() => document.hidden || void refreshOverview(), 15_000);
     return () => clearInterval(timer);
   }, []);
   return (
-    <LocationProvider>
+    <LocationProvider scope={basePath}>
+      <a class="skip" href="#main">
+        To the content
+      </a>
       <div class="shell">
         <Nav />
-        <main class="main" id="main">
-          <Router>
+        <main class="main" id="main" tabIndex={-1}>
+          {overviewError.value && overview.value ? (
+            <div class="notice bad" role="alert">
+              {overviewError.value} What is shown may be old; it is asked again every 15 seconds.
+            </div>
+          ) : null}
+          <Router onRouteChange={titleFor}>
             <Route path={address("query")} component={Query} />
-            <Route path={address("graph")} component={Query} />
             <Route path={address("targets")} component={Targets} />
             <Route path={address("overview")} component={Overview} />
-            <Route path={address(":what")} component={Status} />
-            <Route path={basePath} component={Home} />
+            <Route path={address(":what")} component={Elsewhere} />
+            <Route path={basePath} component={() => <Go to="query" />} />
             <Route default component={NotFound} />
           </Router>
         </main>
@@ -39,72 +53,85 @@ export function App() {
   );
 }
 
+function titleFor(url: string) {
+  const path = (url.split("?")[0] as string).slice(basePath.length);
+  const title = pages.find((page) => page.path === path)?.title;
+  document.title = title ? `${title} · Gauntlet` : "Gauntlet";
+}
+
 function Nav() {
   const { path } = useLocation();
+  const [unfolded, setUnfolded] = useState(false);
+  useEffect(() => setUnfolded(false), [path]);
   const shown = pages.filter((page) => has(page.path));
   const groups = [...new Set(shown.map((page) => page.group))];
+  const bad = troubles.value.some((part) => part.state === "bad");
   return (
-    <nav class="nav" aria-label="Pages">
-      <a class="brand" href={address("overview")}>
-        <img src={address("favicon.svg")} width="20" height="20" alt="" /> Gauntlet
-      </a>
+    <nav class={`nav ${unfolded ? "unfolded" : ""}`} aria-label="Pages">
+      <div class="row spread">
+        <a class="brand" href={address("overview")}>
+          <img src={address("favicon.svg")} width="20" height="20" alt="" /> Gauntlet
+        </a>
+        <button type="button" class="menu" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+          Pages
+        </button>
+      </div>
       <div class="items">
+        <button type="button" class="goto" onClick={() => (paletteOpen.value = true)}>
+          Go to … <kbd>/</kbd>
+        </button>
         {groups.map((group) => (
           <div key={group}>
-            <div class="group">{group}</div>
+            <div class="group" id={`nav-${group}`}>
+              {group}
+            </div>
             {shown
               .filter((page) => page.group === group)
               .map((page) => (
-                <a
-                  key={page.path}
-                  class="item"
-                  href={address(page.path)}
-                  aria-current={path === address(page.path) ? "page" : undefined}
-                >
+                <a key={page.path} class="item" href={address(page.path)} aria-current={path === address(page.path) ? "page" : undefined}>
                   {page.title}
+                  {page.path === "overview" && troubles.value.length > 0 ? (
+                    <span class={`badge ${bad ? "bad" : "warn"}`} title="parts that need attention">
+                      {troubles.value.length}
+                    </span>
+                  ) : null}
                 </a>
               ))}
           </div>
         ))}
-      </div>
-      <div class="foot">
-        <span>{overview.value ? `${overview.value.role} ${overview.value.version}` : ""}</span>
-        <label>
-          Theme{" "}
-          <select
-            value={theme.value}
-            onChange={(e) => {
-              theme.value = e.currentTarget.value as typeof theme.value;
-            }}
-          >
-            <option value="system">system</option>
-            <option value="light">light</option>
-            <option value="dark">dark</option>
-          </select>
-        </label>
-        <label>
-          Times{" "}
-          <select
-            value={zone.value}
-            onChange={(e) => {
-              zone.value = e.currentTarget.value as typeof zone.value;
-            }}
-          >
-            <option value="local">local</option>
-            <option value="utc">UTC</option>
-          </select>
-        </label>
-        <span>
-          <kbd>/</kbd> go to …
-        </span>
+        <div class="foot">
+          <label>
+            Theme
+            <select value={theme.value} onChange={(e) => (theme.value = e.currentTarget.value as typeof theme.value)}>
+              <option value="system">system</option>
+              <option value="light">light</option>
+              <option value="dark">dark</option>
+            </select>
+          </label>
+          <label>
+            Times
+            <select value={zone.value} onChange={(e) => (zone.value = e.currentTarget.value as typeof zone.value)}>
+              <option value="local">local</option>
+              <option value="utc">UTC</option>
+            </select>
+          </label>
+          <span>{overview.value ? `${overview.value.role}, version ${overview.value.version}` : "\u00a0"}</span>
+        </div>
       </div>
     </nav>
   );
 }
 
-function Home() {
-  const { route } = useLocation();
-  useEffect(() => route(address("query"), true), []);
+/** Old addresses of the peers, and the pages that show one answer of the server. */
+function Elsewhere() {
+  const { path } = useLocation();
+  const to = moved[path.slice(basePath.length)];
+  return to === undefined ? <Status /> : <Go to={to} />;
+}
+
+function Go({ to }: { to: string }) {
+  const { route, url } = useLocation();
+  useEffect(() => route(address(to) + (url.includes("?") ? url.slice(url.indexOf("?")) : ""), true), []);
   return null;
 }
 
@@ -113,8 +140,7 @@ function NotFound() {
     <div>
       <h1>No such page</h1>
       <p>
-        Nothing is served at <code>{location.pathname}</code>. <a href={address("query")}>Query</a> is a good place to
-        start.
+        Nothing is served at <code>{location.pathname}</code>. <a href={address("query")}>Query</a> is a good place to start.
       </p>
     </div>
   );

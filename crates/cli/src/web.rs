@@ -140,7 +140,7 @@ fn app(web: &Web, path: &str, gzip: bool, headers: &HeaderMap) -> Response {
     let name = path.trim_start_matches('/');
     let found = match gauntlet_ui::asset(name, gzip) {
         Some(asset) => Some(asset),
-        None if !name.contains('.') && web.api.is_some() => gauntlet_ui::index(&web.prefix),
+        None if !name.contains('.') && web.api.is_some() => gauntlet_ui::index(name),
         None => None,
     };
     let Some(asset) = found else {
@@ -159,7 +159,7 @@ fn app(web: &Web, path: &str, gzip: bool, headers: &HeaderMap) -> Response {
     if let Some(encoding) = asset.encoding {
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    secure(out);
+    secure(out, gauntlet_ui::assets::APP_POLICY);
     response
 }
 
@@ -168,15 +168,12 @@ fn page(web: &Web) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    secure(headers);
+    secure(headers, gauntlet_ui::assets::PLAIN_POLICY);
     response
 }
 
-fn secure(headers: &mut HeaderMap) {
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(gauntlet_ui::assets::CONTENT_SECURITY_POLICY),
-    );
+fn secure(headers: &mut HeaderMap, policy: &'static str) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
 }

@@ -11,11 +11,14 @@ struct Embedded {
 
 static ASSETS: &[Embedded] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What `index.html` holds where the route prefix belongs: its base address.
-const PREFIX_MARK: &str = "__GAUNTLET_BASE__";
-/// Security policy of every page: nothing but what this host serves, no inline scripts.
-pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-     object-src 'none'; base-uri 'self'; frame-ancestors 'none'; form-action 'self'";
+/// What `index.html` holds where its base address belongs.
+const BASE_MARK: &str = "__GAUNTLET_BASE__";
+/// Security policy of the app: nothing but what this host serves, neither scripts nor styles inline.
+pub const APP_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'self'; \
+     frame-ancestors 'none'; form-action 'self'";
+/// Security policy of the plain page, which has its few styles inside and nothing else.
+pub const PLAIN_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+     frame-ancestors 'none'; form-action 'none'";
 
 /// One file to be sent.
 #[derive(Clone, Debug)]
@@ -54,19 +57,28 @@ pub fn asset(path: &str, accepts_gzip: bool) -> Option<Asset> {
     })
 }
 
-/// The page that starts the app, with its base address set to `prefix` (no slash at its end; empty for none). `None` where the
+/// The page that starts the app, for an address whose part below the route prefix is `path` (no leading slash). `None` where the
 /// app was not embedded.
-pub fn index(prefix: &str) -> Option<Asset> {
+///
+/// Its base is written relative to the page, so the app works under any prefix, also one that a proxy adds and we never see.
+pub fn index(path: &str) -> Option<Asset> {
     let file = ASSETS.iter().find(|a| a.path == "index.html")?;
+    let depth = path.matches('/').count().min(MAX_DEPTH);
     let html = String::from_utf8_lossy(file.plain);
-    let base = format!("{}/", escape(prefix));
     Some(Asset {
-        body: Cow::Owned(html.replace(PREFIX_MARK, &base).into_bytes()),
+        body: Cow::Owned(html.replace(BASE_MARK, &base(depth)).into_bytes()),
         encoding: None,
         content_type: "text/html; charset=utf-8",
-        etag: format!("\"{:016x}-{}\"", file.hash, prefix.len()),
+        etag: format!("\"{:016x}-{depth}\"", file.hash),
         cache_control: "no-cache",
     })
+}
+
+/// Slashes of an address that still lead back to the root of the app: its own pages have none.
+const MAX_DEPTH: usize = 32;
+
+fn base(depth: usize) -> String {
+    if depth == 0 { "./".to_owned() } else { "../".repeat(depth) }
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -97,4 +109,20 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_finds_the_root_from_any_depth() {
+        assert_eq!([base(0), base(1), base(2)], ["./", "../", "../../"]);
+    }
+
+    #[test]
+    fn the_app_needs_no_inline_code() {
+        assert!(!APP_POLICY.contains("unsafe"));
+        assert!(!PLAIN_POLICY.contains("script-src"));
+    }
 }

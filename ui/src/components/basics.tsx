@@ -1,17 +1,10 @@
 // Small pieces that several pages use: label sets, notices, states of waiting and emptiness, copying.
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import type { LabelSet } from "../lib/labels";
+import type { Asked } from "../lib/use";
 
-export type LabelSet = Record<string, string>;
-
-/** `name{a="b"}` as one text, as it can be pasted into a query. */
-export function seriesText(labels: LabelSet): string {
-  const { __name__: name = "", ...rest } = labels;
-  const pairs = Object.entries(rest).map(([n, v]) => `${n}=${JSON.stringify(v)}`);
-  return pairs.length === 0 ? name || "{}" : `${name}{${pairs.join(", ")}}`;
-}
-
-export function Labels({ labels, without = [] }: { labels: LabelSet; without?: string[] }) {
+export function Labels({ labels, without = [] }: { labels: LabelSet; without?: readonly string[] }) {
   return (
     <>
       {Object.entries(labels)
@@ -33,25 +26,60 @@ export function Notice({ kind, children }: { kind: "bad" | "warn" | "info"; chil
   );
 }
 
+/** Says what is waited for, but not before a fast answer could have come: no flicker. */
 export function Loading({ what }: { what: string }) {
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(true), 150);
+    return () => clearTimeout(timer);
+  }, []);
   return (
     <p class="muted" role="status">
-      Waiting for {what} …
+      {shown ? `Waiting for ${what} …` : "\u00a0"}
     </p>
   );
 }
 
 export function Empty({ children }: { children: ComponentChildren }) {
-  return <p class="muted">{children}</p>;
+  return <p class="muted empty">{children}</p>;
 }
 
-export function Copy({ text, label = "Copy" }: { text: string; label?: string }) {
+/** What stands in place of an answer: its error, or the wait for it. */
+export function State({ asked, what }: { asked: Asked<unknown>; what: string }) {
+  return (
+    <>
+      {asked.error ? (
+        <Notice kind="bad">
+          {asked.error.message}
+          {asked.answer ? " What follows is older." : ""}
+        </Notice>
+      ) : null}
+      {!asked.answer && asked.loading ? <Loading what={what} /> : null}
+    </>
+  );
+}
+
+/** Copies; also where the page came over plain HTTP, for which browsers have no clipboard object. */
+export async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.style.position = "fixed";
+  field.style.opacity = "0";
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
+export function Copy({ text, label = "Copy" }: { text: string | (() => string); label?: string }) {
   const [done, setDone] = useState(false);
   return (
     <button
       type="button"
+      class="quiet no-print"
       onClick={() => {
-        void navigator.clipboard?.writeText(text).then(() => {
+        void copyText(typeof text === "string" ? text : text()).then(() => {
           setDone(true);
           setTimeout(() => setDone(false), 1200);
         });
@@ -59,5 +87,11 @@ export function Copy({ text, label = "Copy" }: { text: string; label?: string })
     >
       {done ? "Copied" : label}
     </button>
+  );
+}
+
+export function Filter({ value, onChange, placeholder }: { value: string; onChange: (text: string) => void; placeholder: string }) {
+  return (
+    <input type="search" class="filter" placeholder={placeholder} aria-label={placeholder} value={value} onInput={(e) => onChange(e.currentTarget.value)} />
   );
 }

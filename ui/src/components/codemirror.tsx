@@ -1,16 +1,18 @@
-// The heavy half of the editor, a chunk of its own: completion from the server's names, lint with positions.
+// The heavy half of the editor, a chunk of its own: completion from the server's names, lint with positions. It lives in a shadow
+// tree: there its styles are adopted sheets, so that the page's security policy need not allow inline styles.
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
-import { lintKeymap } from "@codemirror/lint";
+import { history, historyKeymap, standardKeymap, toggleComment } from "@codemirror/commands";
+import { bracketMatching, HighlightStyle, LRLanguage, syntaxHighlighting } from "@codemirror/language";
 import { EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import { PromQLExtension } from "@prometheus-io/codemirror-promql";
+import { HybridComplete } from "@prometheus-io/codemirror-promql/dist/esm/complete/hybrid";
+import { parser } from "@prometheus-io/lezer-promql";
 import { useEffect, useRef } from "preact/hooks";
-import { basePath } from "../lib/base";
+import { names } from "../lib/completion";
+import { dark } from "../lib/colour";
 import type { EditorProps } from "./editor";
-import "./codemirror.css";
+import { lint } from "./lint";
 
 const colours = HighlightStyle.define([
   { tag: tags.number, color: "var(--cm-number)" },
@@ -23,32 +25,68 @@ const colours = HighlightStyle.define([
   { tag: tags.invalid, color: "var(--bad)" },
 ]);
 
-export function CodeMirrorEditor({ value, onChange, onRun }: EditorProps) {
+const look = EditorView.theme({
+  "&": { background: "transparent", color: "var(--text)", fontSize: "var(--size-2)" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.5", maxHeight: "40vh" },
+  ".cm-content": { padding: "6px 4px", caretColor: "var(--text)" },
+  ".cm-placeholder": { color: "var(--text-2)" },
+  ".cm-matchingBracket": { background: "var(--accent-bg) !important", outline: "1px solid var(--accent)" },
+  ".cm-tooltip": { background: "var(--bg)", color: "var(--text)", border: "1px solid var(--line)", borderRadius: "6px", boxShadow: "0 6px 20px #0004", overflow: "hidden" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "18em", maxWidth: "min(700px, 90vw)" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "2px 8px", color: "var(--text)" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]": { background: "var(--accent-bg)", color: "var(--text)" },
+  ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700", color: "var(--accent)" },
+  ".cm-completionDetail": { color: "var(--text-2)", fontStyle: "normal" },
+  ".cm-completionInfo": { padding: "6px 10px", maxWidth: "360px", fontFamily: "var(--font)" },
+  ".cm-wrong": { textDecoration: "underline wavy var(--bad)", textUnderlineOffset: "3px", textDecorationSkipInk: "none" },
+});
+
+const complete = new HybridComplete(names);
+const language = LRLanguage.define({
+  parser: parser.configure({ top: "PromQL" }),
+  languageData: { closeBrackets: { brackets: ["(", "[", "{", "'", '"', "`"] }, commentTokens: { line: "#" } },
+});
+const promql = [
+  language,
+  language.data.of({
+    autocomplete: async (context: Parameters<HybridComplete["promQL"]>[0]) => {
+      const found = await complete.promQL(context);
+      // A list that was cut must be asked for again as more is typed.
+      return found && names.truncated ? { ...found, validFor: undefined } : found;
+    },
+  }),
+  lint,
+];
+
+export function CodeMirrorEditor({ value, onChange, onRun, insert, focus }: EditorProps) {
   const holder = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>();
   const calls = useRef({ onChange, onRun });
   calls.current = { onChange, onRun };
 
   useEffect(() => {
-    if (!holder.current) return;
-    const promql = new PromQLExtension()
-      .activateCompletion(true)
-      .activateLinter(true)
-      .setComplete({ remote: { url: basePath.replace(/\/$/, ""), cache: { initialMetricList: [] } } });
+    const host = holder.current;
+    if (!host) return;
+    const root = host.shadowRoot ?? host.attachShadow({ mode: "open", delegatesFocus: true });
     const created = new EditorView({
-      parent: holder.current,
+      parent: root,
+      root,
       state: EditorState.create({
         doc: value,
         extensions: [
           history(),
           closeBrackets(),
           bracketMatching(),
-          autocompletion(),
+          autocompletion({ icons: false, maxRenderedOptions: 100 }),
           syntaxHighlighting(colours),
-          promql.asExtension(),
+          promql,
+          look,
+          EditorView.darkTheme.of(dark.peek()),
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ "aria-label": "Expression" }),
-          placeholder("Expression (Enter runs it, Shift-Enter breaks the line)"),
+          placeholder("Expression: Enter runs it, Shift-Enter breaks the line"),
+          Prec.highest(keymap.of(completionKeymap)),
           Prec.high(
             keymap.of([
               {
@@ -62,10 +100,10 @@ export function CodeMirrorEditor({ value, onChange, onRun }: EditorProps) {
                   return true;
                 },
               },
+              { key: "Mod-/", run: toggleComment },
             ]),
           ),
-          Prec.highest(keymap.of(completionKeymap)),
-          keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...lintKeymap]),
+          keymap.of([...closeBracketsKeymap, ...standardKeymap, ...historyKeymap]),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) calls.current.onChange(update.state.doc.toString());
           }),
@@ -73,9 +111,14 @@ export function CodeMirrorEditor({ value, onChange, onRun }: EditorProps) {
       }),
     });
     view.current = created;
+    insert.current = (text) => {
+      created.dispatch(created.state.replaceSelection(text));
+      created.focus();
+    };
+    if (focus) created.focus();
     return () => {
+      insert.current = undefined;
       created.destroy();
-      promql.destroy();
     };
   }, []);
 

@@ -1,11 +1,17 @@
 // The expression field: CodeMirror with PromQL when it has loaded, a plain field until then.
 import type { ComponentType } from "preact";
+import type { MutableRef } from "preact/hooks";
 import { useEffect, useState } from "preact/hooks";
+import "./editor.css";
 
 export interface EditorProps {
   value: string;
   onChange: (value: string) => void;
   onRun: () => void;
+  /** Set by the editor: puts text where the cursor is. */
+  insert: MutableRef<((text: string) => void) | undefined>;
+  /** Takes the focus when it appears. */
+  focus: boolean;
 }
 
 let loaded: ComponentType<EditorProps> | undefined;
@@ -14,17 +20,23 @@ export function Editor(props: EditorProps) {
   const [Loaded, setLoaded] = useState<ComponentType<EditorProps> | undefined>(() => loaded);
   useEffect(() => {
     if (loaded) return;
-    void import("./codemirror").then((module) => {
-      loaded = module.CodeMirrorEditor;
-      setLoaded(() => module.CodeMirrorEditor);
-    });
+    import("./codemirror").then(
+      (module) => {
+        loaded = module.CodeMirrorEditor;
+        setLoaded(() => module.CodeMirrorEditor);
+      },
+      () => undefined, // The plain field stays: queries run from it just as well.
+    );
   }, []);
   if (Loaded) return <Loaded {...props} />;
   return (
     <textarea
       class="mono editor"
       aria-label="Expression"
+      placeholder="Expression"
       rows={1}
+      spellcheck={false}
+      autofocus={props.focus}
       value={props.value}
       onInput={(e) => props.onChange(e.currentTarget.value)}
       onKeyDown={(e) => {

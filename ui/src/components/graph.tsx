@@ -1,187 +1,268 @@
-// Lines over time, drawn by uPlot; the legend is ours, so that hundreds of series stay usable.
-import { useEffect, useRef, useState } from "preact/hooks";
+// Lines over time, drawn by uPlot; legend and tooltip are ours, so that hundreds of series stay usable.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { short } from "../lib/format";
+import { dark, lineColour, token } from "../lib/colour";
+import { short, time } from "../lib/format";
+import { commonLabels, type LabelSet, seriesText } from "../lib/labels";
+import type { Line } from "../lib/result";
 import { zone } from "../lib/settings";
-import { type LabelSet, seriesText } from "./basics";
+import { Legend } from "./legend";
 import "./graph.css";
 
-export interface Line {
-  labels: LabelSet;
-  /** One value a time of `times`; null where there is none. */
-  values: (number | null)[];
-}
+const HEIGHT = 380;
+/** Distance in px within which the tooltip takes a line. */
+const NEAR = 40;
 
-export function colour(index: number): string {
-  // Golden angle: neighbours differ, and the sequence never ends.
-  return `hsl(${(index * 137.508 + 212) % 360} 62% var(--line-light, 48%))`;
+export interface Exemplar {
+  labels: LabelSet;
+  series: LabelSet;
+  /** Seconds since the epoch. */
+  time: number;
+  value: number;
 }
 
 interface Props {
   times: number[];
   lines: Line[];
   stacked: boolean;
+  exemplars: Exemplar[];
   onZoom: (fromMs: number, toMs: number) => void;
 }
 
-export function Graph({ times, lines, stacked, onZoom }: Props) {
+export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
   const holder = useRef<HTMLDivElement>(null);
+  const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>();
+  const redraw = useRef<() => void>();
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const [at, setAt] = useState<number | null>(null);
+  const latest = useRef({ hidden, onZoom });
+  latest.current = { hidden, onZoom };
+  const isDark = dark.value;
+  const utc = zone.value === "utc";
 
-  useEffect(() => setHidden(new Set()), [lines]);
+  // What was hidden stays hidden while the same series come again.
+  const identity = useMemo(() => lines.map((line) => seriesText(line.labels)).join("\n"), [lines]);
+  useLayoutEffect(() => setHidden((before) => (before.size === 0 ? before : new Set())), [identity]);
 
   useEffect(() => {
     const element = holder.current;
     if (!element) return;
-    const style = getComputedStyle(document.documentElement);
-    const ink = style.getPropertyValue("--text-2");
-    const lineInk = style.getPropertyValue("--line");
-    const axis = { stroke: resolve(ink), grid: { stroke: resolve(lineInk), width: 1 }, ticks: { stroke: resolve(lineInk), width: 1 } };
-    const shown = lines.map((_, i) => !hidden.has(i));
-    const data = stacked ? stack(lines, shown, times.length) : lines.map((l) => l.values);
+    const started = performance.now();
+    const ink = token("--text-2");
+    const rule = token("--line");
+    const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1, size: 5 }, font: "12px system-ui, sans-serif" };
+    const isHidden = latest.current.hidden;
+    const common = commonLabels(lines.map((line) => line.labels));
+    let drawnData = layers(lines, isHidden, stacked);
+    let frame = 0;
     const chart = new uPlot(
       {
         width: element.clientWidth,
-        height: 360,
+        height: HEIGHT,
+        pxAlign: lines.length < 100,
         legend: { show: false },
         scales: { x: { time: true } },
-        tzDate: (ts) => (zone.value === "utc" ? uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC") : new Date(ts * 1e3)),
-        cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
-        axes: [axis, { ...axis, size: 70, values: (_, ticks) => ticks.map((v) => short(v)) }],
+        tzDate: (ts) => (utc ? uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC") : new Date(ts * 1e3)),
+        cursor: { drag: { x: true, y: false, setScale: false }, points: { show: lines.length <= 50, size: 6 }, y: false },
+        axes: [{ ...axis, values: xTicks(utc) }, { ...axis, size: 62, values: (_, ticks) => ticks.map((v) => short(v)) }],
         series: [
           {},
-          ...lines.map((line, i) => ({
-            label: seriesText(line.labels),
-            stroke: resolve(colour(i)),
-            fill: stacked ? resolve(colour(i)).replace(")", " / 0.25)") : undefined,
-            width: 1.5,
-            show: shown[i],
+          ...lines.map((_, i) => ({
+            stroke: lineColour(i, isDark),
+            fill: stacked ? lineColour(i, isDark, 0.3) : undefined,
+            width: lines.length > 100 ? 1 : 1.5,
+            show: !isHidden.has(i),
             spanGaps: false,
-            points: { show: times.length < 2 },
+            points: { show: times.length < 2 ? true : alonePoints, size: 5, fill: lineColour(i, isDark) },
           })),
         ],
         hooks: {
-          setCursor: [(u) => setAt(u.cursor.idx ?? null)],
+          draw: [(u) => drawExemplars(u, exemplars, ink)],
+          setCursor: [
+            (u) => {
+              cancelAnimationFrame(frame);
+              frame = requestAnimationFrame(() => {
+                setAt(u.cursor.idx ?? null);
+                showTip(u, tip.current, { times, lines, drawn: drawnData, hidden: latest.current.hidden, exemplars, common, isDark, utc });
+              });
+            },
+          ],
           setSelect: [
             (u) => {
               if (u.select.width < 4) return;
-              onZoom(u.posToVal(u.select.left, "x") * 1000, u.posToVal(u.select.left + u.select.width, "x") * 1000);
+              const from = u.posToVal(u.select.left, "x");
+              const to = u.posToVal(u.select.left + u.select.width, "x");
+              u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+              latest.current.onZoom(from * 1000, to * 1000);
             },
           ],
         },
       },
-      [times, ...data] as uPlot.AlignedData,
+      [times, ...drawnData] as uPlot.AlignedData,
       element,
     );
     plot.current = chart;
-    const watch = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: 360 }));
+    redraw.current = () => {
+      drawnData = layers(lines, latest.current.hidden, stacked);
+      chart.batch(() => {
+        if (stacked) chart.setData([times, ...drawnData] as uPlot.AlignedData, false);
+        for (let i = 0; i < lines.length; i++) {
+          const show = !latest.current.hidden.has(i);
+          if (chart.series[i + 1]?.show !== show) chart.setSeries(i + 1, { show }, false);
+        }
+      });
+    };
+    const watch = new ResizeObserver(() => {
+      if (element.clientWidth !== chart.width) chart.setSize({ width: element.clientWidth, height: HEIGHT });
+    });
     watch.observe(element);
+    // Read by the browser tests: how long building and the first drawing took.
+    requestAnimationFrame(() => element.setAttribute("data-drawn-ms", (performance.now() - started).toFixed(1)));
     return () => {
+      cancelAnimationFrame(frame);
+      redraw.current = undefined;
       watch.disconnect();
       chart.destroy();
+      plot.current = undefined;
     };
-  }, [times, lines, stacked, hidden, zone.value]);
+  }, [times, lines, stacked, exemplars, isDark, utc]);
+
+  useEffect(() => redraw.current?.(), [hidden]);
+
+  const onKey = (event: KeyboardEvent) => {
+    const chart = plot.current;
+    const step = event.key === "ArrowLeft" ? -1 : event.key === "ArrowRight" ? 1 : 0;
+    if (!chart || step === 0) return;
+    event.preventDefault();
+    const index = Math.min(Math.max((chart.cursor.idx ?? (step > 0 ? -1 : times.length)) + step * (event.shiftKey ? 10 : 1), 0), times.length - 1);
+    const values = lines.find((_, i) => !hidden.has(i))?.values;
+    chart.setCursor({ left: chart.valToPos(times[index] as number, "x"), top: chart.valToPos(values?.[index] ?? 0, "y") });
+  };
 
   return (
     <div>
-      <div ref={holder} class="graph" role="img" aria-label={`Graph of ${lines.length} series`} />
-      <Legend lines={lines} hidden={hidden} setHidden={setHidden} at={at} />
-    </div>
-  );
-}
-
-interface LegendProps {
-  lines: Line[];
-  hidden: ReadonlySet<number>;
-  setHidden: (hidden: ReadonlySet<number>) => void;
-  at: number | null;
-}
-
-/** Click toggles a series, Shift or Ctrl click shows it alone, and once more shows all again. */
-function Legend({ lines, hidden, setHidden, at }: LegendProps) {
-  const [byValue, setByValue] = useState(false);
-  const [all, setAll] = useState(false);
-  const value = (line: Line) => {
-    if (at !== null) return line.values[at] ?? null;
-    for (let i = line.values.length - 1; i >= 0; i--) {
-      const v = line.values[i];
-      if (v !== null && v !== undefined) return v;
-    }
-    return null;
-  };
-  const order = lines.map((_, i) => i);
-  if (byValue) order.sort((a, b) => (value(lines[b] as Line) ?? -Infinity) - (value(lines[a] as Line) ?? -Infinity));
-  const shown = all ? order : order.slice(0, 40);
-  const click = (index: number, alone: boolean) => {
-    if (alone) {
-      const onlyThis = hidden.size === lines.length - 1 && !hidden.has(index);
-      setHidden(onlyThis ? new Set() : new Set(lines.map((_, i) => i).filter((i) => i !== index)));
-      return;
-    }
-    const next = new Set(hidden);
-    if (!next.delete(index)) next.add(index);
-    setHidden(next);
-  };
-  return (
-    <div class="legend">
-      <div class="row no-print">
-        <button type="button" aria-pressed={byValue} onClick={() => setByValue(!byValue)}>
-          Sort by value
-        </button>
-        {hidden.size > 0 ? (
-          <button type="button" onClick={() => setHidden(new Set())}>
-            Show all
-          </button>
-        ) : null}
-        <span class="muted">{lines.length} series; click to hide, Shift-click to see one alone</span>
+      <div class="graph" ref={holder} role="img" aria-label={`Graph of ${lines.length} series. Arrow keys move the cursor.`} tabIndex={0} onKeyDown={onKey}>
+        <div class="tip" ref={tip} hidden />
       </div>
-      {shown.map((i) => {
-        const line = lines[i] as Line;
-        const v = value(line);
-        return (
-          <button
-            type="button"
-            key={i}
-            class="entry"
-            aria-pressed={!hidden.has(i)}
-            onClick={(e) => click(i, e.shiftKey || e.ctrlKey || e.metaKey)}
-          >
-            <i style={{ background: hidden.has(i) ? "transparent" : colour(i), borderColor: colour(i) }} />
-            <span class="mono">{seriesText(line.labels)}</span>
-            <b>{v === null ? "" : short(v)}</b>
-          </button>
-        );
-      })}
-      {order.length > shown.length ? (
-        <button type="button" onClick={() => setAll(true)}>
-          {order.length - shown.length} more
-        </button>
-      ) : null}
+      <Legend lines={lines} hidden={hidden} setHidden={setHidden} at={at} isDark={isDark} />
     </div>
   );
 }
 
-/** Each shown line on top of the shown ones before it. Stacking is of what is there: a missing value adds nothing. */
-function stack(lines: Line[], shown: boolean[], length: number): (number | null)[][] {
-  const sum = new Array<number>(length).fill(0);
+/** Values as drawn: as they are, or each shown line on top of the shown ones before it. A missing value adds nothing. */
+function layers(lines: readonly Line[], hidden: ReadonlySet<number>, stacked: boolean): (number | null)[][] {
+  if (!stacked) return lines.map((line) => line.values);
+  const sum: number[] = [];
   return lines.map((line, l) =>
     line.values.map((v, i) => {
-      if (v === null || !shown[l]) return null;
+      if (v === null || hidden.has(l)) return null;
       sum[i] = (sum[i] ?? 0) + v;
       return sum[i] as number;
     }),
   );
 }
 
-/** Canvas knows no CSS variables: lets the browser compute the colour. */
-function resolve(value: string): string {
-  const probe = document.createElement("span");
-  probe.style.color = value;
-  document.body.append(probe);
-  const out = getComputedStyle(probe).color;
-  probe.remove();
-  return out;
+/** Points only where a value has no neighbour, which no line would show. */
+function alonePoints(u: uPlot, index: number): boolean {
+  const values = u.data[index] as (number | null)[];
+  let lines = 0;
+  for (let i = 1; i < values.length && lines === 0; i++) if (values[i] != null && values[i - 1] != null) lines++;
+  return lines === 0;
+}
+
+function xTicks(utc: boolean): uPlot.Axis.DynamicValues {
+  return (_, ticks, __, ___, stepS) => {
+    let day = "";
+    return ticks.map((t) => {
+      const text = time(t * 1000, utc).replace("Z", "");
+      const [date = "", clock = ""] = text.split(" ");
+      const hour = stepS < 60 ? clock : clock.slice(0, 5);
+      if (stepS >= 86_400) return date;
+      if (date === day) return hour;
+      day = date;
+      return `${hour}\n${date}`;
+    });
+  };
+}
+
+function drawExemplars(u: uPlot, exemplars: readonly Exemplar[], ink: string) {
+  const { ctx } = u;
+  ctx.save();
+  ctx.fillStyle = ink;
+  for (const one of exemplars) {
+    const x = u.valToPos(one.time, "x", true);
+    const y = Math.max(u.valToPos(one.value, "y", true), u.bbox.top + 4);
+    ctx.translate(x, y);
+    ctx.rotate(Math.PI / 4);
+    ctx.fillRect(-4, -4, 8, 8);
+    ctx.setTransform(1, 0, 0, 1, 0, 0);
+  }
+  ctx.restore();
+}
+
+interface Tip {
+  times: number[];
+  lines: Line[];
+  drawn: (number | null)[][];
+  hidden: ReadonlySet<number>;
+  exemplars: readonly Exemplar[];
+  common: LabelSet;
+  isDark: boolean;
+  utc: boolean;
+}
+
+/** Fills the tooltip with the line or exemplar nearest to the cursor, with all its labels. Written to the document directly: it
+ * follows the pointer. */
+function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip) {
+  if (!element) return;
+  const { left = -1, top = -1, idx } = u.cursor;
+  element.hidden = true;
+  if (left < 0 || idx == null) return;
+  let best = NEAR;
+  let nearest = -1;
+  given.drawn.forEach((values, i) => {
+    const v = values[idx];
+    if (v == null || given.hidden.has(i)) return;
+    const away = Math.abs(u.valToPos(v, "y") - top);
+    if (away < best) {
+      best = away;
+      nearest = i;
+    }
+  });
+  const spark = given.exemplars.find((one) => Math.hypot(u.valToPos(one.time, "x") - left, u.valToPos(one.value, "y") - top) < 8);
+  const line = given.lines[nearest];
+  if (!spark && !line) return;
+  const parts: Node[] = [];
+  const add = (text: string, kind: string) => {
+    const node = document.createElement("div");
+    node.className = kind;
+    node.textContent = text;
+    parts.push(node);
+    return node;
+  };
+  add(time((spark ? spark.time : (given.times[idx] as number)) * 1000, given.utc), "muted");
+  if (spark) {
+    add(`exemplar ${spark.value}`, "strong");
+    for (const [name, value] of Object.entries(spark.labels)) add(`${name}="${value}"`, "mono");
+  } else if (line) {
+    const value = line.values[idx];
+    const head = add(value == null ? "" : String(value), "strong");
+    const swatch = document.createElement("i");
+    swatch.style.background = lineColour(nearest, given.isDark);
+    head.prepend(swatch);
+    const { __name__: name, ...rest } = line.labels;
+    if (name) add(name, "mono");
+    // What tells this line from the others comes first.
+    const own = Object.entries(rest).sort(([a], [b]) => Number(a in given.common) - Number(b in given.common));
+    for (const [label, text] of own) add(`${label}="${text}"`, label in given.common ? "mono muted" : "mono");
+  }
+  element.replaceChildren(...parts);
+  element.hidden = false;
+  const room = u.root.clientWidth;
+  const x = u.bbox.left / devicePixelRatio + left;
+  const width = element.offsetWidth;
+  element.style.left = `${x + 16 + width > room ? Math.max(x - width - 16, 0) : x + 16}px`;
+  element.style.top = `${Math.max(Math.min(top - 20, HEIGHT - element.offsetHeight), 0)}px`;
 }

@@ -1,77 +1,57 @@
-// Go anywhere by keyboard: `/` or Ctrl-K opens, typing filters, Enter goes.
+// Go anywhere by keyboard: `/` or Ctrl-K opens, typing filters, Enter goes. What is no page can be run as an expression.
 import { signal } from "@preact/signals";
 import { useLocation } from "preact-iso";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { address } from "../lib/base";
+import { emptyPanel, writePanels } from "../lib/panels";
 import { pages } from "../lib/pages";
 import { has } from "../lib/role";
-import "./palette.css";
+import { theme, zone } from "../lib/settings";
+import { type Entry, Picker } from "./picker";
 
-const open = signal(false);
+export const paletteOpen = signal(false);
 
-function isTyping(target: EventTarget | null): boolean {
+function isTyping(event: Event): boolean {
+  // The editor lives in a shadow tree: only the path tells where the key went.
+  const target = event.composedPath()[0];
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
 export function Palette() {
+  const { route } = useLocation();
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
-      const asked = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !isTyping(event.target));
+      const asked = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !event.ctrlKey && !event.metaKey && !isTyping(event));
       if (!asked) return;
       event.preventDefault();
-      open.value = true;
+      paletteOpen.value = true;
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
   }, []);
-  return open.value ? <Dialog /> : null;
-}
-
-function Dialog() {
-  const { route } = useLocation();
-  const dialog = useRef<HTMLDialogElement>(null);
-  const [text, setText] = useState("");
-  const [at, setAt] = useState(0);
-  const found = pages.filter((page) => has(page.path) && page.title.toLowerCase().includes(text.toLowerCase()));
-  useEffect(() => {
-    dialog.current?.showModal();
-  }, []);
-  const close = () => {
-    open.value = false;
-  };
-  const go = (index: number) => {
-    const page = found[index];
-    if (!page) return;
-    close();
-    route(address(page.path));
-  };
+  if (!paletteOpen.value) return null;
+  const entries: Entry[] = [
+    ...pages.filter((page) => has(page.path)).map((page) => ({ key: page.path, title: page.title, kind: page.group })),
+    { key: "!theme", title: theme.value === "dark" ? "Light theme" : "Dark theme", kind: "Setting" },
+    { key: "!zone", title: zone.value === "utc" ? "Local times" : "Times in UTC", kind: "Setting" },
+    { key: "!metrics", title: "Metrics of this process", kind: "/metrics" },
+  ];
   return (
-    <dialog ref={dialog} class="palette" onClose={close} aria-label="Go to a page">
-      <input
-        type="search"
-        placeholder="Go to …"
-        aria-label="Page"
-        value={text}
-        onInput={(e) => {
-          setText(e.currentTarget.value);
-          setAt(0);
-        }}
-        onKeyDown={(e) => {
-          if (e.key === "ArrowDown") setAt(Math.min(at + 1, found.length - 1));
-          else if (e.key === "ArrowUp") setAt(Math.max(at - 1, 0));
-          else if (e.key === "Enter") go(at);
-          else return;
-          e.preventDefault();
-        }}
-      />
-      <ul role="listbox">
-        {found.map((page, i) => (
-          <li key={page.path} role="option" aria-selected={i === at} onClick={() => go(i)}>
-            {page.title} <span class="muted">{page.group}</span>
-          </li>
-        ))}
-        {found.length === 0 ? <li class="muted">Nothing by that name</li> : null}
-      </ul>
-    </dialog>
+    <Picker
+      label="Go to a page"
+      placeholder="Go to a page, or type an expression to run it"
+      entries={entries}
+      typed={(text) => (text === "" ? [] : [{ key: "!run", title: text, kind: "Run as a query", mono: true }])}
+      onClose={() => {
+        paletteOpen.value = false;
+      }}
+      onPick={(entry) => {
+        if (entry.key === "!theme") theme.value = theme.value === "dark" ? "light" : "dark";
+        else if (entry.key === "!zone") zone.value = zone.value === "utc" ? "local" : "utc";
+        else if (entry.key === "!metrics") location.assign(address("metrics"));
+        else if (entry.key === "!run") route(`${address("query")}?${writePanels([{ ...emptyPanel, expr: entry.title }])}`);
+        else route(address(entry.key));
+      }}
+    />
   );
 }

@@ -4,14 +4,14 @@ export interface Page {
   /** Path below the base, without a slash at either end. */
   path: string;
   title: string;
-  group: "Explore" | "Collect" | "State";
+  group: "Explore" | "Alerting" | "Collect" | "State";
 }
 
 export const pages: readonly Page[] = [
   { path: "query", title: "Query", group: "Explore" },
-  { path: "alerts", title: "Alerts", group: "Explore" },
-  { path: "rules", title: "Rules", group: "Explore" },
-  { path: "silences", title: "Silences", group: "Explore" },
+  { path: "alerts", title: "Alerts", group: "Alerting" },
+  { path: "rules", title: "Rules", group: "Alerting" },
+  { path: "silences", title: "Silences", group: "Alerting" },
   { path: "targets", title: "Targets", group: "Collect" },
   { path: "discovery", title: "Discovery", group: "Collect" },
   { path: "overview", title: "Overview", group: "State" },
@@ -20,5 +20,20 @@ export const pages: readonly Page[] = [
   { path: "blocks", title: "Blocks", group: "State" },
   { path: "flags", title: "Flags", group: "State" },
   { path: "config", title: "Configuration", group: "State" },
+  { path: "build", title: "Build", group: "State" },
   { path: "log", title: "Log", group: "State" },
 ];
+
+/** Pages that every role has, whatever its overview lists. */
+export const everywhere: readonly string[] = ["build"];
+
+/** Where older pages of the peers lived. */
+export const moved: Readonly<Record<string, string>> = {
+  graph: "query",
+  classic: "query",
+  tsdb: "storage",
+  "tsdb-status": "storage",
+  status: "overview",
+  "service-discovery": "discovery",
+  "runtime-info": "build",
+};

@@ -1,6 +1,7 @@
 // What the server behind this page is and can show: asked once, refreshed slowly.
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { ask } from "./api";
+import { everywhere } from "./pages";
 
 /** One thing that runs, or one thing that needs attention, as the server's overview tells it. */
 export interface Part {
@@ -8,36 +9,59 @@ export interface Part {
   state: "good" | "warn" | "bad";
   text: string;
   /** For what is not good: what to do. */
-  cure?: string;
-  link?: string;
+  cure?: string | null;
+  link?: string | null;
+}
+
+export interface LogLine {
+  timeMs: number;
+  level: string;
+  message: string;
+  fields: [string, string][];
 }
 
 export interface Overview {
   role: string;
   version: string;
   ready: boolean;
-  notReady?: string;
+  notReady?: string | null;
   startedMs: number;
   /** Pages this role can fill, by their path. */
   pages: string[];
   parts: Part[];
   /** Last warnings and errors of the log, oldest first. */
-  log: { timeMs: number; level: string; message: string; fields: [string, string][] }[];
+  log: LogLine[];
 }
 
 export const overview = signal<Overview | undefined>(undefined);
 export const overviewError = signal<string | undefined>(undefined);
+/** When the overview last came, ms since the epoch. */
+export const overviewAt = signal(0);
+/** What the API offers beyond the peers' least, by name: `/api/v1/features`, its part `api`. */
+export const features = signal<Record<string, boolean>>({});
+
+/** Parts that need attention. */
+export const troubles = computed(() => (overview.value?.parts ?? []).filter((part) => part.state !== "good"));
 
 export async function refreshOverview(): Promise<void> {
   try {
     overview.value = (await ask<Overview>("status/overview")).data;
     overviewError.value = undefined;
+    overviewAt.value = Date.now();
   } catch (error) {
     overviewError.value = error instanceof Error ? error.message : String(error);
   }
 }
 
+export async function refreshFeatures(): Promise<void> {
+  try {
+    features.value = (await ask<{ api?: Record<string, boolean> }>("features")).data.api ?? {};
+  } catch {
+    // A server that does not say offers the least.
+  }
+}
+
 /** Whether the role has the page; before the first answer every page may be there. */
 export function has(page: string): boolean {
-  return overview.value === undefined || overview.value.pages.includes(page);
+  return overview.value === undefined || overview.value.pages.includes(page) || everywhere.includes(page);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { autoStep, formatDuration, parseDuration, parseTime } from "./time";
+import { autoStep, formatDuration, parseDuration, parseTime, timeText } from "./time";
 
 test("durations are read and written as Prometheus does", () => {
   expect([parseDuration("1h30m"), parseDuration("5x"), parseDuration("")]).toEqual([5_400_000, undefined, undefined]);
@@ -14,4 +14,8 @@ test("times may be relative", () => {
 
 test("steps are round", () => {
   expect([autoStep(3_600_000), autoStep(86_400_000), autoStep(1000)]).toEqual([15_000, 600_000, 1000]);
+});
+
+test("what a field shows is read back as the same time", () => {
+  for (const utc of [true, false]) expect(parseTime(timeText(1_700_000_000_000, utc), 0, utc)).toBe(1_700_000_000_000);
 });

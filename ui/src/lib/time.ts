@@ -56,3 +56,9 @@ export function autoStep(rangeMs: number, points = 250): number {
   for (const seconds of nice) if (seconds * 1000 >= wanted) return seconds * 1000;
   return Math.ceil(wanted / 86_400_000) * 86_400_000;
 }
+
+/** A time as the fields take it: in the chosen zone, to the second. */
+export function timeText(ms: number, utc: boolean): string {
+  const shift = utc ? 0 : new Date(ms).getTimezoneOffset() * 60_000;
+  return new Date(ms - shift).toISOString().slice(0, 19).replace("T", " ");
+}

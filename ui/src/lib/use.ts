@@ -4,14 +4,19 @@ import { type Answer, ApiError, ask, type Parameters } from "./api";
 
 export interface Asked<T> {
   answer?: Answer<T>;
+  /** Parameters that gave the answer: those of now may differ while a newer question is under way. */
+  parameters?: Parameters;
   error?: ApiError;
   loading: boolean;
   tookMs?: number;
+  cancel: () => void;
 }
 
-/** Asks when `key` changes, and every `everyMs` if given. An undefined path asks nothing. */
+/** Asks when `key` changes, and every `everyMs` while the page is seen. An undefined path asks nothing. */
 export function useAsk<T>(path: string | undefined, parameters: Parameters, key: string, everyMs?: number): Asked<T> {
-  const [state, setState] = useState<Asked<T>>({ loading: path !== undefined });
+  const controller = useRef<AbortController>();
+  const cancel = () => controller.current?.abort();
+  const [state, setState] = useState<Omit<Asked<T>, "cancel">>({ loading: path !== undefined });
   const latest = useRef(parameters);
   latest.current = parameters;
   useEffect(() => {
@@ -19,28 +24,34 @@ export function useAsk<T>(path: string | undefined, parameters: Parameters, key:
       setState({ loading: false });
       return;
     }
-    let controller: AbortController | undefined;
     const run = () => {
-      controller?.abort();
+      controller.current?.abort();
       const own = new AbortController();
-      controller = own;
+      controller.current = own;
       const started = performance.now();
+      const asked = latest.current;
       setState((s) => ({ ...s, loading: true }));
-      ask<T>(path, latest.current, own.signal).then(
-        (answer) => setState({ answer, loading: false, tookMs: performance.now() - started }),
+      ask<T>(path, asked, own.signal).then(
+        (answer) => setState({ answer, parameters: asked, loading: false, tookMs: performance.now() - started }),
         (error: unknown) => {
-          if (own.signal.aborted) return;
+          if (own.signal.aborted) {
+            // Canceled by the person, unless a newer question took over.
+            if (controller.current === own) setState((s) => ({ ...s, loading: false }));
+            return;
+          }
           const known = error instanceof ApiError ? error : new ApiError(String(error), "internal", 0);
-          setState((s) => ({ answer: everyMs ? s.answer : undefined, error: known, loading: false }));
+          setState((s) => ({ ...s, answer: everyMs ? s.answer : undefined, error: known, loading: false }));
         },
       );
     };
     run();
-    const timer = everyMs ? setInterval(run, everyMs) : undefined;
+    const timer = everyMs ? setInterval(() => document.hidden || run(), everyMs) : undefined;
     return () => {
-      controller?.abort();
+      const last = controller.current;
+      controller.current = undefined;
+      last?.abort();
       clearInterval(timer);
     };
   }, [path, key, everyMs]);
-  return state;
+  return { ...state, cancel };
 }

@@ -1,9 +1,11 @@
 // What runs, what needs attention, and why: the first page in the night.
-import { Empty, Loading, Notice } from "../components/basics";
+import { Copy, Empty, Loading, Notice } from "../components/basics";
 import { address } from "../lib/base";
 import { duration, time } from "../lib/format";
-import { overview, overviewError, type Part } from "../lib/role";
+import { type LogLine, overview, overviewAt, overviewError, type Part, troubles } from "../lib/role";
 import { zone } from "../lib/settings";
+
+const WORDS = { good: "works", warn: "degraded", bad: "failing" };
 
 export function OverviewPage() {
   const data = overview.value;
@@ -15,24 +17,30 @@ export function OverviewPage() {
       </div>
     );
   }
-  const attention = data.parts.filter((part) => part.state !== "good");
+  const bad = troubles.value.filter((part) => part.state === "bad");
+  const warn = troubles.value.filter((part) => part.state === "warn");
   return (
     <div>
-      <h1>Overview</h1>
-      {overviewError.value ? <Notice kind="bad">{overviewError.value} What follows is older.</Notice> : null}
+      <div class="row spread">
+        <h1>Overview</h1>
+        <Copy label="Copy as text" text={() => asText(data.parts, data.log)} />
+      </div>
       <p class="muted">
-        {data.role} {data.version}, up {duration(Date.now() - data.startedMs)}
+        {data.role}, version {data.version}, up {duration(Date.now() - data.startedMs)} since {time(data.startedMs, zone.value === "utc")}; asked{" "}
+        {duration(Math.max(Math.floor((Date.now() - overviewAt.value) / 1000) * 1000, 0))} ago
       </p>
       {data.ready ? null : <Notice kind="warn">Not ready: {data.notReady ?? "starting"}</Notice>}
       <h2>Needs attention</h2>
-      {attention.length === 0 ? <Empty>Nothing. All parts work as they should.</Empty> : attention.map((part) => <Attention part={part} key={part.name} />)}
+      {troubles.value.length === 0 ? <p class="allgood">Nothing. All parts work as they should.</p> : [...bad, ...warn].map((part) => <Attention part={part} key={part.name} />)}
       <h2>What runs</h2>
       <div class="grid">
         {data.parts.map((part) => (
-          <div class="card" key={part.name}>
+          <div class="card part" key={part.name}>
             <div class="row spread">
-              <b>{part.link ? <a href={address(part.link)}>{part.name}</a> : part.name}</b>
-              <span class={`badge ${part.state}`}>{part.state === "good" ? "works" : part.state === "warn" ? "degraded" : "failing"}</span>
+              <b>
+                <PartName part={part} />
+              </b>
+              <span class={`badge ${part.state}`}>{WORDS[part.state]}</span>
             </div>
             <div class="muted">{part.text}</div>
           </div>
@@ -42,32 +50,64 @@ export function OverviewPage() {
       {data.log.length === 0 ? (
         <Empty>None since the start.</Empty>
       ) : (
-        <table>
-          <tbody>
-            {data.log
-              .slice(-8)
-              .reverse()
-              .map((line) => (
-                <tr key={`${line.timeMs}${line.message}`}>
-                  <td style={{ whiteSpace: "nowrap" }}>{time(line.timeMs, zone.value === "utc")}</td>
-                  <td>
-                    <span class={`badge ${line.level === "error" ? "bad" : "warn"}`}>{line.level}</span> {line.message}{" "}
-                    <span class="muted mono">{line.fields.map(([k, v]) => `${k}=${v}`).join(" ")}</span>
-                  </td>
-                </tr>
-              ))}
-          </tbody>
-        </table>
+        <>
+          <table>
+            <tbody>
+              {data.log
+                .slice(-8)
+                .reverse()
+                .map((line, i) => (
+                  <tr key={i}>
+                    <td class="nowrap">{time(line.timeMs, zone.value === "utc")}</td>
+                    <td>
+                      <LogText line={line} />
+                    </td>
+                  </tr>
+                ))}
+            </tbody>
+          </table>
+          {data.log.length > 8 ? (
+            <p>
+              <a href={address("log")}>All {data.log.length}</a>
+            </p>
+          ) : null}
+        </>
       )}
     </div>
   );
 }
 
+function PartName({ part }: { part: Part }) {
+  return part.link ? <a href={address(part.link)}>{part.name}</a> : <>{part.name}</>;
+}
+
 function Attention({ part }: { part: Part }) {
+  // A page that can show only what is wrong is asked to.
+  const link = part.link === "targets" ? "targets?state=down" : part.link;
   return (
     <Notice kind={part.state === "bad" ? "bad" : "warn"}>
-      <b>{part.link ? <a href={address(part.link)}>{part.name}</a> : part.name}</b>: {part.text}
-      {part.cure ? <div>What to do: {part.cure}</div> : null}
+      <div class="row">
+        <span class={`badge ${part.state}`}>{WORDS[part.state]}</span> <b>{link ? <a href={address(link)}>{part.name}</a> : part.name}</b>
+      </div>
+      <div>{part.text}</div>
+      {part.cure ? <div class="cure">What to do: {part.cure}.</div> : null}
     </Notice>
   );
+}
+
+export function LogText({ line }: { line: LogLine }) {
+  return (
+    <>
+      <span class={`badge ${/error/i.test(line.level) ? "bad" : "warn"}`}>{line.level.toLowerCase()}</span> {line.message}{" "}
+      <span class="muted mono">{line.fields.map(([k, v]) => `${k}=${v}`).join(" ")}</span>
+    </>
+  );
+}
+
+/** For a ticket or a chat. */
+function asText(parts: readonly Part[], log: readonly LogLine[]): string {
+  return [
+    ...parts.map((part) => `${WORDS[part.state]}: ${part.name}: ${part.text}${part.cure ? ` What to do: ${part.cure}.` : ""}`),
+    ...log.map((line) => `${time(line.timeMs, true)} ${line.level} ${line.message} ${line.fields.map(([k, v]) => `${k}=${v}`).join(" ")}`),
+  ].join("\n");
 }

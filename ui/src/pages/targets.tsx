@@ -1,10 +1,16 @@
-// Targets: filtered, virtual, with causes. The server filters by pool and state; the text filter works on what it sent.
-import { useMemo, useState } from "preact/hooks";
-import { Empty, type LabelSet, Labels, Loading, Notice } from "../components/basics";
+// Targets: filtered, virtual, with causes. The server filters by pool; state and text filter what it sent.
+import { useMemo } from "preact/hooks";
+import { Copy, Empty, Filter, Labels, State } from "../components/basics";
 import { VirtualTable } from "../components/virtual";
-import { duration, isNever, time } from "../lib/format";
+import { address } from "../lib/base";
+import { duration, isNever, short, time } from "../lib/format";
+import { haystack, type LabelSet, matchesWords } from "../lib/labels";
+import { emptyPanel, writePanels } from "../lib/panels";
 import { zone } from "../lib/settings";
+import { useParameter } from "../lib/parameter";
 import { useAsk } from "../lib/use";
+import { History } from "./targets/history";
+import "./targets/targets.css";
 
 interface Active {
   discoveredLabels: LabelSet;
@@ -16,10 +22,14 @@ interface Active {
   lastScrapeDuration: number;
   health: "up" | "down" | "unknown";
   scrapeInterval: string;
+  scrapeTimeout: string;
   /** Ours: the stage at which the last scrape failed, and what to do about it. */
   lastErrorStage?: string;
   lastErrorCure?: string;
-  samples?: number;
+  /** Ours: samples of the last scrape, bytes of its body, and how much later than planned it began, in seconds. */
+  lastSamples?: number;
+  lastBodyBytes?: number;
+  lastLateness?: number;
 }
 
 interface Dropped {
@@ -32,122 +42,186 @@ interface Dropped {
 interface TargetsData {
   activeTargets: Active[];
   droppedTargets: Dropped[];
-  droppedTargetCounts: Record<string, number>;
+  droppedTargetCounts: Record<string, number> | null;
 }
 
+const RANK = { down: 0, unknown: 1, up: 2 };
+
 export function TargetsPage() {
-  const [pool, setPool] = useState("");
-  const [state, setState] = useState<"all" | "down" | "dropped">("all");
-  const [text, setText] = useState("");
+  const [pool, setPool] = useParameter("pool");
+  const [state, setState] = useParameter("state");
+  const [text, setText] = useParameter("filter");
   const pools = useAsk<{ scrapePools: string[] }>("scrape_pools", {}, "", 30_000);
-  const asked = useAsk<TargetsData>(
-    "targets",
-    { scrapePool: pool, state: state === "dropped" ? "dropped" : "active" },
-    `${pool}|${state}`,
-    10_000,
-  );
+  const isDropped = state === "dropped";
+  const asked = useAsk<TargetsData>("targets", { scrapePool: pool, state: isDropped ? "dropped" : "active" }, `${pool}|${isDropped}`, 10_000);
   const data = asked.answer?.data;
   const active = useMemo(
-    () => (data?.activeTargets ?? []).filter((t) => (state !== "down" || t.health === "down") && matches(t.labels, text, t.scrapeUrl)),
-    [data, state, text],
+    () => (data?.activeTargets ?? []).map((target) => ({ target, hay: haystack(target.labels, target.scrapeUrl + target.lastError) })).sort((a, b) => RANK[a.target.health] - RANK[b.target.health]),
+    [data],
   );
-  const dropped = useMemo(() => (data?.droppedTargets ?? []).filter((t) => matches(t.discoveredLabels, text, "")), [data, text]);
-  const down = (data?.activeTargets ?? []).filter((t) => t.health === "down").length;
+  const dropped = useMemo(() => (data?.droppedTargets ?? []).map((target) => ({ target, hay: haystack(target.discoveredLabels, target.scrapePool) })), [data]);
+  const shownActive = useMemo(
+    () => active.filter(({ target, hay }) => (state === "" || target.health === state) && matchesWords(hay, text)).map((one) => one.target),
+    [active, state, text],
+  );
+  const shownDropped = useMemo(() => dropped.filter(({ hay }) => matchesWords(hay, text)).map((one) => one.target), [dropped, text]);
+  const count = (health: string) => active.filter(({ target }) => target.health === health).length;
+  const droppedCount = Object.entries(data?.droppedTargetCounts ?? {}).reduce((sum, [name, n]) => (pool === "" || name === pool ? sum + n : sum), 0);
+  const states: [value: string, text: string][] = [
+    ["", isDropped ? "Active" : `Active ${active.length}`],
+    ["down", isDropped ? "Down" : `Down ${count("down")}`],
+    ["up", isDropped ? "Up" : `Up ${count("up")}`],
+    ["unknown", isDropped ? "Not yet scraped" : `Not yet scraped ${count("unknown")}`],
+    ["dropped", `Dropped ${droppedCount}`],
+  ];
   return (
     <div>
       <h1>Targets</h1>
-      <div class="row" style={{ marginBottom: "12px" }}>
+      <div class="row bar">
         <select value={pool} aria-label="Scrape pool" onChange={(e) => setPool(e.currentTarget.value)}>
           <option value="">all pools</option>
-          {(pools.answer?.data.scrapePools ?? []).map((name) => (
+          {(pools.answer?.data.scrapePools ?? (pool ? [pool] : [])).map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
-        {(["all", "down", "dropped"] as const).map((one) => (
-          <button type="button" key={one} aria-pressed={state === one} onClick={() => setState(one)}>
-            {one === "all" ? "Active" : one === "down" ? `Down${down > 0 ? ` (${down})` : ""}` : "Dropped"}
-          </button>
-        ))}
-        <input type="search" placeholder="Filter by label or address" aria-label="Filter" value={text} onInput={(e) => setText(e.currentTarget.value)} />
-        <span class="muted">{state === "dropped" ? dropped.length : active.length} shown</span>
+        <span class="joined">
+          {states.map(([value, title]) => (
+            <button type="button" key={value} aria-pressed={state === value} onClick={() => setState(value)}>
+              {title}
+            </button>
+          ))}
+        </span>
+        <Filter value={text} onChange={setText} placeholder="Filter by label, address or error" />
+        <span class="muted">{isDropped ? shownDropped.length : shownActive.length} shown</span>
       </div>
-      {asked.error ? <Notice kind="bad">{asked.error.message}</Notice> : null}
-      {!data && asked.loading ? <Loading what="the targets" /> : null}
-      {data && state === "dropped" ? <DroppedTable rows={dropped} /> : null}
-      {data && state !== "dropped" ? <ActiveTable rows={active} /> : null}
+      <State asked={asked} what="the targets" />
+      {data && isDropped ? <DroppedTable rows={shownDropped} kept={data.droppedTargets.length} all={droppedCount} /> : null}
+      {data && !isDropped ? <ActiveTable rows={shownActive} total={active.length} /> : null}
     </div>
   );
 }
 
-function matches(labels: LabelSet, text: string, extra: string): boolean {
-  if (text === "") return true;
-  const wanted = text.toLowerCase();
-  return extra.toLowerCase().includes(wanted) || Object.entries(labels).some(([n, v]) => `${n}="${v}"`.toLowerCase().includes(wanted));
-}
-
-function ActiveTable({ rows }: { rows: Active[] }) {
-  if (rows.length === 0) return <Empty>No target matches. Without a filter this means that the configuration finds none.</Empty>;
+function ActiveTable({ rows, total }: { rows: Active[]; total: number }) {
+  const utc = zone.value === "utc";
+  if (rows.length === 0) {
+    return total > 0 ? (
+      <Empty>No target matches the filter.</Empty>
+    ) : (
+      <Empty>
+        No target. Either discovery found none, or relabelling dropped them all: see <a href={address("discovery")}>Discovery</a>.
+      </Empty>
+    );
+  }
   return (
     <VirtualTable
       label="Active targets"
       rows={rows}
-      rowHeight={52}
+      rowKey={(t) => `${t.scrapePool} ${t.scrapeUrl} ${JSON.stringify(t.labels)}`}
+      rowHeight={33}
       columns={[
         {
           title: "State",
-          width: "70px",
-          cell: (t) => <span class={`badge ${t.health === "up" ? "good" : t.health === "down" ? "bad" : ""}`}>{t.health}</span>,
+          width: "76px",
+          by: (t) => RANK[t.health],
+          cell: (t) => <span class={`badge ${t.health === "up" ? "good" : t.health === "down" ? "bad" : ""}`}>{t.health === "unknown" ? "waiting" : t.health}</span>,
         },
+        { title: "Pool", width: "minmax(70px, 0.35fr)", wideOnly: true, by: (t) => t.scrapePool, cell: (t) => t.scrapePool },
+        { title: "Target", width: "minmax(0, 1.6fr)", by: (t) => t.scrapeUrl, cell: (t) => <Target target={t} /> },
         {
-          title: "Target",
-          width: "minmax(0, 1.2fr)",
-          cell: (t) => (
-            <>
-              <a class="mono" href={t.scrapeUrl} rel="noreferrer">
-                {t.scrapeUrl}
-              </a>
-              {t.lastError ? (
-                <div class="notice bad">
-                  {t.lastErrorStage ? <b>{t.lastErrorStage}: </b> : null}
-                  {t.lastError}
-                  {t.lastErrorCure ? <div class="muted">{t.lastErrorCure}</div> : null}
-                </div>
-              ) : null}
-            </>
-          ),
+          title: "Last scrape",
+          width: "92px",
+          wideOnly: true,
+          by: (t) => Date.parse(t.lastScrape),
+          cell: (t) => (isNever(t.lastScrape) ? "never" : <span title={time(Date.parse(t.lastScrape), utc)}>{ago(t.lastScrape)}</span>),
         },
-        {
-          title: "Labels",
-          width: "minmax(0, 1fr)",
-          cell: (t) => (
-            <details>
-              <summary>
-                <Labels labels={t.labels} />
-              </summary>
-              <div class="muted">before relabelling</div>
-              <Labels labels={t.discoveredLabels} />
-            </details>
-          ),
-        },
-        { title: "Last scrape", width: "165px", cell: (t) => (isNever(t.lastScrape) ? "never" : time(Date.parse(t.lastScrape), zone.value === "utc")) },
-        { title: "Took", width: "70px", number: true, cell: (t) => duration(t.lastScrapeDuration * 1000) },
-        { title: "Every", width: "60px", number: true, cell: (t) => t.scrapeInterval },
+        { title: "Took", width: "66px", number: true, by: (t) => t.lastScrapeDuration, cell: (t) => duration(t.lastScrapeDuration * 1000) },
+        { title: "Samples", width: "72px", number: true, wideOnly: true, by: (t) => t.lastSamples ?? Number.NaN, cell: (t) => (t.lastSamples === undefined ? "" : short(t.lastSamples)) },
+        { title: "Every", width: "56px", number: true, wideOnly: true, by: (t) => t.scrapeInterval, cell: (t) => t.scrapeInterval },
       ]}
     />
   );
 }
 
-function DroppedTable({ rows }: { rows: Dropped[] }) {
-  if (rows.length === 0) return <Empty>No target was dropped by relabelling.</Empty>;
+function ago(text: string): string {
+  const ms = Date.now() - Date.parse(text);
+  return ms < 1000 ? "now" : `${duration(Math.floor(ms / 1000) * 1000)} ago`;
+}
+
+function Target({ target: t }: { target: Active }) {
+  const { job, instance, ...rest } = t.labels;
   return (
-    <VirtualTable
-      label="Dropped targets"
-      rows={rows}
-      columns={[
-        { title: "Pool", width: "140px", cell: (t) => t.scrapePool },
-        { title: "Labels before relabelling", width: "minmax(0, 1fr)", cell: (t) => <Labels labels={t.discoveredLabels} /> },
-        { title: "Dropped by", width: "minmax(0, 0.6fr)", cell: (t) => t.droppedBy ?? "a relabel rule" },
-      ]}
-    />
+    <details class="target">
+      <summary>
+        <span class="mono strong">{instance ?? t.scrapeUrl}</span> {job === t.scrapePool ? null : <span class="muted">{job}</span>} <Labels labels={rest} />
+        {t.lastError ? (
+          <div class="notice bad">
+            {t.lastErrorStage ? <span class="badge bad">{t.lastErrorStage}</span> : null} {t.lastError}
+            {t.lastErrorCure ? <div class="cure">What to do: {t.lastErrorCure}.</div> : null}
+          </div>
+        ) : null}
+      </summary>
+      <TargetDetails target={t} />
+    </details>
+  );
+}
+
+function TargetDetails({ target: t }: { target: Active }) {
+  const { instance = "", job = "" } = t.labels;
+  const selector = `{job=${JSON.stringify(job)}, instance=${JSON.stringify(instance)}}`;
+  const graph = (expr: string) => `${address("query")}?${writePanels([{ ...emptyPanel, expr, tab: "graph" }])}`;
+  const command = `curl -sS ${JSON.stringify(t.scrapeUrl)}`;
+  return (
+    <dl class="facts">
+      <dt>Address</dt>
+      <dd>
+        <a class="mono" href={t.scrapeUrl} rel="noreferrer">
+          {t.scrapeUrl}
+        </a>{" "}
+        <Copy label="Copy as curl" text={command} />
+      </dd>
+      <dt>Labels</dt>
+      <dd>
+        <Labels labels={t.labels} />
+      </dd>
+      <dt>Before relabelling</dt>
+      <dd>
+        <Labels labels={t.discoveredLabels} />
+      </dd>
+      <dt>Scrape</dt>
+      <dd>
+        every {t.scrapeInterval}, given up after {t.scrapeTimeout}; last at {isNever(t.lastScrape) ? "no time yet" : time(Date.parse(t.lastScrape), zone.value === "utc")}
+        {t.lastSamples === undefined ? "" : `, ${short(t.lastSamples)} samples`}
+        {t.lastLateness === undefined ? "" : `, begun ${duration(t.lastLateness * 1000)} late`}
+      </dd>
+      <dt>Last hour</dt>
+      <dd>
+        <History selector={selector} />
+      </dd>
+      <dt>See</dt>
+      <dd class="row">
+        <a href={graph(`up${selector}`)}>up</a>
+        <a href={graph(`scrape_duration_seconds${selector}`)}>scrape duration</a>
+        <a href={graph(`scrape_samples_scraped${selector}`)}>samples</a>
+        <a href={`${address("query")}?${writePanels([{ ...emptyPanel, expr: selector }])}`}>all series of this target</a>
+      </dd>
+    </dl>
+  );
+}
+
+function DroppedTable({ rows, kept, all }: { rows: Dropped[]; kept: number; all: number }) {
+  if (all === 0) return <Empty>No target was dropped by relabelling.</Empty>;
+  return (
+    <>
+      {kept < all ? <p class="muted">The server keeps {kept} of {all} dropped targets; see keep_dropped_targets.</p> : null}
+      <VirtualTable
+        label="Dropped targets"
+        rows={rows}
+        columns={[
+          { title: "Pool", width: "140px", cell: (t) => t.scrapePool, by: (t) => t.scrapePool },
+          { title: "Labels before relabelling", width: "minmax(0, 1fr)", cell: (t) => <Labels labels={t.discoveredLabels} /> },
+          { title: "Dropped by", width: "minmax(0, 0.4fr)", cell: (t) => t.droppedBy ?? "a relabel rule", by: (t) => t.droppedBy ?? "" },
+        ]}
+      />
+    </>
   );
 }

@@ -298,9 +298,15 @@ impl Shared {
             "scrapeInterval": row.target.interval_text(),
             "scrapeTimeout": row.target.timeout_text(),
         });
-        if let (Some(error), Value::Object(fields)) = (error, &mut out) {
+        let Value::Object(fields) = &mut out else { return out };
+        if let Some(error) = error {
             fields.insert("lastErrorStage".to_owned(), json!(error.stage()));
             fields.insert("lastErrorCure".to_owned(), json!(cure(error.stage())));
+        }
+        if report.started_ms != 0 {
+            fields.insert("lastSamples".to_owned(), json!(report.samples));
+            fields.insert("lastBodyBytes".to_owned(), json!(report.body_bytes));
+            fields.insert("lastLateness".to_owned(), json!(report.lateness.as_secs_f64()));
         }
         out
     }

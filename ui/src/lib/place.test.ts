@@ -1,0 +1,7 @@
+import { expect, test } from "vitest";
+import { errorPlace } from "./place";
+
+test("errors name their place", () => {
+  expect(errorPlace('invalid parameter "query": 1:5: parse error: unclosed left parenthesis')).toEqual({ line: 1, column: 5, text: "unclosed left parenthesis" });
+  expect(errorPlace("query timed out")).toBeUndefined();
+});

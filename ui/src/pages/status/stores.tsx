@@ -1,0 +1,96 @@
+// Stores behind the role `query`: which answer, what they cover, which labels they have.
+import { useMemo } from "preact/hooks";
+import { Empty, Filter, Labels, State } from "../../components/basics";
+import { type Span, TimeLine } from "../../components/timeline";
+import { VirtualTable } from "../../components/virtual";
+import { duration, isNever, time } from "../../lib/format";
+import { haystack, type LabelSet, matchesWords } from "../../lib/labels";
+import { useParameter } from "../../lib/parameter";
+import { zone } from "../../lib/settings";
+import { useAsk } from "../../lib/use";
+
+interface Store {
+  name: string;
+  lastCheck: string;
+  lastError: string | null;
+  labelSets: LabelSet[] | null;
+  minTime: number;
+  maxTime: number;
+}
+
+/** Bounds beyond this are not times but "open". */
+const OPEN_MS = 8e15;
+
+export function Stores() {
+  const [text, setText] = useParameter("filter");
+  const asked = useAsk<Record<string, Store[]>>("stores", {}, "", 10_000);
+  const all = useMemo(
+    () =>
+      Object.entries(asked.answer?.data ?? {})
+        .flatMap(([kind, stores]) => stores.map((store) => ({ kind, ...store, hay: `${kind} ${store.name} ${(store.labelSets ?? []).map((set) => haystack(set)).join("\n")}`.toLowerCase() })))
+        .sort((a, b) => Number(b.lastError !== null) - Number(a.lastError !== null)),
+    [asked.answer],
+  );
+  const rows = all.filter((store) => matchesWords(store.hay, text));
+  const utc = zone.value === "utc";
+  const bound = (ms: number) => (Math.abs(ms) > OPEN_MS ? "open" : time(ms, utc));
+  const spans = rows.filter((store) => store.minTime > -OPEN_MS && store.minTime > 0).map<Span>((store) => ({ from: store.minTime, to: Math.min(store.maxTime, Date.now()), lane: store.name, text: `${store.name}: ${bound(store.minTime)} to ${bound(store.maxTime)}`, kind: "block" }));
+  return (
+    <>
+      <State asked={asked} what="the stores" />
+      {asked.answer && all.length === 0 ? <Empty>No store is known: name them with --endpoint.</Empty> : null}
+      {all.length > 0 ? (
+        <>
+          <div class="row bar">
+            <Filter value={text} onChange={setText} placeholder="Filter by name, kind or label" />
+            <span class="muted">
+              {rows.length} stores, {rows.filter((store) => store.lastError).length} down
+            </span>
+          </div>
+          {spans.length > 1 && spans.length <= 30 ? <TimeLine spans={spans} label="What each store covers" /> : null}
+          <VirtualTable
+            label="Stores"
+            rows={rows}
+            rowKey={(store) => store.kind + store.name}
+            columns={[
+              { title: "State", width: "64px", cell: (s) => <span class={`badge ${s.lastError ? "bad" : "good"}`}>{s.lastError ? "down" : "up"}</span>, by: (s) => (s.lastError ? 0 : 1) },
+              {
+                title: "Endpoint",
+                width: "minmax(0, 1fr)",
+                by: (s) => s.name,
+                cell: (s) => (
+                  <>
+                    <span class="mono">{s.name}</span>
+                    {s.lastError ? <div class="notice bad">{s.lastError}</div> : null}
+                  </>
+                ),
+              },
+              { title: "Kind", width: "80px", cell: (s) => s.kind, by: (s) => s.kind, wideOnly: true },
+              { title: "From", width: "165px", cell: (s) => bound(s.minTime), by: (s) => s.minTime, wideOnly: true },
+              { title: "To", width: "165px", cell: (s) => bound(s.maxTime), by: (s) => s.maxTime, wideOnly: true },
+              {
+                title: "Labels",
+                width: "minmax(0, 1fr)",
+                cell: (s) => (
+                  <>
+                    {(s.labelSets ?? []).map((set, i) => (
+                      <div key={i}>
+                        <Labels labels={set} />
+                      </div>
+                    ))}
+                  </>
+                ),
+              },
+              {
+                title: "Asked",
+                width: "90px",
+                wideOnly: true,
+                cell: (s) => (isNever(s.lastCheck) ? "never" : `${duration(Math.max(Math.floor((Date.now() - Date.parse(s.lastCheck)) / 1000), 0) * 1000)} ago`),
+              },
+            ]}
+          />
+        </>
+      ) : null}
+    </>
+  );
+}
