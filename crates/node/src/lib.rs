@@ -4,7 +4,7 @@
 //! writes the text exposition format 0.0.4, byte for byte as the upstream exporter does. The HTTP side (paths, TLS, request
 //! limits, `go_*` and `promhttp_*` metrics) belongs to the caller.
 //!
-//! Reading order: [`exporter`] is the whole scrape; `collectors` holds one file per collector and the table of all of them;
+//! Reading order: `exporter` is the whole scrape; `collectors` holds one file per collector and the table of all of them;
 //! `exposition` is where samples become text.
 
 mod collector;

@@ -1,6 +1,6 @@
 //! Scraping targets: from groups of discovered addresses to samples in storage.
 //!
-//! [`manager`] owns one [`pool`] per job; a pool turns target groups into [`target`]s by relabelling and runs one loop each (`target_loop`), which
+//! [`manager`] owns one `pool` per job; a pool turns target groups into [`target`]s by relabelling and runs one loop each (`target_loop`), which
 //! fetches (`fetch`), parses and appends (`ingest`, over `cache`) and writes the synthetic series (`report`). [`status`] is what the API shows.
 //! Discovery is not known here: groups arrive as [`TargetGroup`]s.
 

@@ -2,7 +2,7 @@
 //!
 //! Upstream's grammar (`promql/parser/generated_parser.y`) is an LALR one with error rules; the facts taken from it are the
 //! precedences, the error texts, and which text names an error at which place: the innermost construct under way that has
-//! an error rule of its own, kept here as [`Context`]. A syntax error ends the parse. Errors of meaning are collected, so
+//! an error rule of its own, kept here as `Context`. A syntax error ends the parse. Errors of meaning are collected, so
 //! the first one listed is the first that upstream lists. Tokens are read on demand: an error of the lexer behind a faulty
 //! expression comes after that expression's own.
 //!
