@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, io};
 
 use crate::ttar;
@@ -42,7 +43,10 @@ pub fn fixtures(oracles: &Path, scratch: &Path) -> io::Result<PathBuf> {
     if kept.exists() {
         return Ok(kept);
     }
-    let making = scratch.join(format!("node-fixtures-{}.tmp", std::process::id()));
+    // Tests of one process make them at the same time: each in a folder of its own, the first to finish wins.
+    static MAKING: AtomicU32 = AtomicU32::new(0);
+    let own = MAKING.fetch_add(1, Ordering::Relaxed);
+    let making = scratch.join(format!("node-fixtures-{}-{own}.tmp", std::process::id()));
     fs::create_dir_all(scratch)?;
     copy(&source, &making)?;
     for archive in archives {
