@@ -99,8 +99,8 @@ export function Legend({ lines, hidden, setHidden, at, isDark }: Props) {
                 onDblClick={() => click(i, true)}
               >
                 <i style={{ background: hidden.has(i) ? "transparent" : lineColour(i, isDark), borderColor: lineColour(i, isDark) }} />
-                <span class="mono">{texts[i]}</span>
                 <b title={v === null ? "" : String(v)}>{v === null ? "" : short(v)}</b>
+                <span class="mono">{texts[i]}</span>
               </button>
               <Copy text={texts[i] as string} />
             </div>

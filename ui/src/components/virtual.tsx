@@ -87,7 +87,7 @@ export function VirtualTable<Row>({ rows, columns: all, label, rowKey, rowHeight
           </span>
         ))}
       </div>
-      <div class="vbody" role="rowgroup" ref={shown.scroller} style={{ height: `min(${shown.total}px, 70vh)` }} tabIndex={0}>
+      <div class="vbody" role="rowgroup" ref={shown.scroller} style={{ height: `min(${shown.total}px, max(50vh, 100vh - 170px))` }} tabIndex={0}>
         <div role="presentation" style={{ height: `${shown.total}px`, position: "relative" }}>
           {inOrder.slice(shown.first, shown.end).map((row, i) => {
             const index = shown.first + i;

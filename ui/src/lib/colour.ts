@@ -19,8 +19,9 @@ export function lineColour(index: number, isDark: boolean, alpha = 1): string {
 
 /** Colour of a heat map's cell; `heat` is between 0 and 1. */
 export function heatColour(heat: number, isDark: boolean): string {
-  const light = isDark ? 30 + 60 * heat : 93 - 58 * heat;
-  return `oklch(${light.toFixed(1)}% ${(0.04 + 0.14 * heat).toFixed(3)} ${(250 - 200 * heat).toFixed(0)})`;
+  const light = isDark ? 30 + 62 * heat : 94 - 66 * heat;
+  const hue = isDark ? 290 - 190 * heat : 225 + 65 * heat;
+  return `oklch(${light.toFixed(1)}% ${(0.04 + 0.13 * heat).toFixed(3)} ${hue.toFixed(0)})`;
 }
 
 /** Value of a CSS variable, as canvas takes it. */

@@ -44,6 +44,12 @@ export function duration(ms: number): string {
   return out.join(" ") || "0s";
 }
 
+/** How long ago a time was, to the second. */
+export function ago(ms: number, nowMs = Date.now()): string {
+  const since = Math.floor((nowMs - ms) / 1000) * 1000;
+  return since < 1000 ? "just now" : `${duration(since)} ago`;
+}
+
 /** A time in the chosen zone, to the second. */
 export function time(ms: number, utc: boolean): string {
   if (!Number.isFinite(ms)) return "-";

@@ -1,7 +1,7 @@
 // What runs, what needs attention, and why: the first page in the night.
 import { Copy, Empty, Loading, Notice } from "../components/basics";
 import { address } from "../lib/base";
-import { duration, time } from "../lib/format";
+import { ago, duration, time } from "../lib/format";
 import { type LogLine, overview, overviewAt, overviewError, type Part, troubles } from "../lib/role";
 import { zone } from "../lib/settings";
 
@@ -21,13 +21,12 @@ export function OverviewPage() {
   const warn = troubles.value.filter((part) => part.state === "warn");
   return (
     <div>
-      <div class="row spread">
+      <div class="row spread title">
         <h1>Overview</h1>
         <Copy label="Copy as text" text={() => asText(data.parts, data.log)} />
       </div>
       <p class="muted">
-        {data.role}, version {data.version}, up {duration(Date.now() - data.startedMs)} since {time(data.startedMs, zone.value === "utc")}; asked{" "}
-        {duration(Math.max(Math.floor((Date.now() - overviewAt.value) / 1000) * 1000, 0))} ago
+        {data.role}, version {data.version}, up {duration(Date.now() - data.startedMs)} since {time(data.startedMs, zone.value === "utc")}; asked {ago(overviewAt.value)}
       </p>
       {data.ready ? null : <Notice kind="warn">Not ready: {data.notReady ?? "starting"}</Notice>}
       <h2>Needs attention</h2>

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { Copy, Empty, Filter, Labels, State } from "../components/basics";
 import { VirtualTable } from "../components/virtual";
 import { address } from "../lib/base";
-import { duration, isNever, short, time } from "../lib/format";
+import { ago, duration, isNever, short, time } from "../lib/format";
 import { haystack, type LabelSet, matchesWords } from "../lib/labels";
 import { emptyPanel, writePanels } from "../lib/panels";
 import { zone } from "../lib/settings";
@@ -132,7 +132,7 @@ function ActiveTable({ rows, total }: { rows: Active[]; total: number }) {
           width: "92px",
           wideOnly: true,
           by: (t) => Date.parse(t.lastScrape),
-          cell: (t) => (isNever(t.lastScrape) ? "never" : <span title={time(Date.parse(t.lastScrape), utc)}>{ago(t.lastScrape)}</span>),
+          cell: (t) => (isNever(t.lastScrape) ? "never" : <span title={time(Date.parse(t.lastScrape), utc)}>{ago(Date.parse(t.lastScrape))}</span>),
         },
         { title: "Took", width: "66px", number: true, by: (t) => t.lastScrapeDuration, cell: (t) => duration(t.lastScrapeDuration * 1000) },
         { title: "Samples", width: "72px", number: true, wideOnly: true, by: (t) => t.lastSamples ?? Number.NaN, cell: (t) => (t.lastSamples === undefined ? "" : short(t.lastSamples)) },
@@ -140,11 +140,6 @@ function ActiveTable({ rows, total }: { rows: Active[]; total: number }) {
       ]}
     />
   );
-}
-
-function ago(text: string): string {
-  const ms = Date.now() - Date.parse(text);
-  return ms < 1000 ? "now" : `${duration(Math.floor(ms / 1000) * 1000)} ago`;
 }
 
 function Target({ target: t }: { target: Active }) {

@@ -1,5 +1,5 @@
 // Range, end, step and form of a panel. Typed values apply on Enter and on leaving the field.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { type Display, type Panel } from "../../lib/panels";
 import { features } from "../../lib/role";
 import { zone } from "../../lib/settings";
@@ -69,7 +69,7 @@ export function TimeControls({ panel, onChange }: Props) {
           <Field
             label="Step"
             value={panel.stepMs === undefined ? "" : formatDuration(panel.stepMs)}
-            placeholder={`${formatDuration(autoStep(panel.rangeMs))} (auto)`}
+            placeholder={`auto ${formatDuration(autoStep(panel.rangeMs))}`}
             size={8}
             list={["15s", "1m", "5m", "1h"]}
             check={(text) => text === "" || (parseDuration(text) ?? 0) > 0}
@@ -105,6 +105,7 @@ interface FieldProps {
   label: string;
   value: string;
   placeholder?: string;
+  /** Characters that it holds in sight. */
   size: number;
   list: string[];
   check: (text: string) => boolean;
@@ -118,13 +119,13 @@ function Field({ label, value, placeholder, size, list, check, apply }: FieldPro
   const commit = () => {
     if (!wrong && text.trim() !== value) apply(text.trim());
   };
-  const id = `list-${label}`;
+  const id = useId();
   return (
     <label class="field">
       <span>{label}</span>
       <input
         type="text"
-        size={size}
+        class={size > 10 ? "wide" : ""}
         list={id}
         placeholder={placeholder}
         value={text}

@@ -1,5 +1,5 @@
 // The configuration in force, and the flags of the process.
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Copy, Empty, Filter, State } from "../../components/basics";
 import { matchesWords } from "../../lib/labels";
 import { useParameter } from "../../lib/parameter";
@@ -51,6 +51,8 @@ export function Config() {
   const yaml = asked.answer?.data.yaml;
   const lines = useMemo(() => (yaml ?? "").trimEnd().split("\n"), [yaml]);
   const wanted = text.trim().toLowerCase();
+  const place = useRef<HTMLPreElement>(null);
+  useEffect(() => place.current?.querySelector(".hit")?.scrollIntoView({ block: "center" }), [wanted, yaml]);
   const hits = wanted === "" ? 0 : lines.filter((line) => line.toLowerCase().includes(wanted)).length;
   return (
     <>
@@ -62,7 +64,7 @@ export function Config() {
             <span class="muted">{wanted === "" ? `${lines.length} lines, as loaded, with defaults; secrets are left out` : `${hits} lines`}</span>
             <Copy text={yaml} />
           </div>
-          <pre class="card yaml">
+          <pre class="card yaml" ref={place} tabIndex={0}>
             {wanted === ""
               ? yaml
               : lines.map((line, i) => (

@@ -64,7 +64,7 @@ export function Discovery() {
           rows={rows}
           rowHeight={54}
           columns={[
-            { title: "Pool", width: "minmax(60px, 130px)", cell: (row) => row.pool, by: (row) => row.pool },
+            { title: "Pool", width: "minmax(60px, 130px)", wideOnly: true, cell: (row) => row.pool, by: (row) => row.pool },
             { title: "Before relabelling", width: "minmax(0, 1fr)", cell: (row) => <Labels labels={row.before} without={hide(row.before)} /> },
             {
               title: "After",

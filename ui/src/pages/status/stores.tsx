@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { Empty, Filter, Labels, State } from "../../components/basics";
 import { type Span, TimeLine } from "../../components/timeline";
 import { VirtualTable } from "../../components/virtual";
-import { duration, isNever, time } from "../../lib/format";
+import { ago, isNever, time } from "../../lib/format";
 import { haystack, type LabelSet, matchesWords } from "../../lib/labels";
 import { useParameter } from "../../lib/parameter";
 import { zone } from "../../lib/settings";
@@ -85,7 +85,7 @@ export function Stores() {
                 title: "Asked",
                 width: "90px",
                 wideOnly: true,
-                cell: (s) => (isNever(s.lastCheck) ? "never" : `${duration(Math.max(Math.floor((Date.now() - Date.parse(s.lastCheck)) / 1000), 0) * 1000)} ago`),
+                cell: (s) => (isNever(s.lastCheck) ? "never" : ago(Date.parse(s.lastCheck))),
               },
             ]}
           />

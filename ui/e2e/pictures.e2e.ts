@@ -1,0 +1,61 @@
+// Pictures of every page, light and dark, wide and narrow, kept in e2e/artefacts to be looked at.
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { accessibilityProblems } from "./a11y";
+import { artefacts, launch, missing, watched } from "./browser";
+import { index, startFake } from "./fake";
+
+const skip = missing(["ui/dist (npm run build)", index]);
+const PAGES: [name: string, path: string, role: "server" | "query"][] = [
+  ["query-empty", "query", "server"],
+  ["query-table", "query?g0.expr=http_requests_total", "server"],
+  ["query-graph", "query?g0.expr=sum+by+(job)+(rate(http_requests_total[5m]))&g0.tab=graph&g0.show_exemplars=1", "server"],
+  ["query-stacked", "query?g0.expr=rate(http_requests_total[5m])&g0.tab=graph&g0.display_mode=stacked&g0.range_input=6h", "server"],
+  ["query-heat", "query?g0.expr=rate(request_seconds[5m])&g0.tab=graph&g0.display_mode=heatmap", "server"],
+  ["query-histogram", "query?g0.expr=request_seconds&g1.expr=sum(", "server"],
+  ["query-role", "query?g0.expr=partial&g0.deduplicate=0", "query"],
+  ["targets", "targets", "server"],
+  ["targets-dropped", "targets?state=dropped", "server"],
+  ["discovery", "discovery", "server"],
+  ["overview", "overview", "server"],
+  ["storage", "storage", "server"],
+  ["stores", "stores", "query"],
+  ["flags", "flags?filter=flag-1", "server"],
+  ["config", "config?filter=job7", "server"],
+  ["build", "build", "server"],
+  ["log", "log", "server"],
+];
+
+describe.skipIf(skip !== undefined)("pictures", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launch();
+  });
+  afterAll(() => browser?.close());
+
+  for (const [look, options] of [
+    ["light", { colorScheme: "light" as const }],
+    ["dark", { colorScheme: "dark" as const }],
+    ["narrow", { colorScheme: "light" as const, viewport: { width: 390, height: 844 } }],
+  ] as const) {
+    test(look, async () => {
+      const problems: string[] = [];
+      for (const role of ["server", "query"] as const) {
+        const fake = await startFake({ role, series: 12 });
+        const { context, page, faults } = await watched(browser, fake.host, options);
+        for (const [name, path] of PAGES.filter(([, , of]) => of === role)) {
+          await page.goto(`${fake.url}/${path}`, { waitUntil: "networkidle" });
+          await page.waitForTimeout(150);
+          await page.screenshot({ path: `${artefacts}${name}-${look}.png` });
+          problems.push(...(await accessibilityProblems(page)).map((text) => `${name}: ${text}`));
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          if (over > 0) problems.push(`${name}: ${over} px wider than the window`);
+        }
+        problems.push(...faults);
+        await context.close();
+        await fake.stop();
+      }
+      expect(problems).toEqual([]);
+    });
+  }
+});
