@@ -62,6 +62,9 @@ const promql = [
 export function CodeMirrorEditor({ value, onChange, onRun, insert, focus }: EditorProps) {
   const holder = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>();
+  /** Texts told to the caller that have not come back yet. */
+  const reported = useRef<string[]>([]);
+  const outside = useRef(false);
   const calls = useRef({ onChange, onRun });
   calls.current = { onChange, onRun };
 
@@ -105,7 +108,10 @@ export function CodeMirrorEditor({ value, onChange, onRun, insert, focus }: Edit
           ),
           keymap.of([...closeBracketsKeymap, ...standardKeymap, ...historyKeymap]),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) calls.current.onChange(update.state.doc.toString());
+            if (!update.docChanged || outside.current) return;
+            const text = update.state.doc.toString();
+            reported.current.push(text);
+            calls.current.onChange(text);
           }),
         ],
       }),
@@ -124,8 +130,14 @@ export function CodeMirrorEditor({ value, onChange, onRun, insert, focus }: Edit
 
   useEffect(() => {
     const current = view.current;
-    if (current && current.state.doc.toString() !== value) {
-      current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: value } });
+    // What was typed comes back as the value, possibly after more was typed: only what others set is put into the field.
+    const own = reported.current.indexOf(value);
+    if (own >= 0) reported.current.splice(0, own + 1);
+    else if (current && current.state.doc.toString() !== value) {
+      outside.current = true;
+      current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: value }, selection: { anchor: value.length } });
+      outside.current = false;
+      reported.current = [];
     }
   }, [value]);
 

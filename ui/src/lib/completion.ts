@@ -59,7 +59,11 @@ export class NameSource {
     if (known) return known.value as Promise<T>;
     // A name that cannot be had completes to nothing; the query itself says what is wrong.
     const value = ask<T>(path, parameters).then(
-      (answer) => answer.data,
+      (answer) => {
+        // A server that just started has no names yet, but soon will.
+        if (Array.isArray(answer.data) && answer.data.length === 0) this.#kept.delete(key);
+        return answer.data;
+      },
       () => {
         this.#kept.delete(key);
         return [] as T;

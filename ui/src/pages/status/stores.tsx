@@ -38,7 +38,7 @@ export function Stores() {
   return (
     <>
       <State asked={asked} what="the stores" />
-      {asked.answer && all.length === 0 ? <Empty>No store is known: name them with --endpoint.</Empty> : null}
+      {asked.answer && all.length === 0 ? <Empty>No store has answered yet. They are named with --endpoint; the overview says what is wrong with those that are named.</Empty> : null}
       {all.length > 0 ? (
         <>
           <div class="row bar">
