@@ -13,11 +13,17 @@ build: ui
 	$(CARGO) build --release -p gauntlet
 
 ## ui: build the web app, which the binary embeds; without npm the binary serves a plain page instead
-UI_SOURCES := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -type f -print)
+UI_SOURCES := $(shell find ui -path ui/node_modules -prune -o -path ui/dist -prune -o -path ui/e2e -prune -o -type f -print)
 ui: ui/dist/index.html
 ui/dist/index.html: $(UI_SOURCES)
 	@if command -v npm >/dev/null; then cd ui && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build; \
 	else echo "npm is not installed: building without the web app"; fi
+
+## e2e: the web app in Chromium, against the binary and against a server with much of everything
+.PHONY: e2e
+e2e: ui
+	$(CARGO) build -p gauntlet
+	cd ui && GAUNTLET_BIN=$(abspath target/debug/gauntlet) npm run --silent e2e
 
 ## test: every test of the workspace
 test: ui

@@ -2,7 +2,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { accessibilityProblems } from "./a11y";
-import { binary, type Running, startQuery, startServer } from "./binary";
+import { binary, type Running, startProxy, startQuery, startServer } from "./binary";
 import { artefacts, firstPaint, launch, missing, watched } from "./browser";
 
 const skip = missing(["the binary (GAUNTLET_BIN)", binary]);
@@ -143,6 +143,22 @@ describe.skipIf(skip !== undefined)("the binary", () => {
       await context.close();
     } finally {
       await prefixed.stop();
+    }
+  });
+
+  test("works behind a proxy that adds a prefix of its own", async () => {
+    const proxy = await startProxy(server, "/monitoring");
+    try {
+      const { context, page, faults } = await watched(browser, proxy.host);
+      await page.goto(`${proxy.url}/overview`);
+      await page.getByRole("heading", { name: "What runs" }).waitFor();
+      await page.getByRole("link", { name: "Targets" }).first().click();
+      await page.getByRole("row").filter({ hasText: "127.0.0.1:1" }).waitFor();
+      expect(page.url()).toMatch(`${proxy.url}/targets`);
+      expect(faults).toEqual([]);
+      await context.close();
+    } finally {
+      await proxy.stop();
     }
   });
 

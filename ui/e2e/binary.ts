@@ -1,6 +1,7 @@
 // The real binary on a free port of loopback, scraping itself, one target that refuses and one that relabelling drops.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -74,4 +75,28 @@ async function ready(child: ChildProcess, host: string, prefix: string, clean: (
   }
   await stop();
   throw new Error(`the binary was not ready in time:\n${said}`);
+}
+
+/** A proxy that serves `to` below a prefix which it takes away again. */
+export async function startProxy(to: Running, prefix: string): Promise<Running> {
+  const server = createHttpServer((request, response) => {
+    const path = request.url ?? "/";
+    if (!path.startsWith(prefix)) {
+      response.writeHead(404).end();
+      return;
+    }
+    void fetch(`http://${to.host}${path.slice(prefix.length)}`, { redirect: "manual" }).then(async (answer) => {
+      const headers = Object.fromEntries([...answer.headers].filter(([name]) => !/^(content-encoding|content-length|transfer-encoding)$/.test(name)));
+      response.writeHead(answer.status, headers).end(Buffer.from(await answer.arrayBuffer()));
+    });
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const host = `127.0.0.1:${port}`;
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      server.closeAllConnections();
+      server.close(() => resolve());
+    });
+  return { url: `http://${host}${prefix}`, host, stop };
 }

@@ -1,5 +1,5 @@
 // Pictures of every page, light and dark, wide and narrow, kept in e2e/artefacts to be looked at.
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { accessibilityProblems } from "./a11y";
 import { artefacts, launch, missing, watched } from "./browser";
@@ -26,6 +26,30 @@ const PAGES: [name: string, path: string, role: "server" | "query"][] = [
   ["log", "log", "server"],
 ];
 
+/** What opens only when asked to. */
+const ACTS: [name: string, path: string, act: (page: Page) => Promise<void>][] = [
+  ["open-palette", "overview", (page) => page.keyboard.press("/")],
+  ["open-metrics", "query", (page) => page.getByRole("button", { name: "Metrics" }).click()],
+  [
+    "open-completion",
+    "query",
+    async (page) => {
+      await page.locator(".cm-content").click();
+      await page.keyboard.type("sum(rate(http_r", { delay: 20 });
+      await page.locator(".cm-tooltip-autocomplete").waitFor();
+    },
+  ],
+  ["open-target", "targets", (page) => page.locator("summary").nth(4).click()],
+  [
+    "open-tip",
+    "query?g0.expr=rate(http_requests_total[5m])&g0.tab=graph",
+    async (page) => {
+      const box = await page.locator(".graph canvas").boundingBox();
+      if (box) await page.mouse.move(box.x + box.width * 0.6, box.y + 150);
+    },
+  ],
+];
+
 describe.skipIf(skip !== undefined)("pictures", () => {
   let browser: Browser;
   beforeAll(async () => {
@@ -50,6 +74,13 @@ describe.skipIf(skip !== undefined)("pictures", () => {
           problems.push(...(await accessibilityProblems(page)).map((text) => `${name}: ${text}`));
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           if (over > 0) problems.push(`${name}: ${over} px wider than the window`);
+        }
+        for (const [name, path, act] of role === "server" ? ACTS : []) {
+          await page.goto(`${fake.url}/${path}`, { waitUntil: "networkidle" });
+          await act(page);
+          await page.waitForTimeout(400);
+          await page.screenshot({ path: `${artefacts}${name}-${look}.png` });
+          problems.push(...(await accessibilityProblems(page)).map((text) => `${name}: ${text}`));
         }
         problems.push(...faults);
         await context.close();

@@ -13,6 +13,10 @@ const load = {
   overview: () => import("./pages/overview").then((m) => m.OverviewPage),
   status: () => import("./pages/status").then((m) => m.StatusPage),
 };
+// The page's own code is asked for at once, not only when the frame has been drawn.
+const first = location.pathname.slice(basePath.length);
+void (first === "" ? load.query : first in load ? load[first as keyof typeof load] : load.status)();
+
 const Query = lazy(load.query);
 const Targets = lazy(load.targets);
 const Overview = lazy(load.overview);

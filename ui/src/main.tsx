@@ -1,4 +1,4 @@
-// Starts the app.
+// Starts the app. Until it has, index.html shows an empty frame, so that the first paint waits for no script.
 import { render } from "preact";
 import { App } from "./app";
 import "./style/tokens.css";

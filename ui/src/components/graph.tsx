@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { dark, lineColour, token } from "../lib/colour";
+import { layers } from "../lib/layers";
 import { short, time } from "../lib/format";
 import { commonLabels, type LabelSet, seriesText } from "../lib/labels";
 import type { Line } from "../lib/result";
@@ -26,11 +27,13 @@ interface Props {
   times: number[];
   lines: Line[];
   stacked: boolean;
+  /** Whether the value axis begins at zero. */
+  fromZero: boolean;
   exemplars: Exemplar[];
   onZoom: (fromMs: number, toMs: number) => void;
 }
 
-export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
+export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Props) {
   const holder = useRef<HTMLDivElement>(null);
   const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>();
@@ -63,7 +66,7 @@ export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
         height: HEIGHT,
         pxAlign: lines.length < 100,
         legend: { show: false },
-        scales: { x: { time: true } },
+        scales: { x: { time: true }, y: { range: (_, low, high) => valueRange(low, high, fromZero || stacked) } },
         tzDate: (ts) => (utc ? uPlot.tzDate(new Date(ts * 1e3), "Etc/UTC") : new Date(ts * 1e3)),
         cursor: { drag: { x: true, y: false, setScale: false }, points: { show: lines.length <= 50, size: 6 }, y: false },
         axes: [{ ...axis, values: xTicks(utc) }, { ...axis, size: 62, values: (_, ticks) => ticks.map((v) => short(v)) }],
@@ -71,7 +74,7 @@ export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
           {},
           ...lines.map((_, i) => ({
             stroke: lineColour(i, isDark),
-            fill: stacked ? lineColour(i, isDark, 0.3) : undefined,
+            fill: stacked ? lineColour(i, isDark, 0.35) : undefined,
             // One device pixel where there are many: thicker strokes are many times dearer to rasterise without a GPU.
             width: lines.length > 60 ? 1 / devicePixelRatio : 1.5,
             show: !isHidden.has(i),
@@ -79,6 +82,7 @@ export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
             points: { show: times.length < 2 ? true : alonePoints, size: 5, fill: lineColour(i, isDark) },
           })),
         ],
+        bands: stacked ? bands(lines.length, isHidden) : [],
         hooks: {
           draw: [(u) => drawExemplars(u, exemplars, ink)],
           setCursor: [
@@ -108,7 +112,11 @@ export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
     redraw.current = () => {
       drawnData = layers(lines, latest.current.hidden, stacked);
       chart.batch(() => {
-        if (stacked) chart.setData([times, ...drawnData] as uPlot.AlignedData, false);
+        if (stacked) {
+          chart.setData([times, ...drawnData] as uPlot.AlignedData, false);
+          chart.delBand(null);
+          for (const band of bands(lines.length, latest.current.hidden)) chart.addBand(band);
+        }
         for (let i = 0; i < lines.length; i++) {
           const show = !latest.current.hidden.has(i);
           if (chart.series[i + 1]?.show !== show) chart.setSeries(i + 1, { show }, false);
@@ -131,7 +139,7 @@ export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
       chart.destroy();
       plot.current = undefined;
     };
-  }, [times, lines, stacked, exemplars, isDark, utc]);
+  }, [times, lines, stacked, fromZero, exemplars, isDark, utc]);
 
   useEffect(() => redraw.current?.(), [hidden]);
 
@@ -155,17 +163,19 @@ export function Graph({ times, lines, stacked, exemplars, onZoom }: Props) {
   );
 }
 
-/** Values as drawn: as they are, or each shown line on top of the shown ones before it. A missing value adds nothing. */
-function layers(lines: readonly Line[], hidden: ReadonlySet<number>, stacked: boolean): (number | null)[][] {
-  if (!stacked) return lines.map((line) => line.values);
-  const sum: number[] = [];
-  return lines.map((line, l) =>
-    line.values.map((v, i) => {
-      if (v === null || hidden.has(l)) return null;
-      sum[i] = (sum[i] ?? 0) + v;
-      return sum[i] as number;
-    }),
-  );
+/** Areas of a stack: each shown line is filled down to the shown one below it. */
+function bands(count: number, hidden: ReadonlySet<number>): uPlot.Band[] {
+  const shown = Array.from({ length: count }, (_, i) => i).filter((i) => !hidden.has(i));
+  return shown.slice(1).map((upper, i) => ({ series: [upper + 1, (shown[i] as number) + 1] }));
+}
+
+/** The value axis: a little room around the values, whole where all are the same. */
+function valueRange(low: number | null, high: number | null, fromZero: boolean): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const [from, to] = fromZero ? [Math.min(low, 0), Math.max(high, 0)] : [low, high];
+  if (from === to) return from === 0 ? [-1, 1] : [Math.min(0, from * 2), Math.max(0, from * 2)];
+  const room = (to - from) * 0.05;
+  return [fromZero && from === 0 ? 0 : from - room, fromZero && to === 0 ? 0 : to + room];
 }
 
 /** Points only where a value has no neighbour, which no line would show. */
@@ -197,7 +207,8 @@ function drawExemplars(u: uPlot, exemplars: readonly Exemplar[], ink: string) {
   ctx.fillStyle = ink;
   for (const one of exemplars) {
     const x = u.valToPos(one.time, "x", true);
-    const y = Math.max(u.valToPos(one.value, "y", true), u.bbox.top + 4);
+    // Beyond the values in sight it sits at the edge.
+    const y = Math.min(Math.max(u.valToPos(one.value, "y", true), u.bbox.top + 5), u.bbox.top + u.bbox.height - 5);
     ctx.translate(x, y);
     ctx.rotate(Math.PI / 4);
     ctx.fillRect(-4, -4, 8, 8);
@@ -228,7 +239,7 @@ function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip) {
   let nearest = -1;
   given.drawn.forEach((values, i) => {
     const v = values[idx];
-    if (v == null || given.hidden.has(i)) return;
+    if (v == null || given.lines[i]?.values[idx] == null || given.hidden.has(i)) return;
     const away = Math.abs(u.valToPos(v, "y") - top);
     if (away < best) {
       best = away;

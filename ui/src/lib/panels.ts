@@ -14,6 +14,8 @@ export interface Panel {
   /** Step in ms; undefined for automatic. */
   stepMs: number | undefined;
   display: Display;
+  /** Whether the value axis begins at zero. */
+  fromZero: boolean;
   exemplars: boolean;
   /** Choices of the role `query`; undefined for its default. */
   dedup: boolean | undefined;
@@ -31,6 +33,7 @@ export const emptyPanel: Panel = {
   end: "",
   stepMs: undefined,
   display: "lines",
+  fromZero: false,
   exemplars: false,
   dedup: undefined,
   partial: undefined,
@@ -71,6 +74,7 @@ export function readPanels(search: string): Panel[] {
       end: get("end_input") || get("moment_input"),
       stepMs: step === "" ? undefined : parseDuration(step) || (seconds > 0 ? seconds * 1000 : undefined),
       display: display === "stacked" || get("stacked") === "1" ? "stacked" : display === "heatmap" ? "heatmap" : "lines",
+      fromZero: get("y_axis_min") === "zero",
       exemplars: get("show_exemplars") === "1",
       dedup: flag(get("deduplicate")),
       partial: flag(get("partial_response")),
@@ -91,6 +95,7 @@ export function writePanels(panels: readonly Panel[]): string {
     if (panel.end !== "") set(panel.tab === "graph" ? "end_input" : "moment_input", panel.end);
     if (panel.stepMs !== undefined) set("res_step", formatDuration(panel.stepMs));
     if (panel.display !== "lines") set("display_mode", panel.display);
+    if (panel.fromZero) set("y_axis_min", "zero");
     if (panel.exemplars) set("show_exemplars", "1");
     if (panel.dedup !== undefined) set("deduplicate", panel.dedup ? "1" : "0");
     if (panel.partial !== undefined) set("partial_response", panel.partial ? "1" : "0");

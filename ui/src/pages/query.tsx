@@ -21,12 +21,16 @@ export function QueryPage() {
           first={i === 0}
           onChange={(changed) => set(panels.map((p, j) => (j === i ? changed : p)))}
           onRemove={panels.length > 1 ? () => set(panels.filter((_, j) => j !== i)) : undefined}
-          onCopy={() => set([...panels.slice(0, i + 1), panel, ...panels.slice(i + 1)])}
         />
       ))}
-      <button type="button" class="no-print" onClick={() => set([...panels, { ...emptyPanel }])}>
-        Add panel
-      </button>
+      <div class="row no-print">
+        <button type="button" onClick={() => set([...panels, { ...emptyPanel }])}>
+          Add panel
+        </button>
+        <button type="button" class="quiet" onClick={() => set([...panels, panels.at(-1) ?? emptyPanel])}>
+          Duplicate the last
+        </button>
+      </div>
     </div>
   );
 }

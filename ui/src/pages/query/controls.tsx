@@ -83,6 +83,11 @@ export function TimeControls({ panel, onChange }: Props) {
               <option value="heatmap">heat map</option>
             </select>
           </label>
+          {panel.display === "lines" ? (
+            <button type="button" aria-pressed={panel.fromZero} title="The value axis begins at zero" onClick={() => onChange({ ...panel, fromZero: !panel.fromZero })}>
+              From 0
+            </button>
+          ) : null}
           {features.value.query_exemplars ? (
             <button type="button" aria-pressed={panel.exemplars} onClick={() => onChange({ ...panel, exemplars: !panel.exemplars })}>
               Exemplars
@@ -125,7 +130,7 @@ function Field({ label, value, placeholder, size, list, check, apply }: FieldPro
       <span>{label}</span>
       <input
         type="text"
-        class={size > 10 ? "wide" : ""}
+        class={size > 10 ? "wide" : size > 6 ? "middle" : ""}
         list={id}
         placeholder={placeholder}
         value={text}

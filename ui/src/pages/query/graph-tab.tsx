@@ -13,7 +13,7 @@ import { features } from "../../lib/role";
 import { zone } from "../../lib/settings";
 import { autoStep, formatDuration, parseTime, timeText } from "../../lib/time";
 import { useAsk } from "../../lib/use";
-import { cost, Notes } from "./notes";
+import { cost, Notes, panelLink } from "./notes";
 
 /** Most points a series may have: the API refuses more. */
 const MOST_POINTS = 11_000;
@@ -81,6 +81,7 @@ export function GraphTab({ panel, runs, onChange }: Props) {
                 </button>
               ) : null}
               <Copy label="Copy CSV" text={() => graphCsv(drawn)} />
+              <Copy label="Copy link" text={() => panelLink(panel)} />
               <Copy label="Copy API link" text={() => new URL(`${address("api/v1/query_range")}?${encode(parameters)}`, location.href).href} />
             </span>
           </div>
@@ -92,6 +93,7 @@ export function GraphTab({ panel, runs, onChange }: Props) {
               times={drawn.times}
               lines={drawn.lines}
               stacked={panel.display === "stacked"}
+              fromZero={panel.fromZero}
               exemplars={exemplars}
               onZoom={(from, to) => onChange({ ...panel, rangeMs: Math.max(Math.round((to - from) / 1000) * 1000, 1000), end: timeText(to, utc), stepMs: undefined })}
             />

@@ -1,8 +1,10 @@
 // What an answer says beside its data: errors, warnings, infos, progress and cost.
 import { useEffect, useState } from "preact/hooks";
 import { Notice } from "../../components/basics";
+import { address } from "../../lib/base";
 import type { QueryData } from "../../lib/result";
 import { duration, short } from "../../lib/format";
+import { type Panel, writePanels } from "../../lib/panels";
 import { errorPlace } from "../../lib/place";
 import type { Asked } from "../../lib/use";
 
@@ -63,6 +65,11 @@ function Progress({ asked }: { asked: Asked<QueryData> }) {
       ) : null}
     </>
   );
+}
+
+/** Address of a page with this panel alone. */
+export function panelLink(panel: Panel): string {
+  return new URL(`${address("query")}?${writePanels([panel])}`, location.href).href;
 }
 
 /** "12 ms, of which 5 ms at the server; 1.2 k samples". */

@@ -1,11 +1,10 @@
 // One panel: the expression, its controls, and the tab that is open.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Copy, Empty } from "../../components/basics";
+import { Empty } from "../../components/basics";
 import { Editor } from "../../components/editor";
 import { ask } from "../../lib/api";
-import { address } from "../../lib/base";
 import { readHistory, remember } from "../../lib/history";
-import { type Panel, writePanels } from "../../lib/panels";
+import type { Panel } from "../../lib/panels";
 import { overview } from "../../lib/role";
 import { Picker } from "../../components/picker";
 import { TimeControls } from "./controls";
@@ -19,10 +18,9 @@ interface Props {
   first: boolean;
   onChange: (panel: Panel) => void;
   onRemove: (() => void) | undefined;
-  onCopy: () => void;
 }
 
-export function PanelView({ panel, first, onChange, onRemove, onCopy }: Props) {
+export function PanelView({ panel, first, onChange, onRemove }: Props) {
   const [draft, setDraft] = useState(panel.expr);
   const [runs, setRuns] = useState(0);
   const [dialog, setDialog] = useState<"history" | "metrics" | undefined>();
@@ -57,6 +55,14 @@ export function PanelView({ panel, first, onChange, onRemove, onCopy }: Props) {
           <button type="button" onClick={() => setDialog("history")}>
             History
           </button>
+          <button type="button" class="quiet" onClick={format} disabled={draft.trim() === ""}>
+            Format
+          </button>
+          {onRemove ? (
+            <button type="button" class="quiet" onClick={onRemove} aria-label="Remove this panel" title="Remove this panel">
+              ✕
+            </button>
+          ) : null}
         </div>
       </div>
       <div class="row tools no-print">
@@ -68,20 +74,6 @@ export function PanelView({ panel, first, onChange, onRemove, onCopy }: Props) {
           ))}
         </div>
         <TimeControls panel={panel} onChange={change} />
-        <span class="row end">
-          <button type="button" class="quiet" onClick={format} disabled={draft.trim() === ""}>
-            Format
-          </button>
-          <Copy label="Copy link" text={() => new URL(`${address("query")}?${writePanels([{ ...panel, expr: draft.trim() }])}`, location.href).href} />
-          <button type="button" class="quiet" onClick={onCopy}>
-            Duplicate
-          </button>
-          {onRemove ? (
-            <button type="button" class="quiet" onClick={onRemove}>
-              Remove
-            </button>
-          ) : null}
-        </span>
       </div>
       {overview.value?.role === "query" ? <StoreControls panel={panel} onChange={change} /> : null}
       <div class="results">

@@ -10,7 +10,7 @@ import { type Histogram, type QueryData, type Row, tableCsv, tableRows } from ".
 import { zone } from "../../lib/settings";
 import { parseTime } from "../../lib/time";
 import { useAsk } from "../../lib/use";
-import { cost, Notes } from "./notes";
+import { cost, Notes, panelLink } from "./notes";
 
 export function TableTab({ panel, runs }: { panel: Panel; runs: number }) {
   const [rounded, setRounded] = useState(false);
@@ -34,6 +34,7 @@ export function TableTab({ panel, runs }: { panel: Panel; runs: number }) {
                 Rounded
               </button>
               <Copy label="Copy CSV" text={() => tableCsv(rows)} />
+              <Copy label="Copy link" text={() => panelLink(panel)} />
               <Copy label="Copy API link" text={() => new URL(`${address("api/v1/query")}?${encode(parameters)}`, location.href).href} />
             </span>
           </div>
