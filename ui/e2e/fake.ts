@@ -18,6 +18,8 @@ export interface Shape {
   role: "server" | "query";
   targets: number;
   series: number;
+  /** Whether it says that it still reads its log. */
+  starting: boolean;
   /** Answers of queries wait for so long, ms. */
   delayMs: number;
 }
@@ -29,7 +31,7 @@ export interface Fake extends Running {
 }
 
 export async function startFake(given: Partial<Shape> = {}): Promise<Fake> {
-  const shape: Shape = { role: "server", targets: 60, series: 6, delayMs: 0, ...given };
+  const shape: Shape = { role: "server", targets: 60, series: 6, delayMs: 0, starting: false, ...given };
   const asked: string[] = [];
   let aborted = 0;
   const server = createServer((request, response) => {
@@ -137,8 +139,8 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
         data: {
           role: shape.role,
           version: "0.0.0",
-          ready: true,
-          notReady: null,
+          ready: !shape.starting,
+          notReady: shape.starting ? "the log is being read" : null,
           startedMs: now - 93_784_000,
           pages: shape.role === "server" ? ["query", "targets", "discovery", "overview", "storage", "flags", "config", "log"] : ["query", "overview", "stores", "flags", "log"],
           parts: [
@@ -167,6 +169,8 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
       const block = (i: number, from: number, to: number, level: number) => ({ ulid: `01JD${String(i).padStart(22, "0")}`, minTime: from, maxTime: to, stats: { numSamples: 9e7, numSeries: 1e6, numChunks: 2e6 }, compaction: { level } });
       return { data: { blocks: [...many(4, (i) => block(i, grid - (i + 2) * 7_200_000, grid - (i + 1) * 7_200_000, 1)), ...many(9, (i) => block(i + 4, grid - 36_000_000 - (i + 1) * 64_800_000, grid - 36_000_000 - i * 64_800_000, 3))] } };
     }
+    case "status/walreplay":
+      return { data: { min: 100, max: 180, current: 142 } };
     case "status/flags":
       return { data: Object.fromEntries(many(60, (i) => [`storage.some-flag-${i}`, i % 5 === 0 ? "" : `value ${i}`])) };
     case "status/config":

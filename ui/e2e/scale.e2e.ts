@@ -106,6 +106,18 @@ describe.skipIf(skip !== undefined)("at scale", () => {
     await fake.stop();
   });
 
+  test("a server that is starting says why and how far it is, on every page", async () => {
+    const fake = await startFake({ starting: true });
+    const { context, page, faults } = await watched(browser, fake.host);
+    await page.goto(`${fake.url}/query`);
+    await page.getByText("segment 42 of 80").waitFor();
+    await page.screenshot({ path: `${artefacts}starting.png` });
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(faults).toEqual([]);
+    await context.close();
+    await fake.stop();
+  });
+
   test("first paint is quick on every page", async () => {
     const fake = await startFake();
     for (const path of ["query", "targets", "overview", "storage"]) {

@@ -6,6 +6,7 @@ import { address, basePath } from "./lib/base";
 import { moved, pages } from "./lib/pages";
 import { has, overview, overviewError, refreshFeatures, refreshOverview, troubles } from "./lib/role";
 import { theme, zone } from "./lib/settings";
+import { useAsk } from "./lib/use";
 
 const load = {
   query: () => import("./pages/query").then((m) => m.QueryPage),
@@ -26,9 +27,13 @@ export function App() {
   useEffect(() => {
     void refreshOverview();
     void refreshFeatures();
-    const timer = setInterval(() => document.hidden || void refreshOverview(), 15_000);
-    return () => clearInterval(timer);
   }, []);
+  // While something is about to change, or is looked at, it is asked for more often.
+  const everyMs = overview.value?.ready === false ? 1000 : 15_000;
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || void refreshOverview(), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
   return (
     <LocationProvider scope={basePath}>
       <a class="skip" href="#main">
@@ -42,6 +47,7 @@ export function App() {
               {overviewError.value} What is shown may be old; it is asked again every 15 seconds.
             </div>
           ) : null}
+          {overview.value?.ready === false ? <Starting why={overview.value.notReady ?? "it is starting"} /> : null}
           <Router onRouteChange={titleFor}>
             <Route path={address("query")} component={Query} />
             <Route path={address("targets")} component={Targets} />
@@ -54,6 +60,22 @@ export function App() {
       </div>
       <Palette />
     </LocationProvider>
+  );
+}
+
+/** Shown until the server is ready: why it is not, and how far the log has been read. */
+function Starting({ why }: { why: string }) {
+  const asked = useAsk<{ min: number; max: number; current: number }>(has("storage") ? "status/walreplay" : undefined, {}, "", 1000);
+  const { min = 0, max = 0, current = 0 } = asked.answer?.data ?? {};
+  return (
+    <div class="notice warn" role="status">
+      Not ready yet: {why}.
+      {max > min ? (
+        <div class="row">
+          <progress max={max - min} value={current - min} aria-label="Reading the log" /> segment {current - min} of {max - min}
+        </div>
+      ) : null}
+    </div>
   );
 }
 

@@ -17,6 +17,7 @@ export function useAsk<T>(path: string | undefined, parameters: Parameters, key:
   const controller = useRef<AbortController>();
   const cancel = () => controller.current?.abort();
   const [state, setState] = useState<Omit<Asked<T>, "cancel">>({ loading: path !== undefined });
+  const before = useRef<string>();
   const latest = useRef(parameters);
   latest.current = parameters;
   useEffect(() => {
@@ -44,7 +45,9 @@ export function useAsk<T>(path: string | undefined, parameters: Parameters, key:
         },
       );
     };
-    run();
+    // A new pace alone asks nothing new.
+    if (before.current !== `${path} ${key}`) run();
+    before.current = `${path} ${key}`;
     const timer = everyMs ? setInterval(() => document.hidden || run(), everyMs) : undefined;
     return () => {
       const last = controller.current;

@@ -1,13 +1,19 @@
 // What runs, what needs attention, and why: the first page in the night.
+import { useEffect } from "preact/hooks";
 import { Copy, Empty, Loading, Notice } from "../components/basics";
 import { address } from "../lib/base";
 import { ago, duration, time } from "../lib/format";
-import { type LogLine, overview, overviewAt, overviewError, type Part, troubles } from "../lib/role";
+import { type LogLine, overview, overviewAt, overviewError, type Part, refreshOverview, troubles } from "../lib/role";
 import { zone } from "../lib/settings";
 
 const WORDS = { good: "works", warn: "degraded", bad: "failing" };
 
 export function OverviewPage() {
+  useEffect(() => {
+    void refreshOverview();
+    const timer = setInterval(() => document.hidden || void refreshOverview(), 5000);
+    return () => clearInterval(timer);
+  }, []);
   const data = overview.value;
   if (!data) {
     return (
@@ -28,7 +34,6 @@ export function OverviewPage() {
       <p class="muted">
         {data.role}, version {data.version}, up {duration(Date.now() - data.startedMs)} since {time(data.startedMs, zone.value === "utc")}; asked {ago(overviewAt.value)}
       </p>
-      {data.ready ? null : <Notice kind="warn">Not ready: {data.notReady ?? "starting"}</Notice>}
       <h2>Needs attention</h2>
       {troubles.value.length === 0 ? <p class="allgood">Nothing. All parts work as they should.</p> : [...bad, ...warn].map((part) => <Attention part={part} key={part.name} />)}
       <h2>What runs</h2>

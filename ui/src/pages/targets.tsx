@@ -1,5 +1,5 @@
 // Targets: filtered, virtual, with causes. The server filters by pool; state and text filter what it sent.
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { Copy, Empty, Filter, Labels, State } from "../components/basics";
 import { VirtualTable } from "../components/virtual";
 import { address } from "../lib/base";
@@ -45,6 +45,10 @@ interface TargetsData {
   droppedTargetCounts: Record<string, number> | null;
 }
 
+/** How often targets are asked for, ms: always, and while none was scraped yet. */
+const SETTLED_MS = 10_000;
+const YOUNG_MS = 1000;
+
 const RANK = { down: 0, unknown: 1, up: 2 };
 
 export function TargetsPage() {
@@ -52,8 +56,9 @@ export function TargetsPage() {
   const [state, setState] = useParameter("state");
   const [text, setText] = useParameter("filter");
   const pools = useAsk<{ scrapePools: string[] }>("scrape_pools", {}, "", 30_000);
+  const [everyMs, setEveryMs] = useState(SETTLED_MS);
   const isDropped = state === "dropped";
-  const asked = useAsk<TargetsData>("targets", { scrapePool: pool, state: isDropped ? "dropped" : "active" }, `${pool}|${isDropped}`, 10_000);
+  const asked = useAsk<TargetsData>("targets", { scrapePool: pool, state: isDropped ? "dropped" : "active" }, `${pool}|${isDropped}`, everyMs);
   const data = asked.answer?.data;
   const active = useMemo(
     () => (data?.activeTargets ?? []).map((target) => ({ target, hay: haystack(target.labels, target.scrapeUrl + target.lastError) })).sort((a, b) => RANK[a.target.health] - RANK[b.target.health]),
@@ -65,6 +70,10 @@ export function TargetsPage() {
     [active, state, text],
   );
   const shownDropped = useMemo(() => dropped.filter(({ hay }) => matchesWords(hay, text)).map((one) => one.target), [dropped, text]);
+  // A server that just started finds and scrapes its first targets within seconds: who looks then should see it.
+  const young = active.length < 500 && active.every(({ target }) => target.health === "unknown");
+  const wanted = data && !isDropped && young ? YOUNG_MS : SETTLED_MS;
+  if (wanted !== everyMs) setEveryMs(wanted);
   const count = (health: string) => active.filter(({ target }) => target.health === health).length;
   const droppedCount = Object.entries(data?.droppedTargetCounts ?? {}).reduce((sum, [name, n]) => (pool === "" || name === pool ? sum + n : sum), 0);
   const states: [value: string, text: string][] = [
