@@ -18,6 +18,7 @@ export interface Shape {
   role: "server" | "query";
   targets: number;
   series: number;
+  rules: number;
   /** Whether it says that it still reads its log. */
   starting: boolean;
   /** Answers of queries wait for so long, ms. */
@@ -31,7 +32,7 @@ export interface Fake extends Running {
 }
 
 export async function startFake(given: Partial<Shape> = {}): Promise<Fake> {
-  const shape: Shape = { role: "server", targets: 60, series: 6, delayMs: 0, starting: false, ...given };
+  const shape: Shape = { role: "server", targets: 60, series: 6, rules: 60, delayMs: 0, starting: false, ...given };
   const asked: string[] = [];
   let aborted = 0;
   const server = createServer((request, response) => {
@@ -123,6 +124,10 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
       return { data: { up: [{ type: "gauge", help: "Whether the last scrape worked.", unit: "" }], http_requests: [{ type: "counter", help: "Requests served.", unit: "" }], request_seconds: [{ type: "histogram", help: "How long requests took.", unit: "seconds" }] } };
     case "features":
       return { data: { api: { query_stats: true, query_exemplars: true, store_match: true } } };
+    case "rules":
+      return { data: { groups: many(shape.rules / 10, (g) => ({ name: `group-${g}`, file: `/etc/rules/${g}.yml`, interval: 30, evaluationTime: 0.01, lastEvaluation: new Date(now - 9000).toISOString(), rules: many(10, (i) => rule(g * 10 + i, now)) })) } };
+    case "alerts":
+      return { data: { alerts: many(shape.rules / 10, (i) => alert(i, now)) } };
     case "scrape_pools":
       return { data: { scrapePools: ["node", "blackbox", "api"] } };
     case "targets":
@@ -142,7 +147,7 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
           ready: !shape.starting,
           notReady: shape.starting ? "the log is being read" : null,
           startedMs: now - 93_784_000,
-          pages: shape.role === "server" ? ["query", "targets", "discovery", "overview", "storage", "flags", "config", "log"] : ["query", "overview", "stores", "flags", "log"],
+          pages: shape.role === "server" ? ["query", "alerts", "rules", "targets", "discovery", "overview", "storage", "flags", "config", "log"] : ["query", "overview", "stores", "flags", "log"],
           parts: [
             { name: "Database", state: "good", text: "1.2 M series in the head, 41 blocks", cure: null, link: shape.role === "server" ? "storage" : null },
             { name: "Targets", state: "warn", text: "4 of 60 down, for example http://10.0.0.7:9100/metrics: connection refused", cure: "check that the target runs and listens at this address, and that no firewall is between", link: shape.role === "server" ? "targets" : "stores" },
@@ -206,6 +211,24 @@ function evaluate(path: string, query: string, parameters: URLSearchParams, shap
     values: many(count, (i) => [start + i * step, (50 + 20 * Math.sin(i / 25 + s) + (s % 40) * 3 + ((i * 7 + s * 13) % 11)).toFixed(3)]).filter((_, i) => s !== 1 || i < count * 0.4 || i > count * 0.5),
   }));
   return { data: { resultType: "matrix", result, stats }, warnings, infos };
+}
+
+function alert(i: number, now: number) {
+  return {
+    labels: { alertname: `DiskFull${i}`, severity: i % 3 === 0 ? "critical" : "warning", instance: `10.0.0.${i}:9100` },
+    annotations: { summary: `The disk of 10.0.0.${i} is full in four hours` },
+    state: i % 4 === 1 ? "pending" : "firing",
+    activeAt: new Date(now - (i + 1) * 300_000).toISOString(),
+    value: "9.1e+01",
+  };
+}
+
+function rule(i: number, now: number) {
+  const shared = { query: `predict_linear(node_filesystem_avail_bytes{mountpoint="/data${i}"}[6h], 4 * 3600) < 0`, evaluationTime: 0.0042, lastEvaluation: new Date(now - 9000).toISOString(), labels: { severity: "critical" } };
+  if (i % 3 === 1) return { ...shared, type: "recording", name: `instance:disk:predict${i}`, health: "ok" };
+  const failing = i % 29 === 5;
+  const firing = i % 7 === 0;
+  return { ...shared, type: "alerting", name: `DiskFull${i}`, duration: 600, annotations: {}, alerts: firing ? [alert(i, now)] : [], state: firing ? "firing" : "inactive", health: failing ? "err" : "ok", lastError: failing ? "many-to-many matching not allowed: matching labels must be unique on one side" : undefined };
 }
 
 function histogram(seed: number) {

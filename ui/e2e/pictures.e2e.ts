@@ -17,6 +17,8 @@ const PAGES: [name: string, path: string, role: "server" | "query"][] = [
   ["targets", "targets", "server"],
   ["targets-dropped", "targets?state=dropped", "server"],
   ["discovery", "discovery", "server"],
+  ["rules", "rules", "server"],
+  ["alerts", "alerts", "server"],
   ["overview", "overview", "server"],
   ["storage", "storage", "server"],
   ["stores", "stores", "query"],

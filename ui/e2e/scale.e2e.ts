@@ -106,6 +106,21 @@ describe.skipIf(skip !== undefined)("at scale", () => {
     await fake.stop();
   });
 
+  test("5,000 rules are filtered while typing, what fails comes first", async () => {
+    const fake = await startFake({ rules: 5000 });
+    const { context, page, faults } = await watched(browser, fake.host);
+    await page.goto(`${fake.url}/rules`);
+    await page.getByText("many-to-many").first().waitFor();
+    expect(await page.getByRole("row").count()).toBeLessThan(60);
+    await page.getByLabel("Filter by name").fill('diskfull4242 "/data4242"');
+    await page.waitForFunction(() => document.querySelectorAll("[aria-rowindex]").length === 1);
+    await page.getByRole("link", { name: /predict_linear/ }).click();
+    await page.waitForURL(/g0.expr=predict_linear/);
+    expect(faults).toEqual([]);
+    await context.close();
+    await fake.stop();
+  });
+
   test("a server that is starting says why and how far it is, on every page", async () => {
     const fake = await startFake({ starting: true });
     const { context, page, faults } = await watched(browser, fake.host);

@@ -8,6 +8,7 @@ import { Build } from "./status/build";
 import { Config, Flags } from "./status/config";
 import { Discovery } from "./status/discovery";
 import { Log } from "./status/log";
+import { Alerts, Rules } from "./status/rules";
 import { Storage } from "./status/storage";
 import { Stores } from "./status/stores";
 import "./status/status.css";
@@ -33,6 +34,10 @@ function Body({ what }: { what: string }) {
       return <Storage />;
     case "stores":
       return <Stores />;
+    case "rules":
+      return <Rules />;
+    case "alerts":
+      return <Alerts />;
     case "log":
       return <Log />;
     case "build":
