@@ -46,7 +46,7 @@ const ACTS: [name: string, path: string, act: (page: Page) => Promise<void>][] =
     "open-tip",
     "query?g0.expr=rate(http_requests_total[5m])&g0.tab=graph",
     async (page) => {
-      const box = await page.locator(".graph canvas").boundingBox();
+      const box = await page.locator(".graph .u-over").boundingBox();
       if (box) await page.mouse.move(box.x + box.width * 0.6, box.y + 150);
     },
   ],

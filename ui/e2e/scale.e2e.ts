@@ -52,10 +52,12 @@ describe.skipIf(skip !== undefined)("at scale", () => {
     await page.getByRole("button", { name: "Show only these" }).click();
     await page.getByText("499 hidden").waitFor();
     await page.getByRole("button", { name: "Show all" }).click();
-    const canvas = page.locator(".graph canvas");
+    const canvas = page.locator(".graph .u-over");
     const box = await canvas.boundingBox();
     if (box) await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
     await page.locator(".tip").getByText("handler=").waitFor();
+    const drawn = await page.locator("canvas.raised").evaluate((canvas) => (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, (canvas as HTMLCanvasElement).width, (canvas as HTMLCanvasElement).height).data.some((part) => part > 0));
+    expect(drawn, "the line that is pointed at stands out").toBe(true);
     await page.screenshot({ path: `${artefacts}graph-500.png` });
     expect(faults).toEqual([]);
     await context.close();

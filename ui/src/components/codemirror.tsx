@@ -1,6 +1,6 @@
 // The heavy half of the editor, a chunk of its own: completion from the server's names, lint with positions. It lives in a shadow
 // tree: there its styles are adopted sheets, so that the page's security policy need not allow inline styles.
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
+import { autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionKeymap } from "@codemirror/autocomplete";
 import { history, historyKeymap, standardKeymap, toggleComment } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, LRLanguage, syntaxHighlighting } from "@codemirror/language";
 import { EditorState, Prec } from "@codemirror/state";
@@ -94,8 +94,9 @@ export function CodeMirrorEditor({ value, onChange, onRun, insert, focus }: Edit
             keymap.of([
               {
                 key: "Enter",
-                run: () => {
-                  calls.current.onRun();
+                run: (v) => {
+                  closeCompletion(v);
+                  calls.current.onRun(v.state.doc.toString());
                   return true;
                 },
                 shift: (v) => {

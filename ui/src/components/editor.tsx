@@ -7,7 +7,8 @@ import "./editor.css";
 export interface EditorProps {
   value: string;
   onChange: (value: string) => void;
-  onRun: () => void;
+  /** Told the text as it is in the field: the value may still be on its way. */
+  onRun: (text: string) => void;
   /** Set by the editor: puts text where the cursor is. */
   insert: MutableRef<((text: string) => void) | undefined>;
   /** Takes the focus when it appears. */
@@ -42,7 +43,7 @@ export function Editor(props: EditorProps) {
       onKeyDown={(e) => {
         if (e.key === "Enter" && !e.shiftKey) {
           e.preventDefault();
-          props.onRun();
+          props.onRun(e.currentTarget.value);
         }
       }}
     />

@@ -38,6 +38,7 @@ export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Pr
   const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>();
   const redraw = useRef<() => void>();
+  const raise = useRef<(index: number) => void>();
   const [hidden, setHidden] = useState<ReadonlySet<number>>(new Set());
   const [at, setAt] = useState<number | null>(null);
   const latest = useRef({ hidden, onZoom });
@@ -58,6 +59,9 @@ export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Pr
     const axis = { stroke: ink, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1, size: 5 }, font: "12px system-ui, sans-serif" };
     const isHidden = latest.current.hidden;
     const common = commonLabels(lines.map((line) => line.labels));
+    const overlay = document.createElement("canvas");
+    overlay.className = "raised";
+    let raised = -1;
     let drawnData = layers(lines, isHidden, stacked);
     let frame = 0;
     const chart = new uPlot(
@@ -90,7 +94,7 @@ export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Pr
               cancelAnimationFrame(frame);
               frame = requestAnimationFrame(() => {
                 setAt(u.cursor.idx ?? null);
-                showTip(u, tip.current, { times, lines, drawn: drawnData, hidden: latest.current.hidden, exemplars, common, isDark, utc });
+                raise.current?.(showTip(u, tip.current, { times, lines, drawn: drawnData, hidden: latest.current.hidden, exemplars, common, isDark, utc }));
               });
             },
           ],
@@ -109,6 +113,12 @@ export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Pr
       element,
     );
     plot.current = chart;
+    chart.over.append(overlay);
+    raise.current = (index) => {
+      if (index === raised) return;
+      raised = index;
+      drawRaised(chart, overlay, times, latest.current.hidden.has(index) ? undefined : drawnData[index], lineColour(index, isDark));
+    };
     redraw.current = () => {
       drawnData = layers(lines, latest.current.hidden, stacked);
       chart.batch(() => {
@@ -135,6 +145,7 @@ export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Pr
     return () => {
       cancelAnimationFrame(frame);
       redraw.current = undefined;
+      raise.current = undefined;
       watch.disconnect();
       chart.destroy();
       plot.current = undefined;
@@ -158,7 +169,7 @@ export function Graph({ times, lines, stacked, fromZero, exemplars, onZoom }: Pr
       <div class="graph" ref={holder} role="img" aria-label={`Graph of ${lines.length} series. Arrow keys move the cursor.`} tabIndex={0} onKeyDown={onKey}>
         <div class="tip" ref={tip} hidden />
       </div>
-      <Legend lines={lines} hidden={hidden} setHidden={setHidden} at={at} isDark={isDark} />
+      <Legend lines={lines} hidden={hidden} setHidden={setHidden} at={at} isDark={isDark} onPoint={(index) => raise.current?.(index)} />
     </div>
   );
 }
@@ -228,13 +239,39 @@ interface Tip {
   utc: boolean;
 }
 
-/** Fills the tooltip with the line or exemplar nearest to the cursor, with all its labels. Written to the document directly: it
- * follows the pointer. */
-function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip) {
-  if (!element) return;
+/** Draws one line, thicker, over all others; none where there are no values. */
+function drawRaised(u: uPlot, canvas: HTMLCanvasElement, times: readonly number[], values: readonly (number | null)[] | undefined, colour: string) {
+  // Setting the size also wipes it.
+  canvas.width = u.over.clientWidth * devicePixelRatio;
+  canvas.height = u.over.clientHeight * devicePixelRatio;
+  const context = canvas.getContext("2d");
+  if (!context || !values) return;
+  context.scale(devicePixelRatio, devicePixelRatio);
+  context.beginPath();
+  let pen = false;
+  values.forEach((v, i) => {
+    if (v === null) {
+      pen = false;
+      return;
+    }
+    const [x, y] = [u.valToPos(times[i] as number, "x"), u.valToPos(v, "y")];
+    if (pen) context.lineTo(x, y);
+    else context.moveTo(x, y);
+    pen = true;
+  });
+  context.lineJoin = "bevel";
+  context.lineWidth = 3;
+  context.strokeStyle = colour;
+  context.stroke();
+}
+
+/** Fills the tooltip with the line or exemplar nearest to the cursor, with all its labels, and gives the line's index (-1 for
+ * none). Written to the document directly: it follows the pointer. */
+function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip): number {
+  if (!element) return -1;
   const { left = -1, top = -1, idx } = u.cursor;
   element.hidden = true;
-  if (left < 0 || idx == null) return;
+  if (left < 0 || idx == null) return -1;
   let best = NEAR;
   let nearest = -1;
   given.drawn.forEach((values, i) => {
@@ -248,7 +285,7 @@ function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip) {
   });
   const spark = given.exemplars.find((one) => Math.hypot(u.valToPos(one.time, "x") - left, u.valToPos(one.value, "y") - top) < 8);
   const line = given.lines[nearest];
-  if (!spark && !line) return;
+  if (!spark && !line) return -1;
   const parts: Node[] = [];
   const add = (text: string, kind: string) => {
     const node = document.createElement("div");
@@ -280,4 +317,5 @@ function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip) {
   const width = element.offsetWidth;
   element.style.left = `${x + 16 + width > room ? Math.max(x - width - 16, 0) : x + 16}px`;
   element.style.top = `${Math.max(Math.min(top - 20, HEIGHT - element.offsetHeight), 0)}px`;
+  return nearest;
 }

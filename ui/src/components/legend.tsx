@@ -16,6 +16,8 @@ interface Props {
   /** Index of the cursor's step; null for none. */
   at: number | null;
   isDark: boolean;
+  /** The line that is pointed at; -1 for none. */
+  onPoint: (index: number) => void;
 }
 
 type Sort = "given" | "down" | "up";
@@ -29,7 +31,7 @@ function lastValue(line: Line): number | null {
 }
 
 /** Click toggles a series; Ctrl, Shift or double click shows it alone, and once more shows all again. */
-export function Legend({ lines, hidden, setHidden, at, isDark }: Props) {
+export function Legend({ lines, hidden, setHidden, at, isDark, onPoint }: Props) {
   const [sort, setSort] = useState<Sort>("given");
   const [all, setAll] = useState(false);
   const [text, setText] = useState("");
@@ -90,7 +92,7 @@ export function Legend({ lines, hidden, setHidden, at, isDark }: Props) {
         {shown.map((i) => {
           const v = value(i);
           return (
-            <div class="entryrow" key={i}>
+            <div class="entryrow" key={i} onPointerEnter={() => onPoint(i)} onPointerLeave={() => onPoint(-1)}>
               <button
                 type="button"
                 class="entry"

@@ -1,6 +1,6 @@
 // A dialog to pick one of many by typing: pages, past expressions, metrics. Arrows move, Enter picks, Escape leaves.
 import type { ComponentChildren } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { matchesWords } from "../lib/labels";
 import "./picker.css";
 
@@ -36,15 +36,17 @@ export function Picker({ label, placeholder, entries, onPick, onClose, onText, t
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const hays = useMemo(() => entries.map((e) => `${e.title}\n${e.kind ?? ""}\n${e.detail ?? ""}`.toLowerCase()), [entries]);
-  const found = useMemo(() => {
-    const wanted = text.trim().toLowerCase();
+  const search = (typedText: string) => {
+    const wanted = typedText.trim().toLowerCase();
     const hits = wanted === "" ? [...entries] : entries.filter((_, i) => matchesWords(hays[i] as string, wanted));
     // Entries whose title begins with the text come first.
     if (wanted !== "") hits.sort((a, b) => Number(b.title.toLowerCase().startsWith(wanted)) - Number(a.title.toLowerCase().startsWith(wanted)));
-    return hits.concat(typed?.(text.trim()) ?? []);
-  }, [entries, hays, text, typed]);
+    return hits.concat(typed?.(typedText.trim()) ?? []);
+  };
+  const found = useMemo(() => search(text), [entries, hays, text, typed]);
   const shown = found.slice(0, DRAWN);
-  useEffect(() => {
+  // Before the next key arrives: what is typed after the key that opened it belongs in here.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => {
@@ -54,8 +56,7 @@ export function Picker({ label, placeholder, entries, onPick, onClose, onText, t
   useEffect(() => {
     list.current?.children[at]?.scrollIntoView({ block: "nearest" });
   }, [at]);
-  const pick = (index: number) => {
-    const entry = shown[index];
+  const pick = (entry: Entry | undefined) => {
     if (!entry) return;
     onClose();
     onPick(entry);
@@ -89,14 +90,18 @@ export function Picker({ label, placeholder, entries, onPick, onClose, onText, t
           else if (e.key === "ArrowUp") setAt(Math.max(at - 1, 0));
           else if (e.key === "PageDown") setAt(Math.min(at + 8, shown.length - 1));
           else if (e.key === "PageUp") setAt(Math.max(at - 8, 0));
-          else if (e.key === "Enter") pick(at);
+          else if (e.key === "Enter") {
+            // What was typed last may not have been drawn yet.
+            const now = e.currentTarget.value;
+            pick(now === text ? shown[at] : search(now)[0]);
+          }
           else return;
           e.preventDefault();
         }}
       />
       <ul role="listbox" id="picker-list" aria-label={label} ref={list}>
         {shown.map((entry, i) => (
-          <li key={entry.key} id={`picker-${i}`} role="option" aria-selected={i === at} onClick={() => pick(i)}>
+          <li key={entry.key} id={`picker-${i}`} role="option" aria-selected={i === at} onClick={() => pick(entry)}>
             <span class={entry.mono ? "mono" : ""}>{entry.title}</span>
             {entry.kind ? <span class="muted kind">{entry.kind}</span> : null}
             {entry.detail ? <span class="muted detail">{entry.detail}</span> : null}

@@ -28,6 +28,7 @@ export function PanelView({ panel, first, onChange, onRemove }: Props) {
   useEffect(() => setDraft(panel.expr), [panel.expr]);
   const runText = (text: string) => {
     const expr = text.trim();
+    setDraft(expr);
     remember(expr);
     if (expr === panel.expr) setRuns(runs + 1);
     else onChange({ ...panel, expr });
@@ -44,7 +45,7 @@ export function PanelView({ panel, first, onChange, onRemove }: Props) {
   return (
     <section class="card panel" aria-label={panel.expr || "Empty panel"}>
       <div class="row expression">
-        <Editor value={draft} onChange={setDraft} onRun={() => runText(draft)} insert={insert} focus={first && panel.expr === ""} />
+        <Editor value={draft} onChange={setDraft} onRun={runText} insert={insert} focus={first && panel.expr === ""} />
         <div class="row no-print">
           <button type="button" class="primary" onClick={() => runText(draft)}>
             Run
