@@ -108,6 +108,33 @@ describe.skipIf(skip !== undefined)("at scale", () => {
     await fake.stop();
   });
 
+  test("what is typed before the editor has loaded is kept, and the cursor with it", async () => {
+    const fake = await startFake();
+    const { context, page, faults } = await watched(browser, fake.host);
+    // The editor's code comes late, as over a slow line.
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route(/codemirror-/, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(`${fake.url}/query?g0.expr=up`);
+    const plain = page.locator("textarea.editor");
+    await plain.click();
+    await page.keyboard.press("End");
+    await page.keyboard.type(" > ");
+    release();
+    await page.locator(".cm-content").waitFor();
+    await page.keyboard.type("1");
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.searchParams.get("g0.expr") === "up > 1");
+    expect(faults).toEqual([]);
+    await context.close();
+    await fake.stop();
+  });
+
   test("5,000 rules are filtered while typing, what fails comes first", async () => {
     const fake = await startFake({ rules: 5000 });
     const { context, page, faults } = await watched(browser, fake.host);

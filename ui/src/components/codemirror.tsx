@@ -77,6 +77,7 @@ export function CodeMirrorEditor({ value, onChange, onRun, insert, focus }: Edit
       root,
       state: EditorState.create({
         doc: value,
+        selection: { anchor: value.length },
         extensions: [
           history(),
           closeBrackets(),
