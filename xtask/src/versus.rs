@@ -51,6 +51,10 @@ pub(crate) fn run(root: &Path, suite: &str, words: &[&str]) -> Result<()> {
     if !ours.is_file() {
         bail!("{} is not there: cargo build --release -p gauntlet", ours.display());
     }
+    const KNOWN: [&str; 3] = ["--series", "--steps", "--rounds"];
+    if let Some(odd) = words.iter().step_by(2).find(|word| !KNOWN.contains(word)) {
+        bail!("unknown word {odd}; there are: {}", KNOWN.join(", "));
+    }
     let number = |name: &str, default: usize| -> Result<usize> {
         match words.iter().position(|w| *w == name) {
             None => Ok(default),

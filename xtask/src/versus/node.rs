@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Bench;
-use super::process::{Server, get};
+use super::process::{Server, get_ok};
 use super::report::Report;
 
 /// Scrapes a round.
@@ -20,12 +20,12 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
                 vec![format!("--web.listen-address=127.0.0.1:{port}")]
             })?;
             server.wait_answer("/", Duration::from_secs(20))?;
-            let (_, document) = get(server.port, "/metrics")?;
+            let document = get_ok(server.port, "/metrics")?;
             let series = document.split(|b| *b == b'\n').filter(|l| !l.is_empty() && l[0] != b'#');
             report.add(*side, "series", "", series.count() as f64);
             let cpu = server.cpu_seconds()?;
             for _ in 0..SCRAPES {
-                get(server.port, "/metrics")?;
+                get_ok(server.port, "/metrics")?;
             }
             let each = (server.cpu_seconds()? - cpu) / f64::from(SCRAPES) * 1000.0;
             report.add(*side, "cpu for 1,000 scrapes", "s", each);

@@ -115,6 +115,14 @@ pub(crate) fn get(port: u16, path: &str) -> Result<(u16, Vec<u8>)> {
     Ok((status, if chunked { unchunk(&body)? } else { body }))
 }
 
+/// The body of a GET that must be answered with 200: an error answered quickly is no good figure.
+pub(crate) fn get_ok(port: u16, path: &str) -> Result<Vec<u8>> {
+    match get(port, path)? {
+        (200, body) => Ok(body),
+        (status, body) => bail!("{path}: {status} {}", String::from_utf8_lossy(&body)),
+    }
+}
+
 fn unchunk(mut rest: &[u8]) -> Result<Vec<u8>> {
     let mut body = Vec::with_capacity(rest.len());
     loop {

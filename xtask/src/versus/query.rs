@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::process::{Server, get};
-use super::report::{Report, Side};
+use super::process::{Server, get_ok};
+use super::report::{Report, Side, Verdict};
 use super::{Bench, load};
 
 /// Longest start; the log of an hour is replayed.
@@ -29,87 +29,91 @@ const QUERIES: &[(&str, &str)] = &[
     ("high-card-agg", "count by (container) ({__name__=~\"bench_metric_.*\"})"),
 ];
 
+/// Those asked at one instant too.
+const INSTANT: &[&str] = &["raw-1-metric", "rate-sum-by-ns", "sum-by-pod"];
+
 pub(super) fn run(bench: &Bench) -> Result<()> {
     let dir = bench.root.join("target/versus/query");
     println!("writing {} series x {} steps", bench.series, bench.steps);
     let load = load::write(&dir.join("data"), bench.series, bench.steps)?;
     let config = dir.join("empty.yml");
     std::fs::write(&config, "global: {scrape_interval: 15s}\n")?;
-    let mut report = Report::new("query");
-    let mut answers: Vec<Vec<Vec<u8>>> = Vec::new();
-    for (side, program) in bench.sides("prometheus")? {
-        let copy = dir.join("copy");
-        let _ = std::fs::remove_dir_all(&copy);
-        load::copy(&load.dir, &copy)?;
-        let mut server = Server::start(&program, |port| {
-            vec![
-                format!("--config.file={}", config.display()),
-                format!("--storage.tsdb.path={}", copy.display()),
-                format!("--web.listen-address=127.0.0.1:{port}"),
-            ]
-        })?;
-        server.wait_ready(READY_LIMIT)?;
-        let base = server.resident_bytes()?;
-        let mut own = Vec::new();
-        for (name, expr) in QUERIES {
-            let (start, end) = (load.start_ms / 1000 + 300, load.end_ms / 1000);
-            let range = format!(
-                "/api/v1/query_range?query={}&start={start}&end={end}&step=15",
-                encode(expr)
-            );
-            own.push(measure(&server, side, name, &range, base, bench.rounds, &mut report)?);
-        }
-        for (name, expr) in QUERIES
-            .iter()
-            .filter(|(n, _)| matches!(*n, "raw-1-metric" | "rate-sum-by-ns" | "sum-by-pod"))
-        {
-            let instant =
-                format!("/api/v1/query?query={}&time={}", encode(expr), load.end_ms / 1000);
-            let name = format!("instant {name}");
-            own.push(measure(&server, side, &name, &instant, base, bench.rounds, &mut report)?);
-        }
-        answers.push(own);
+    let (start, end) = (load.start_ms / 1000 + 300, load.end_ms / 1000);
+    let mut asked: Vec<(String, String)> = QUERIES
+        .iter()
+        .map(|(name, expr)| {
+            let range =
+                format!("query_range?query={}&start={start}&end={end}&step=15", encode(expr));
+            ((*name).to_owned(), format!("/api/v1/{range}"))
+        })
+        .collect();
+    for (name, expr) in QUERIES.iter().filter(|(name, _)| INSTANT.contains(name)) {
+        let path = format!("/api/v1/query?query={}&time={end}", encode(expr));
+        asked.push((format!("instant {name}"), path));
     }
-    if let [ours, theirs] = answers.as_slice() {
-        let equal = ours.iter().zip(theirs).filter(|(a, b)| same(a, b)).count();
-        println!("{equal} of {} answers are equal", ours.len());
+    let sides = bench.sides("prometheus")?;
+    let mut report = Report::new("query");
+    for (name, path) in &asked {
+        let mut answers: Vec<Vec<u8>> = Vec::new();
+        for round in 0..bench.rounds {
+            for (side, program) in &sides {
+                // Each round has a server of its own: what an earlier query left in memory is no part of this one's peak.
+                let copy = dir.join("copy");
+                let _ = std::fs::remove_dir_all(&copy);
+                load::copy(&load.dir, &copy)?;
+                let mut server = Server::start(program, |port| {
+                    vec![
+                        format!("--config.file={}", config.display()),
+                        format!("--storage.tsdb.path={}", copy.display()),
+                        format!("--web.listen-address=127.0.0.1:{port}"),
+                    ]
+                })?;
+                server.wait_ready(READY_LIMIT)?;
+                let answer = measure(&server, *side, name, path, &mut report)?;
+                if round == 0 {
+                    answers.push(answer);
+                }
+            }
+        }
+        if let [ours, theirs] = answers.as_slice() {
+            report.compare(name, verdict(ours, theirs));
+        }
     }
     report.finish(&bench.root)
 }
 
-/// CPU, wall and memory of one query over several runs; returns an answer.
+/// CPU, wall and memory of one query on a server that answered nothing yet; returns the answer.
 fn measure(
     server: &Server,
     side: Side,
     name: &str,
     path: &str,
-    base: u64,
-    rounds: usize,
     report: &mut Report,
 ) -> Result<Vec<u8>> {
-    // The kernel counts in ticks of 10 ms: short queries are repeated within one round.
     #[expect(clippy::disallowed_methods, reason = "measures by the machine's clock")]
     let now = Instant::now;
-    let (_, first) = get(server.port, path).with_context(|| name.to_owned())?;
-    for _ in 0..rounds {
-        server.reset_peak()?;
-        let (cpu, wall) = (server.cpu_seconds()?, now());
-        let mut times = 0;
-        while times == 0 || (wall.elapsed() < Duration::from_millis(300) && times < 50) {
-            get(server.port, path)?;
-            times += 1;
-        }
-        let each = 1000.0 / f64::from(times);
-        report.add(side, &format!("{name} cpu"), "ms", (server.cpu_seconds()? - cpu) * each);
-        report.add(side, &format!("{name} wall"), "ms", wall.elapsed().as_secs_f64() * each);
-        let peak = server.peak_bytes()?.saturating_sub(base) as f64 / 1e6;
-        report.add(side, &format!("{name} peak memory above start"), "MB", peak);
+    let ask = || get_ok(server.port, path).with_context(|| name.to_owned());
+    server.reset_peak()?;
+    let base = server.resident_bytes()?;
+    let first = ask()?;
+    let peak = server.peak_bytes()?.saturating_sub(base) as f64 / 1e6;
+    report.add(side, &format!("{name} peak memory of the first"), "MB", peak);
+    // The kernel counts in ticks of 10 ms: short queries are repeated.
+    let (cpu, wall) = (server.cpu_seconds()?, now());
+    let mut times = 0;
+    while times == 0 || (wall.elapsed() < Duration::from_millis(500) && times < 100) {
+        ask()?;
+        times += 1;
     }
+    let took = wall.elapsed().as_secs_f64();
+    let each = 1000.0 / f64::from(times);
+    report.add(side, &format!("{name} cpu"), "ms", (server.cpu_seconds()? - cpu) * each);
+    report.add(side, &format!("{name} wall"), "ms", took * each);
     Ok(first)
 }
 
-/// Whether two answers say the same, whatever the order of the elements.
-fn same(a: &[u8], b: &[u8]) -> bool {
+/// Whether two answers say the same, whatever the order of their elements; two empty ones prove nothing.
+fn verdict(ours: &[u8], theirs: &[u8]) -> Verdict {
     let rows = |bytes: &[u8]| -> Option<Vec<String>> {
         let answer: serde_json::Value = serde_json::from_slice(bytes).ok()?;
         let list = answer["data"]["result"].as_array()?;
@@ -124,7 +128,15 @@ fn same(a: &[u8], b: &[u8]) -> bool {
         rows.sort_unstable();
         Some(rows)
     };
-    rows(a).is_some() && rows(a) == rows(b)
+    match (rows(ours), rows(theirs)) {
+        (Some(a), Some(b)) if a.is_empty() && b.is_empty() => Verdict::Empty,
+        (Some(a), Some(b)) if a == b => Verdict::Equal,
+        (Some(a), Some(b)) => {
+            let differing = a.iter().filter(|row| b.binary_search(row).is_err()).count();
+            Verdict::Differs(format!("{differing} of {} series, theirs has {}", a.len(), b.len()))
+        }
+        _ => Verdict::Differs("no list of series".to_owned()),
+    }
 }
 
 fn encode(text: &str) -> String {

@@ -19,6 +19,27 @@ pub(crate) struct Figure {
 pub(crate) struct Report {
     suite: &'static str,
     figures: Vec<Figure>,
+    /// What was asked of both sides, and whether they agree.
+    compared: Vec<(String, Verdict)>,
+}
+
+/// Whether both sides gave one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Equal,
+    /// Both have nothing: no proof of the same work.
+    Empty,
+    Differs(String),
+}
+
+impl Verdict {
+    fn text(&self) -> String {
+        match self {
+            Self::Equal => "equal".to_owned(),
+            Self::Empty => "both empty".to_owned(),
+            Self::Differs(how) => format!("differs: {how}"),
+        }
+    }
 }
 
 /// Which side a figure is of.
@@ -30,7 +51,7 @@ pub(crate) enum Side {
 
 impl Report {
     pub(crate) fn new(suite: &'static str) -> Self {
-        Self { suite, figures: Vec::new() }
+        Self { suite, figures: Vec::new(), compared: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, side: Side, name: &str, unit: &'static str, value: f64) {
@@ -47,16 +68,16 @@ impl Report {
         }
     }
 
+    pub(crate) fn compare(&mut self, what: &str, verdict: Verdict) {
+        self.compared.push((what.to_owned(), verdict));
+    }
+
     /// Prints the table and writes `target/versus/SUITE.json`.
     pub(crate) fn finish(&self, root: &Path) -> Result<()> {
         println!("\n{:<46} {:>12} {:>12} {:>8}  unit", self.suite, "ours", "theirs", "ratio");
-        let mut logs = Vec::new();
         for figure in &self.figures {
             let (ours, theirs) = (median(&figure.ours), median(&figure.theirs));
             let ratio = ours.zip(theirs).map(|(o, t)| o / t);
-            if let Some(ratio) = ratio.filter(|r| r.is_finite() && *r > 0.0) {
-                logs.push(ratio.ln());
-            }
             println!(
                 "{:<46} {:>12} {:>12} {:>8}  {}",
                 figure.name,
@@ -66,9 +87,31 @@ impl Report {
                 figure.unit
             );
         }
-        if !logs.is_empty() {
-            let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-            println!("{:<46} {:>12} {:>12} {mean:>8.3}  geometric mean", "", "", "");
+        // One mean for each kind of figure: CPU, wall time and memory do not mix.
+        for kind in ["cpu", "wall", "peak memory of the first"] {
+            let logs: Vec<f64> = self
+                .figures
+                .iter()
+                .filter(|f| f.name.ends_with(kind))
+                .filter_map(|f| Some(median(&f.ours)? / median(&f.theirs)?))
+                .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
+                .map(f64::ln)
+                .collect();
+            if logs.len() > 1 {
+                let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
+                println!(
+                    "{:<46} {:>34.3}",
+                    format!("geometric mean of {} ratios: {kind}", logs.len()),
+                    mean
+                );
+            }
+        }
+        for (what, verdict) in self.compared.iter().filter(|(_, v)| *v != Verdict::Equal) {
+            println!("{what}: {}", verdict.text());
+        }
+        if !self.compared.is_empty() {
+            let equal = self.compared.iter().filter(|(_, v)| *v == Verdict::Equal).count();
+            println!("{equal} of {} answers are equal and not empty", self.compared.len());
         }
         let dir = root.join("target/versus");
         std::fs::create_dir_all(&dir)?;
@@ -82,8 +125,16 @@ impl Report {
                 })
             })
             .collect();
+        let answers: Vec<_> = self
+            .compared
+            .iter()
+            .map(|(what, verdict)| json!({ "asked": what, "verdict": verdict.text() }))
+            .collect();
         let path = dir.join(format!("{}.json", self.suite));
-        std::fs::write(&path, serde_json::to_vec_pretty(&json!({ "figures": rows }))?)?;
+        std::fs::write(
+            &path,
+            serde_json::to_vec_pretty(&json!({ "figures": rows, "answers": answers }))?,
+        )?;
         println!("as JSON: {}", path.display());
         Ok(())
     }
@@ -92,7 +143,12 @@ impl Report {
 fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        _ if sorted.is_empty() => None,
+        0 => Some((sorted[middle - 1] + sorted[middle]) / 2.0),
+        _ => Some(sorted[middle]),
+    }
 }
 
 fn show(value: Option<f64>) -> String {
