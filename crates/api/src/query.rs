@@ -9,6 +9,7 @@ use gauntlet_promql::engine::{QueryFailure, QueryOptions, QueryResult, QueryStat
 use gauntlet_promql::{Expr, ValueType, parse as parse_expr};
 use gauntlet_storage::SelectHints;
 use http::StatusCode;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::envelope::{Answer, ApiError, ErrorKind, MAX_ANNOTATIONS};
 use crate::labels::TRUNCATED;
@@ -25,6 +26,7 @@ pub(crate) async fn instant(state: &ApiState, params: &Params) -> Result<Answer,
     let options = options(state, params, 0)?;
     let text = params.get("query");
     let expr = expression(state, text)?;
+    let _place = place(&state.query_gate, longest(state, &options)).await?;
     let result = state.engine.instant_expr(Arc::clone(&state.storage), &expr, at, &options).await;
     answer(params, text, result, limit)
 }
@@ -61,6 +63,7 @@ pub(crate) async fn range(state: &ApiState, params: &Params) -> Result<Answer, A
             ),
         ));
     }
+    let _place = place(&state.query_gate, longest(state, &options)).await?;
     let storage = Arc::clone(&state.storage);
     let result = state.engine.range_expr(storage, &expr, start, end, step, &options).await;
     answer(params, text, result, limit)
@@ -166,6 +169,21 @@ fn options(state: &ApiState, params: &Params, step_ms: i64) -> Result<QueryOptio
     })
 }
 
+/// How long a query may take, waiting included.
+fn longest(state: &ApiState, options: &QueryOptions) -> Duration {
+    let most = state.engine.options().timeout;
+    options.timeout.map_or(most, |asked| asked.min(most))
+}
+
+/// Waits for a place among the queries at work.
+async fn place(gate: &Semaphore, longest: Duration) -> Result<SemaphorePermit<'_>, ApiError> {
+    match tokio::time::timeout(longest, gate.acquire()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) => Err(ApiError::new(ErrorKind::Canceled, "query was canceled in query queue")),
+        Err(_) => Err(ApiError::new(ErrorKind::Timeout, "query timed out in query queue")),
+    }
+}
+
 fn answer(
     params: &Params,
     text: &str,
@@ -230,4 +248,22 @@ fn engine_error(failure: &QueryFailure) -> ApiError {
         _ => ErrorKind::Execution,
     };
     ApiError::new(kind, failure.error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_query_without_a_place_times_out_in_the_queue() {
+        let gate = Semaphore::new(1);
+        let first = place(&gate, Duration::from_secs(1)).await.unwrap();
+        let refused = place(&gate, Duration::from_secs(1)).await.unwrap_err();
+        assert_eq!(
+            (refused.kind, refused.message.as_str()),
+            (ErrorKind::Timeout, "query timed out in query queue")
+        );
+        drop(first);
+        assert!(place(&gate, Duration::from_secs(1)).await.is_ok());
+    }
 }

@@ -9,6 +9,7 @@ use gauntlet_promql::engine::Engine;
 use gauntlet_runtime::Clock;
 use gauntlet_storage::Queryable;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use crate::envelope::{ApiError, ErrorKind};
 use crate::params::{Params, parse_duration};
@@ -30,6 +31,8 @@ pub struct ApiState {
     /// Prefix of all routes, without a slash at its end; empty for none.
     pub route_prefix: String,
     pub limits: ApiLimits,
+    /// Queries at once; further ones wait for a place as long as they may take.
+    pub query_gate: Arc<Semaphore>,
 }
 
 /// Bounds of requests.

@@ -238,6 +238,7 @@ pub(crate) fn node_flags() -> Vec<Flag> {
 mod tests {
     use super::Role;
     use crate::flags::reference::reference;
+    use crate::flags::spec::Support;
 
     #[test]
     fn the_reference_page_is_up_to_date() {
@@ -253,6 +254,34 @@ mod tests {
             written == page,
             "docs/flags.md is old: UPDATE_GOLDEN=1 cargo test -p gauntlet writes it"
         );
+    }
+
+    /// A flag that neither says that it has no effect nor is refused must be read somewhere: whoever sets it relies on it.
+    #[test]
+    fn every_flag_that_claims_to_work_is_read_by_its_role() {
+        let sources = |names: &[&str]| -> String {
+            let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+            names.iter().map(|name| std::fs::read_to_string(root.join(name)).unwrap()).collect()
+        };
+        let logs = ["log.level", "log.format"];
+        for (role, files) in [
+            (Role::Up, ["roles/up.rs"].as_slice()),
+            (Role::Server, &["roles/server.rs"]),
+            (Role::Sidecar, &["roles/sidecar.rs", "roles/bucket.rs", "roles/thanos.rs"]),
+            (Role::Store, &["roles/store.rs", "roles/bucket.rs", "roles/thanos.rs"]),
+            (Role::Query, &["roles/query.rs", "roles/thanos.rs"]),
+        ] {
+            let text = sources(files);
+            for flag in role.flags().iter().filter(|f| f.support == Support::Have) {
+                let read = text.contains(&format!("\"{}\"", flag.name))
+                    || (flag.name.starts_with("endpoint") && text.contains("(\"endpoint"));
+                assert!(
+                    read || logs.contains(&flag.name),
+                    "{role:?}: nothing reads --{}",
+                    flag.name
+                );
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod query;
 mod server;
 mod sidecar;
 mod store;
+mod thanos;
 mod up;
 
 use std::sync::Arc;
@@ -67,6 +68,10 @@ pub(crate) fn run(role: Role, values: Values) -> Ending {
 
 fn run_to_end(role: Role, values: Values) -> u8 {
     let recent = start_logs(role, &values);
+    if values.text("log.format") == "journald" {
+        error!("--log.format=journald is not built yet: use logfmt or json");
+        return 1;
+    }
     for (flag, why) in values.without_effect() {
         warn!(flag = %format_args!("--{flag}"), reason = why, "flag taken without effect");
     }

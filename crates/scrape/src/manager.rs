@@ -37,6 +37,8 @@ pub struct ManagerOptions {
     pub type_and_unit_labels: bool,
     /// `--enable-feature=metadata-wal-records`.
     pub append_metadata: bool,
+    /// How far a timestamp may be moved to its planned time; zero moves none. At most a hundredth of the interval counts.
+    pub timestamp_tolerance: Duration,
     /// Seed of the hashes that series caches go by; best a new one per process.
     pub hash_seed: u64,
 }
@@ -47,6 +49,7 @@ impl Default for ManagerOptions {
             reload_interval: Duration::from_secs(5),
             type_and_unit_labels: false,
             append_metadata: false,
+            timestamp_tolerance: Duration::from_millis(2),
             hash_seed: 0x9e37_79b9_7f4a_7c15,
         }
     }
@@ -262,6 +265,7 @@ impl Manager {
             shutdown: shutdown.clone(),
             offset_seed: self.offset_seed,
             append_metadata: self.options.append_metadata,
+            timestamp_tolerance: self.options.timestamp_tolerance,
             buffers: Arc::clone(&self.buffers),
         };
         let options = IngestOptions {

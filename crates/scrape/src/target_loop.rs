@@ -24,9 +24,6 @@ use crate::metrics::Metrics;
 use crate::report::{SyntheticSeries, Values};
 use crate::target::{Health, Report, Target};
 
-/// Scrapes this little late are given the planned time, so that timestamps compress well; never more than 1 % of the interval.
-const TOLERANCE: Duration = Duration::from_millis(2);
-
 /// How a loop ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -80,6 +77,8 @@ pub(crate) struct Surroundings {
     /// Places targets in their intervals.
     pub(crate) offset_seed: u64,
     pub(crate) append_metadata: bool,
+    /// Scrapes this little late are given the planned time, so that timestamps compress well; never more than 1 % of the interval.
+    pub(crate) timestamp_tolerance: Duration,
     /// Bodies are read into these.
     pub(crate) buffers: Arc<BufferPool>,
 }
@@ -152,7 +151,9 @@ impl<F: Fetch> TargetLoop<F> {
                 how = &mut stop => break how.unwrap_or(Stop::HandOver),
                 _ = ticker.tick() => {}
             }
-            let (t, lateness) = plan.next(self.around.clock.now_ms(), self.target.interval);
+            let now_ms = self.around.clock.now_ms();
+            let tolerance = self.around.timestamp_tolerance;
+            let (t, lateness) = plan.next(now_ms, self.target.interval, tolerance);
             let scrape = self.scrape(t, lateness);
             tokio::select! {
                 biased;
@@ -331,7 +332,7 @@ struct Plan {
 
 impl Plan {
     /// The timestamp of a scrape that begins now, and how late it is.
-    fn next(&mut self, now_ms: i64, interval: Duration) -> (i64, Duration) {
+    fn next(&mut self, now_ms: i64, interval: Duration, tolerance: Duration) -> (i64, Duration) {
         let step = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
         let mut planned = self.next_ms.unwrap_or(now_ms);
         if now_ms - planned >= step {
@@ -339,7 +340,7 @@ impl Plan {
         }
         self.next_ms = Some(planned);
         let late = Duration::from_millis(u64::try_from(now_ms - planned).unwrap_or(0));
-        let tolerance = TOLERANCE.min(interval / 100);
+        let tolerance = tolerance.min(interval / 100);
         let t = if late <= tolerance { planned } else { now_ms };
         (t, late)
     }

@@ -21,14 +21,8 @@ const BANNED: &[(&str, &str)] = &[
 ];
 
 /// Same-layer edges that the map allows, each with the reason.
-const ALLOWED_PEERS: &[(&str, &str, &str)] = &[
-    ("gauntlet-block", "gauntlet-storage", "a block answers selections with a SeriesSet"),
-    (
-        "gauntlet-scrape",
-        "gauntlet-discovery",
-        "scrape pools take the target groups that discovery finds",
-    ),
-];
+const ALLOWED_PEERS: &[(&str, &str, &str)] =
+    &[("gauntlet-block", "gauntlet-storage", "a block answers selections with a SeriesSet")];
 
 pub(super) fn check(root: &Path, problems: &mut Vec<String>) -> Result<()> {
     let crates = manifests(root)?;

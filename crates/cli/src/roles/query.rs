@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gauntlet_api::{ApiError, ApiLimits, ApiState, RoleStatus, ThanosDefaults};
+use gauntlet_api::{ApiError, RoleStatus, ThanosDefaults};
 use gauntlet_model::{Labels, LabelsBuilder};
-use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_runtime::Clock;
 use gauntlet_storeapi::endpoints::{EndpointOptions, EndpointSet, EndpointSpec, EndpointStatus};
 use gauntlet_storeapi::grpc::health::Readiness;
@@ -13,15 +12,14 @@ use gauntlet_storeapi::grpc::{ServerOptions as GrpcOptions, serve};
 use gauntlet_storeapi::proxy::SourceList;
 use gauntlet_storeapi::{Proxy, ProxyOptions};
 use gauntlet_telemetry::logs::RecentWarnings;
-use gauntlet_telemetry::{Registry, process};
 use serde_json::{Map, Value, json};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::flags::values::Values;
 use crate::roles::common::{self, EngineFlags};
 use crate::roles::overview::{Part, api_links, overview_json, overview_page};
+use crate::roles::thanos::{self, HttpParts};
 use crate::roles::{Failure, Start};
-use crate::web::{HttpMetrics, Web};
 
 /// Lookback where `--query.lookback-delta` is not given, as the engine's.
 const DEFAULT_LOOKBACK_MS: i64 = 5 * 60 * 1000;
@@ -36,52 +34,25 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         chain_replicas: values.text("deduplication.func") == "chain",
     };
     let proxy = Arc::new(Proxy::new(Arc::clone(&endpoints) as Arc<dyn SourceList>, proxy_options));
-    let registry = Registry::new();
-    process::register(&registry);
-    common::register_build_info(&registry, "thanos_build_info", "0.43.0");
+    let registry = thanos::registry();
     let status = Arc::new(QueryStatus {
         endpoints: Arc::clone(&endpoints),
         started_ms: start.clock.now_ms(),
         recent: start.recent.clone(),
     });
-    let api = Arc::new(ApiState {
+    let page = {
+        let (status, lead) = (Arc::clone(&status), "One query over many stores, by Gauntlet.");
+        Arc::new(move || overview_page("Query", lead, &status.parts(), api_links("")))
+    };
+    let parts = HttpParts {
         storage: proxy.clone(),
-        engine: Arc::new(common::engine(engine_flags(values), start.clock.clone(), &[])),
-        clock: start.clock.clone(),
-        role: status.clone(),
-        build: common::build_info(),
-        flags: Arc::new(values.all()),
-        cors_origin: gauntlet_model::regex::AnchoredRegex::new(".*").ok(),
-        thanos: Some(Arc::new(thanos_defaults(values))),
-        route_prefix: String::new(),
-        limits: ApiLimits::default(),
-    });
-    let web = Web {
-        api: Some(api),
-        metrics: HttpMetrics::thanos(&registry),
-        registry,
-        page: {
-            let status = Arc::clone(&status);
-            Arc::new(move || {
-                overview_page(
-                    "Query",
-                    "One query over many stores, by Gauntlet.",
-                    &status.parts(),
-                    api_links(""),
-                )
-            })
-        },
-        prefix: String::new(),
-        clock: start.clock.clone(),
+        status,
+        page,
+        engine: engine_flags(values),
+        max_queries: values.count("query.max-concurrent").max(1),
+        parameters: Some(thanos_defaults(values)),
     };
-    let options = ServerOptions {
-        drain_timeout: millis(values.duration_ms("http-grace-period")),
-        ..ServerOptions::default()
-    };
-    let server = Server::bind(&[values.text("http-address")], options).await?;
-    for address in server.addresses() {
-        info!(%address, "listening for requests and metrics");
-    }
+    let http = thanos::bind(&start, registry, parts).await?;
     let (listener, _) = common::listen_grpc(&values.text("grpc-address")).await?;
     let ready = Readiness::default();
     ready.set(true);
@@ -94,8 +65,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         let (endpoints, shutdown) = (Arc::clone(&endpoints), start.shutdown.clone());
         async move { endpoints.run(shutdown).await }
     };
-    let ((), served, ()) =
-        tokio::join!(refresh, grpc, server.run(web.router(), start.shutdown.clone()));
+    let ((), served, ()) = tokio::join!(refresh, grpc, http);
     served.map_err(|err| Failure::new(format!("serving gRPC: {err}")))
 }
 

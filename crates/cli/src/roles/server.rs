@@ -23,7 +23,7 @@ use gauntlet_telemetry::{Gauge, Registry, process};
 use gauntlet_tsdb::wal::Compression;
 use gauntlet_tsdb::{Db, Options};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{error, info, warn};
 
 pub(crate) use self::config::ConfigSource;
@@ -52,6 +52,10 @@ pub(crate) struct ServerPlan {
     pub(crate) tsdb: Options,
     pub(crate) compact_interval: Duration,
     pub(crate) engine: EngineFlags,
+    /// Queries at once.
+    pub(crate) max_queries: usize,
+    /// How far a scrape's timestamp may be moved.
+    pub(crate) timestamp_tolerance: Duration,
     pub(crate) features: Vec<String>,
     pub(crate) listen: Vec<String>,
     pub(crate) web: ServerOptions,
@@ -140,7 +144,7 @@ impl Shared {
     }
 
     async fn apply(&self, loaded: Arc<Loaded>) -> Result<(), String> {
-        for warning in &loaded.warnings {
+        for warning in loaded.warnings.iter().chain(&config::without_effect(&loaded)) {
             warn!(warning, "configuration");
         }
         let seed = offset_seed(&common::hostname(), &loaded.config.global.external_labels);
@@ -184,11 +188,7 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
         .map(|feature| feature.trim().to_owned())
         .filter(|feature| !feature.is_empty())
         .collect();
-    for feature in &features {
-        if !KNOWN_FEATURES.contains(&feature.as_str()) {
-            warn!(option = feature, "Unknown option for --enable-feature");
-        }
-    }
+    check_features(&features);
     let cors = values.text("web.cors.origin");
     let cors = AnchoredRegex::new(&cors).map_err(|err| {
         Failure::config(format!("could not compile CORS regex string {cors:?}: {err}"))
@@ -207,6 +207,11 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
             timeout: millis(values.duration_ms("query.timeout")),
             max_samples: values.count("query.max-samples"),
             subquery_step_ms: 60 * 1000,
+        },
+        max_queries: values.count("query.max-concurrency").max(1),
+        timestamp_tolerance: match values.bool("scrape.adjust-timestamps") {
+            true => millis(values.duration_ms("scrape.timestamp-tolerance")),
+            false => Duration::ZERO,
         },
         features,
         listen: values.texts("web.listen-address"),
@@ -236,45 +241,61 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
     })
 }
 
-/// Features that a real server knows; what changes nothing here is accepted as it is there.
-const KNOWN_FEATURES: &[&str] = &[
+/// Features that act here.
+const FEATURES: &[&str] = &[
     "exemplar-storage",
-    "memory-snapshot-on-shutdown",
-    "fast-startup",
-    "extra-scrape-metrics",
-    "promql-per-step-stats",
-    "promql-experimental-functions",
-    "promql-binop-fill-modifiers",
-    "promql-extended-range-selectors",
-    "promql-delayed-name-removal",
-    "promql-duration-expr",
-    "promql-at-modifier",
-    "promql-negative-offset",
-    "use-start-timestamps",
-    "created-timestamp-zero-ingestion",
-    "st-storage",
-    "st-synthesis",
-    "histograms-st-encoding",
-    "xor2-encoding",
-    "concurrent-rule-eval",
-    "delayed-compaction",
     "metadata-wal-records",
-    "otlp-deltatocumulative",
-    "otlp-native-delta-ingestion",
+    "promql-binop-fill-modifiers",
+    "promql-delayed-name-removal",
+    "promql-experimental-functions",
+    "promql-extended-range-selectors",
     "type-and-unit-labels",
-    "use-uncached-io",
-    "search-api",
-    "old-ui",
+    "use-start-timestamps",
+];
+
+/// Features that are always on, as they are by now with the peer.
+const ALWAYS_ON: &[&str] = &[
     "native-histograms",
     "ooo-native-histograms",
-    "auto-reload-config",
+    "promql-at-modifier",
+    "promql-duration-expr",
+    "promql-negative-offset",
     "utf8-names",
     "no-default-scrape-port",
     "new-service-discovery-manager",
-    "remote-write-receiver",
-    "otlp-write-receiver",
-    "agent",
 ];
+
+/// Features that the peer knows and that change nothing here.
+const WITHOUT_EFFECT: &[&str] = &[
+    "auto-reload-config",
+    "concurrent-rule-eval",
+    "created-timestamp-zero-ingestion",
+    "delayed-compaction",
+    "extra-scrape-metrics",
+    "fast-startup",
+    "histograms-st-encoding",
+    "memory-snapshot-on-shutdown",
+    "old-ui",
+    "otlp-deltatocumulative",
+    "otlp-native-delta-ingestion",
+    "promql-per-step-stats",
+    "search-api",
+    "st-storage",
+    "st-synthesis",
+    "use-uncached-io",
+    "xor2-encoding",
+];
+
+/// Says of each feature that does nothing why: an unknown one is a warning with the peer too.
+fn check_features(features: &[String]) {
+    for feature in features {
+        if WITHOUT_EFFECT.contains(&feature.as_str()) {
+            warn!(option = feature, "this feature is known and has no effect yet");
+        } else if !FEATURES.contains(&feature.as_str()) && !ALWAYS_ON.contains(&feature.as_str()) {
+            warn!(option = feature, "Unknown option for --enable-feature");
+        }
+    }
+}
 
 fn tsdb_options(values: &Values) -> Options {
     let size = values.bytes("storage.tsdb.retention.size");
@@ -334,6 +355,12 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
             plan.config.name()
         ))
     })?;
+    // The file's retention goes before the flags'; it is read at start alone.
+    let retention = &loaded.config.storage.tsdb.retention;
+    if retention.time.as_ms() > 0 || retention.size.0 > 0 {
+        plan.tsdb.retention_ms = retention.time.as_ms();
+        plan.tsdb.retention_bytes = u64::try_from(retention.size.0).unwrap_or(0);
+    }
     // Replay needs both: it brings back exemplars and late samples.
     let keeps_exemplars = plan.features.iter().any(|f| f == "exemplar-storage");
     plan.tsdb.max_exemplars = max_exemplars(&loaded, keeps_exemplars);
@@ -412,6 +439,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     let (scrape_manager, scrape_handle) = scrape::Manager::new(
         scrape::ManagerOptions {
             reload_interval: plan.discovery_interval,
+            timestamp_tolerance: plan.timestamp_tolerance,
             type_and_unit_labels: plan.features.iter().any(|f| f == "type-and-unit-labels"),
             append_metadata: plan.features.iter().any(|f| f == "metadata-wal-records"),
             hash_seed: now.unsigned_abs() ^ u64::from(std::process::id()) << 40,
@@ -463,6 +491,7 @@ fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
         thanos: None,
         route_prefix: plan.route_prefix.clone(),
         limits: plan.limits,
+        query_gate: Arc::new(Semaphore::new(plan.max_queries)),
     });
     let (title, prefix) = (plan.title.clone(), plan.route_prefix.clone());
     let shared = Arc::clone(shared);

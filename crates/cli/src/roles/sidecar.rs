@@ -5,34 +5,29 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use gauntlet_api::{ApiError, ApiLimits, ApiState, RoleStatus};
+use gauntlet_api::{ApiError, RoleStatus};
 use gauntlet_bucket::roles::{Sidecar, SidecarFacts, SidecarOptions};
 use gauntlet_bucket::shipper::{Shipper, ShipperOptions};
 use gauntlet_model::{Labels, Timestamp};
 use gauntlet_net::client::{ClientOptions, HttpClient};
 use gauntlet_net::config::HttpClientConfig;
-use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_remote::read_prometheus::PrometheusReader;
 use gauntlet_runtime::fs::SystemFs;
 use gauntlet_storeapi::grpc::{ServerOptions as GrpcOptions, serve};
 use gauntlet_telemetry::logs::RecentWarnings;
-use gauntlet_telemetry::{Registry, process};
 use serde_json::Value;
-use tracing::info;
 
 use crate::flags::values::parse_time_or_duration;
-use crate::roles::common::{self, EngineFlags};
+use crate::roles::common;
 use crate::roles::overview::{Part, api_links, overview_json, overview_page};
 use crate::roles::query::millis;
+use crate::roles::thanos::{self, HttpParts, MAX_QUERIES, PLAIN_ENGINE};
 use crate::roles::{Failure, Start, bucket};
-use crate::web::{HttpMetrics, Web};
 
 pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let values = &start.values;
     let sidecar = Arc::new(build(&start)?);
-    let registry = Registry::new();
-    process::register(&registry);
-    common::register_build_info(&registry, "thanos_build_info", "0.43.0");
+    let registry = thanos::registry();
     let status = Arc::new(SidecarStatus {
         sidecar: Arc::clone(&sidecar),
         started_ms: start.clock.now_ms(),
@@ -46,47 +41,20 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
             move || if sidecar.problem().is_none() { 1.0 } else { 0.0 },
         );
     }
-    let engine_flags = EngineFlags {
-        lookback_ms: 5 * 60 * 1000,
-        timeout: std::time::Duration::from_secs(120),
-        max_samples: 50_000_000,
-        subquery_step_ms: 60 * 1000,
+    let page = {
+        let lead = "A server's data for queries and the bucket, by Gauntlet.";
+        let status = Arc::clone(&status);
+        Arc::new(move || overview_page("Sidecar", lead, &status.parts(), api_links("")))
     };
-    let api = Arc::new(ApiState {
+    let parts = HttpParts {
         storage: gauntlet_bucket::roles::queryable(sidecar.source()),
-        engine: Arc::new(common::engine(engine_flags, start.clock.clone(), &[])),
-        clock: start.clock.clone(),
-        role: status.clone(),
-        build: common::build_info(),
-        flags: Arc::new(values.all()),
-        cors_origin: gauntlet_model::regex::AnchoredRegex::new(".*").ok(),
-        thanos: None,
-        route_prefix: String::new(),
-        limits: ApiLimits::default(),
-    });
-    let web = Web {
-        api: Some(api),
-        metrics: HttpMetrics::thanos(&registry),
-        registry,
-        page: Arc::new(move || {
-            overview_page(
-                "Sidecar",
-                "A server's data for queries and the bucket, by Gauntlet.",
-                &status.parts(),
-                api_links(""),
-            )
-        }),
-        prefix: String::new(),
-        clock: start.clock.clone(),
+        status,
+        page,
+        engine: PLAIN_ENGINE,
+        max_queries: MAX_QUERIES,
+        parameters: None,
     };
-    let options = ServerOptions {
-        drain_timeout: millis(values.duration_ms("http-grace-period")),
-        ..ServerOptions::default()
-    };
-    let server = Server::bind(&[values.text("http-address")], options).await?;
-    for address in server.addresses() {
-        info!(%address, "listening for requests and metrics");
-    }
+    let http = thanos::bind(&start, registry, parts).await?;
     let (listener, _) = common::listen_grpc(&values.text("grpc-address")).await?;
     let grpc_options = GrpcOptions {
         clock: start.clock.clone(),
@@ -98,11 +66,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let shutdown = start.shutdown.clone();
     let grpc =
         serve(listener, sidecar.source(), grpc_options, async move { shutdown.wait().await });
-    let (served, (), ()) = tokio::join!(
-        grpc,
-        sidecar.run(start.shutdown.clone()),
-        server.run(web.router(), start.shutdown.clone()),
-    );
+    let (served, (), ()) = tokio::join!(grpc, sidecar.run(start.shutdown.clone()), http,);
     served.map_err(|err| Failure::new(format!("serving gRPC: {err}")))
 }
 

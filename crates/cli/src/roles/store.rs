@@ -3,77 +3,44 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gauntlet_api::{ApiError, ApiLimits, ApiState, RoleStatus};
+use gauntlet_api::{ApiError, RoleStatus};
 use gauntlet_bucket::fetcher::{BlockFetcher, FetchOptions};
 use gauntlet_bucket::roles::{StoreGateway, queryable};
 use gauntlet_bucket::store::{BucketStore, StoreOptions};
-use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_runtime::fs::SystemFs;
 use gauntlet_storeapi::grpc::ServerOptions as GrpcOptions;
 use gauntlet_telemetry::logs::RecentWarnings;
-use gauntlet_telemetry::{Registry, process};
 use serde_json::Value;
-use tracing::info;
 
 use crate::flags::values::{Values, parse_time_or_duration};
-use crate::roles::common::{self, EngineFlags};
+use crate::roles::common;
 use crate::roles::overview::{Part, api_links, overview_json, overview_page};
 use crate::roles::query::millis;
+use crate::roles::thanos::{self, HttpParts, MAX_QUERIES, PLAIN_ENGINE};
 use crate::roles::{Failure, Start, bucket};
-use crate::web::{HttpMetrics, Web};
 
 pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let values = &start.values;
     let store = Arc::new(build(&start)?);
-    let registry = Registry::new();
-    process::register(&registry);
-    common::register_build_info(&registry, "thanos_build_info", "0.43.0");
+    let registry = thanos::registry();
     let status = Arc::new(StoreStatus {
         store: Arc::clone(&store),
         started_ms: start.clock.now_ms(),
         recent: start.recent.clone(),
     });
-    let engine_flags = EngineFlags {
-        lookback_ms: 5 * 60 * 1000,
-        timeout: std::time::Duration::from_secs(120),
-        max_samples: 50_000_000,
-        subquery_step_ms: 60 * 1000,
+    let page = {
+        let (status, lead) = (Arc::clone(&status), "The blocks of a bucket, by Gauntlet.");
+        Arc::new(move || overview_page("Store", lead, &status.parts(), api_links("")))
     };
-    let api = Arc::new(ApiState {
+    let parts = HttpParts {
         storage: queryable(store.clone()),
-        engine: Arc::new(common::engine(engine_flags, start.clock.clone(), &[])),
-        clock: start.clock.clone(),
-        role: status.clone(),
-        build: common::build_info(),
-        flags: Arc::new(values.all()),
-        cors_origin: gauntlet_model::regex::AnchoredRegex::new(".*").ok(),
-        thanos: None,
-        route_prefix: String::new(),
-        limits: ApiLimits::default(),
-    });
-    let web = Web {
-        api: Some(api),
-        metrics: HttpMetrics::thanos(&registry),
-        registry,
-        page: Arc::new(move || {
-            overview_page(
-                "Store",
-                "The blocks of a bucket, by Gauntlet.",
-                &status.parts(),
-                api_links(""),
-            )
-        }),
-        prefix: String::new(),
-        clock: start.clock.clone(),
+        status,
+        page,
+        engine: PLAIN_ENGINE,
+        max_queries: MAX_QUERIES,
+        parameters: None,
     };
-    let options = ServerOptions {
-        drain_timeout: millis(values.duration_ms("http-grace-period")),
-        ..ServerOptions::default()
-    };
-    let server = Server::bind(&[values.text("http-address")], options).await?;
-    for address in server.addresses() {
-        info!(%address, "listening for requests and metrics");
-    }
+    let http = thanos::bind(&start, registry, parts).await?;
     let (listener, _) = common::listen_grpc(&values.text("grpc-address")).await?;
     let grpc_options = GrpcOptions {
         clock: start.clock.clone(),
@@ -82,10 +49,8 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
         ..GrpcOptions::default()
     };
     let gateway = StoreGateway::new(store);
-    let (served, ()) = tokio::join!(
-        gateway.run(listener, grpc_options, start.shutdown.clone()),
-        server.run(web.router(), start.shutdown.clone()),
-    );
+    let (served, ()) =
+        tokio::join!(gateway.run(listener, grpc_options, start.shutdown.clone()), http,);
     Ok(served?)
 }
 

@@ -126,6 +126,8 @@ fn plan(
             max_samples: 50_000_000,
             subquery_step_ms: 60 * 1000,
         },
+        max_queries: 20,
+        timestamp_tolerance: Duration::from_millis(2),
         features: Vec::new(),
         listen: vec![listen],
         web: ServerOptions::default(),

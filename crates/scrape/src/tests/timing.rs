@@ -85,6 +85,7 @@ impl World {
             // The first scrape comes after two seconds.
             offset_seed: target.hash() ^ 2_000_000_000,
             append_metadata: false,
+            timestamp_tolerance: Duration::from_millis(2),
             buffers: Arc::default(),
         };
         Self { recorder, around, trigger, target, config: Arc::new(config), start }

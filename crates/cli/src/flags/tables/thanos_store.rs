@@ -17,7 +17,7 @@ pub(crate) const STORE: &[Flag] = &[
     Flag::new("grpc-server-tls-ciphers", Kind::Text, "").repeatable().refused("TLS between components is not built yet"),
     Flag::new("grpc-server-tls-curves", Kind::Text, "").repeatable().refused("TLS between components is not built yet"),
     Flag::new("grpc-server-max-connection-age", Kind::GoDuration, "Accepted.").default(&["60m"]).accepted("connections are kept as long as the client keeps them"),
-    Flag::new("grpc-grace-period", Kind::GoDuration, "How long open gRPC calls may take to end at shutdown.").default(&["2m"]),
+    Flag::new("grpc-grace-period", Kind::GoDuration, "How long open gRPC calls may take to end at shutdown.").default(&["2m"]).accepted("calls under way are finished, however long they take"),
     Flag::new("store.limits.request-series", Kind::Uint, "").default(&["0"]).refused("not built yet"),
     Flag::new("store.limits.request-samples", Kind::Uint, "").default(&["0"]).refused("not built yet"),
     Flag::new("data-dir", Kind::Text, "Folder for index headers and other files that can be made again.").default(&["./data"]),

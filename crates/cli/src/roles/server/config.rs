@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gauntlet_config::{Config, ConfigErrors, LoadOptions, Loaded, ProcessEnv};
+use gauntlet_config::{Config, ConfigErrors, FloatEncoding, LoadOptions, Loaded, ProcessEnv};
 use gauntlet_discovery::{SdConfig, SdConfigs, discoverer};
 use gauntlet_scrape::ScrapeConfig;
 
@@ -105,6 +105,12 @@ fn refused(loaded: &Loaded) -> Vec<String> {
     if config.tracing.is_some() {
         out.push("tracing: traces are not exported yet: take the section out".to_owned());
     }
+    if config.storage.tsdb.retention.percentage > 0.0 {
+        out.push(
+            "storage.tsdb.retention.percentage: a share of the disk does not limit the storage yet, and it would fill up: give a size or a time"
+                .to_owned(),
+        );
+    }
     for job in &loaded.jobs {
         for sd in &job.discovery.0 {
             if !discoverer::is_supported(sd.kind()) {
@@ -116,6 +122,35 @@ fn refused(loaded: &Loaded) -> Vec<String> {
             }
         }
     }
+    out
+}
+
+/// What is read and changes nothing here, each for the log: nothing is ignored in silence.
+pub(crate) fn without_effect(loaded: &Loaded) -> Vec<String> {
+    let (config, tsdb) = (&loaded.config, &loaded.config.storage.tsdb);
+    let mut out = Vec::new();
+    let mut note = |given: bool, what: &str, why: &str| {
+        if given {
+            out.push(format!("{what}: {why}"));
+        }
+    };
+    note(
+        !config.global.query_log_file.is_empty(),
+        "global.query_log_file",
+        "queries are not logged yet",
+    );
+    note(
+        tsdb.stale_series_compaction_threshold > 0.0,
+        "storage.tsdb.stale_series_compaction_threshold",
+        "stale series leave with the head's next block",
+    );
+    note(
+        tsdb.float_encoding == Some(FloatEncoding::Xor2),
+        "storage.tsdb.chunk_encoding.floats",
+        "floats are written as xor",
+    );
+    let logged = loaded.jobs.iter().any(|job| !job.scrape.scrape_failure_log_file.is_empty());
+    note(logged, "scrape_failure_log_file", "failures are in the targets API, not in a file");
     out
 }
 
