@@ -295,3 +295,46 @@ impl Histograms<'_> {
         Some(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eight intervals of 10 s, with so many ms free at both ends of the window, rising by 8 from `first`; both ways of
+    /// extrapolating must give the factor worked out by hand.
+    fn check(counter: bool, first: f64, to_start: i64, to_end: i64, factor: f64) {
+        let (begin, rise) = (1_000_000, 8.0);
+        let span = Span {
+            first: begin,
+            last: begin + 80_000,
+            start: begin - to_start,
+            end: begin + 80_000 + to_end,
+            samples: 9,
+        };
+        let extrapolation = Extrapolation::new(100_000, counter, false);
+        let alone = rise * extrapolation.factor(&span, counter.then_some(first / rise), None);
+        let (mut lanes, mut row) = (Lanes::default(), [0.0; 2]);
+        for step in 0..2 {
+            lanes.push(step, rise, first, &span);
+        }
+        extrapolation.apply_all(&mut lanes, &mut row);
+        assert!((alone - rise * factor).abs() < 1e-12, "{to_start} {to_end}: {alone}");
+        assert_eq!(row, [alone; 2], "{to_start} {to_end}: several at a time");
+    }
+
+    #[test]
+    fn ends_are_taken_whole_up_to_eleven_tenths_of_an_interval_and_by_half_beyond() {
+        check(false, 1.0, 10_900, 3_000, 93.9 / 80.0);
+        check(false, 1.0, 11_100, 3_000, 88.0 / 80.0);
+        check(false, 1.0, 11_500, 3_000, 88.0 / 80.0);
+        check(false, 1.0, 3_000, 10_900, 93.9 / 80.0);
+        check(false, 1.0, 3_000, 11_100, 88.0 / 80.0);
+        check(false, 1.0, 3_000, 11_500, 88.0 / 80.0);
+    }
+
+    #[test]
+    fn a_counter_is_not_followed_below_zero() {
+        check(true, 0.5, 8_000, 3_000, 88.0 / 80.0);
+        check(true, 4.0, 8_000, 3_000, 91.0 / 80.0);
+    }
+}
