@@ -6,6 +6,7 @@
 mod admin;
 mod compress;
 pub mod envelope;
+mod explain;
 mod labels;
 pub mod params;
 mod query;

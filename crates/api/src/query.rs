@@ -12,10 +12,11 @@ use http::StatusCode;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::envelope::{Answer, ApiError, ErrorKind, MAX_ANNOTATIONS};
+use crate::explain;
 use crate::labels::TRUNCATED;
 use crate::params::{Params, parse_duration};
 use crate::results::{push_labels, push_timestamp, push_value};
-use crate::state::ApiState;
+use crate::state::{ApiState, bool_param};
 
 /// Most points a series of a range query may have.
 const MAX_POINTS: i64 = 11_000;
@@ -23,7 +24,8 @@ const MAX_POINTS: i64 = 11_000;
 pub(crate) async fn instant(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
     let limit = params.limit()?;
     let at = params.time_or("time", state.clock.now_ms())?;
-    let options = options(state, params, 0)?;
+    let mut options = options(state, params, 0)?;
+    options.analyze = wants_explain(params)?;
     let text = params.get("query");
     let expr = expression(state, text)?;
     let _place = place(&state.query_gate, longest(state, &options)).await?;
@@ -33,6 +35,20 @@ pub(crate) async fn instant(state: &ApiState, params: &Params) -> Result<Answer,
 
 pub(crate) async fn range(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
     let limit = params.limit()?;
+    let (start, end, step) = span(state, params)?;
+    let mut options = options(state, params, step)?;
+    options.analyze = wants_explain(params)?;
+    let text = params.get("query");
+    let expr = expression(state, text)?;
+    check_range_type(&expr)?;
+    let _place = place(&state.query_gate, longest(state, &options)).await?;
+    let storage = Arc::clone(&state.storage);
+    let result = state.engine.range_expr(storage, &expr, start, end, step, &options).await;
+    answer(params, text, result, limit)
+}
+
+/// Start, end and step of a range query, in ms.
+fn span(state: &ApiState, params: &Params) -> Result<(i64, i64, i64), ApiError> {
     let start = params.time("start")?;
     let end = params.time("end")?;
     if end < start {
@@ -50,23 +66,66 @@ pub(crate) async fn range(state: &ApiState, params: &Params) -> Result<Answer, A
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
         ));
     }
-    let options = options(state, params, step)?;
+    Ok((start, end, step))
+}
+
+fn check_range_type(expr: &Expr) -> Result<(), ApiError> {
+    let value_type = expr.value_type();
+    if matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+        return Ok(());
+    }
+    Err(ApiError::parameter(
+        "query",
+        format!(
+            "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
+            value_type.documented()
+        ),
+    ))
+}
+
+/// Whether a query's answer is to have its plan with it.
+fn wants_explain(params: &Params) -> Result<bool, ApiError> {
+    bool_param(params, "explain", false)
+}
+
+/// `/api/v1/query_explain`: the plan of an instant query (`time`) or a range query (`start`, `end`, `step`), and with `analyze`
+/// what each operator did when it ran.
+pub(crate) async fn explain(state: &ApiState, params: &Params) -> Result<Answer, ApiError> {
+    let analyze = bool_param(params, "analyze", false)?;
+    let is_range = ["start", "end", "step"].iter().any(|name| params.find(name).is_some());
+    let (start, end, step) = if is_range {
+        span(state, params)?
+    } else {
+        let at = params.time_or("time", state.clock.now_ms())?;
+        (at, at, 0)
+    };
+    let mut options = options(state, params, step)?;
+    options.analyze = analyze;
     let text = params.get("query");
     let expr = expression(state, text)?;
-    let value_type = expr.value_type();
-    if !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
-        return Err(ApiError::parameter(
-            "query",
-            format!(
-                "invalid expression type \"{}\" for range query, must be Scalar or instant Vector",
-                value_type.documented()
-            ),
-        ));
+    if is_range {
+        check_range_type(&expr)?;
+    }
+    let engine = &state.engine;
+    if !analyze {
+        let plan = engine
+            .explain(&expr, start, end, step, &options)
+            .map_err(|error| engine_error(&QueryFailure::from(error)))?;
+        return Ok(explain::answer(text, &plan, None));
     }
     let _place = place(&state.query_gate, longest(state, &options)).await?;
     let storage = Arc::clone(&state.storage);
-    let result = state.engine.range_expr(storage, &expr, start, end, step, &options).await;
-    answer(params, text, result, limit)
+    let result = if is_range {
+        engine.range_expr(storage, &expr, start, end, step, &options).await
+    } else {
+        engine.instant_expr(storage, &expr, start, &options).await
+    };
+    let result = result.map_err(|failure| engine_error(&failure))?;
+    let Some(plan) = &result.explain else {
+        return Err(ApiError::new(ErrorKind::Internal, "BUG: a run that was to be analysed"));
+    };
+    let (warnings, infos) = result.annotations.to_strings(text, MAX_ANNOTATIONS, MAX_ANNOTATIONS);
+    Ok(Answer { warnings, infos, ..explain::answer(text, plan, Some(&result)) })
 }
 
 /// The exemplars of every selector in an expression; an expression without selectors has no answer at all.
@@ -158,6 +217,7 @@ fn options(state: &ApiState, params: &Params, step_ms: i64) -> Result<QueryOptio
         dynamic.map(|widen| widen(state.engine.options().lookback_delta_ms, max_resolution_ms))
     });
     Ok(QueryOptions {
+        analyze: false,
         timeout: timeout.map(|ms| Duration::from_millis(ms.max(0) as u64)),
         lookback_delta_ms: lookback,
         hints: SelectHints {
@@ -201,6 +261,10 @@ fn answer(
     if !params.get("stats").is_empty() {
         data.push_str(",\"stats\":");
         push_stats(&mut data, &result.stats);
+    }
+    if let Some(plan) = &result.explain {
+        data.push_str(",\"explain\":");
+        data.push_str(&explain::tree(text, plan, Some(&result)).to_string());
     }
     data.push('}');
     Ok(Answer { data: data.into_bytes(), warnings, infos })

@@ -19,6 +19,7 @@ use crate::{admin, compress, labels, query, remote_read, status, system};
 enum Route {
     Query,
     QueryRange,
+    QueryExplain,
     QueryExemplars,
     FormatQuery,
     ParseQuery,
@@ -53,6 +54,7 @@ fn methods(route: Route) -> &'static [&'static str] {
     match route {
         Route::Query
         | Route::QueryRange
+        | Route::QueryExplain
         | Route::QueryExemplars
         | Route::FormatQuery
         | Route::ParseQuery
@@ -72,6 +74,7 @@ fn route(path: &str) -> Option<Route> {
     Some(match path {
         "/api/v1/query" => Route::Query,
         "/api/v1/query_range" => Route::QueryRange,
+        "/api/v1/query_explain" => Route::QueryExplain,
         "/api/v1/query_exemplars" => Route::QueryExemplars,
         "/api/v1/format_query" => Route::FormatQuery,
         "/api/v1/parse_query" => Route::ParseQuery,
@@ -193,6 +196,7 @@ async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Reque
     let answer = match route {
         Route::Query => query::instant(state, &params).await,
         Route::QueryRange => query::range(state, &params).await,
+        Route::QueryExplain => query::explain(state, &params).await,
         Route::QueryExemplars => return query::exemplars(state, &params),
         Route::FormatQuery => query::format(state, &params),
         Route::ParseQuery => query::parse(state, &params),

@@ -10,6 +10,10 @@ pub trait Clock: Debug + Send + Sync {
     fn now_ms(&self) -> i64;
     /// Time since some fixed moment, never falling. For measuring how long things take.
     fn monotonic(&self) -> Duration;
+    /// CPU time that the calling thread has taken. For saying what work cost; a clock that cannot tell gives its monotonic time.
+    fn thread_cpu(&self) -> Duration {
+        self.monotonic()
+    }
 }
 
 /// The machine's clock.
@@ -31,6 +35,11 @@ impl Clock for SystemClock {
         use std::time::Instant;
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed()
+    }
+
+    fn thread_cpu(&self) -> Duration {
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(spent.tv_sec.max(0) as u64, spent.tv_nsec.clamp(0, 999_999_999) as u32)
     }
 }
 

@@ -14,6 +14,14 @@ pub struct DecodeScratch {
     tail: Columns,
     order: Vec<u32>,
     penalty: PenaltyScratch,
+    decoded_bytes: u64,
+}
+
+impl DecodeScratch {
+    /// Bytes of chunks that were decoded with these buffers since they were last asked for.
+    pub fn take_decoded_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.decoded_bytes) + self.penalty.take_decoded_bytes()
+    }
 }
 
 impl SeriesSet {
@@ -67,6 +75,7 @@ impl SeriesSet {
         }
         let before = out.len();
         let (encoding, bytes) = self.chunk_bytes(chunk, &mut scratch.bytes)?;
+        scratch.decoded_bytes += bytes.len() as u64;
         decode(encoding, bytes, range.min, range.max, out).map_err(|err| {
             QueryError::Corrupt(format!(
                 "chunk of times {} to {}: {err}",

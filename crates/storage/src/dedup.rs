@@ -24,6 +24,13 @@ pub struct PenaltyScratch {
     bytes: Vec<u8>,
     chunk: Columns,
     lanes: Vec<Columns>,
+    decoded_bytes: u64,
+}
+
+impl PenaltyScratch {
+    pub(crate) fn take_decoded_bytes(&mut self) -> u64 {
+        std::mem::take(&mut self.decoded_bytes)
+    }
 }
 
 /// Gives each chunk of one series, ascending by time, the first lane whose last chunk ends before it begins. Afterwards the chunks
@@ -106,7 +113,7 @@ fn decode_lanes(
                     index,
                     chunk,
                     TimeRange::all(),
-                    &mut scratch.bytes,
+                    (&mut scratch.bytes, &mut scratch.decoded_bytes),
                     &mut scratch.chunk,
                 )?;
                 append_counter(columns, &scratch.chunk, &mut state);
@@ -116,7 +123,8 @@ fn decode_lanes(
                     columns.timestamps.last().map_or(range.min, |last| last.saturating_add(1));
                 let part = TimeRange::new(range.min.max(after), range.max);
                 if part.overlaps(chunk.min_time, chunk.max_time) {
-                    decode(set, index, chunk, part, &mut scratch.bytes, columns)?;
+                    let buffer = (&mut scratch.bytes, &mut scratch.decoded_bytes);
+                    decode(set, index, chunk, part, buffer, columns)?;
                 }
             }
         }
@@ -134,10 +142,11 @@ fn decode(
     index: usize,
     chunk: &Chunk,
     range: TimeRange,
-    buffer: &mut Vec<u8>,
+    (buffer, decoded_bytes): (&mut Vec<u8>, &mut u64),
     out: &mut Columns,
 ) -> Result<(), QueryError> {
     let (encoding, bytes) = set.chunk_bytes(chunk, buffer)?;
+    *decoded_bytes += bytes.len() as u64;
     gauntlet_chunk::decode(encoding, bytes, range.min, range.max, out)
         .map_err(|err| QueryError::Corrupt(format!("series {}: {err}", set.labels(index))))
 }

@@ -8,7 +8,8 @@ use gauntlet_storage::{SeriesSet, TimeRange};
 use super::elementwise::{Mapper, Strip, scalar_operator};
 use super::error::EngineError;
 use super::grid::Grid;
-use super::node::{Extension, MapOp, Node, RangeSource, Selector, WindowCall};
+use super::node::{Extension, MapOp, Node, NodeId, RangeSource, Selector, WindowCall};
+use super::profile::Profile;
 use super::rows::{ABSENT, Meta, Rows, ScalarRow, is_absent, strip_metadata};
 use super::scan::{Pipeline, Source, Stage, Tile};
 use super::window::Window;
@@ -60,15 +61,21 @@ pub(super) struct Evaluator<'a> {
     pub budget: &'a Arc<Budget>,
     pub annotations: Annotations,
     pub samples: SampleCount,
+    /// What operators cost, where it is asked for.
+    pub profile: Option<Profile>,
 }
 
 impl<'a> Evaluator<'a> {
     /// Evaluates an instant vector.
     pub(super) fn rows(&mut self, node: &Node, grid: &Grid) -> Result<Rows, EngineError> {
         self.cancel.check()?;
+        let begin = self.profile.as_mut().map(Profile::begin);
         let mut rows = self.uncharged_rows(node, grid)?;
         if rows.charge.is_none() && !rows.is_empty() {
             rows.charge = Some(Arc::new(self.budget.charge(rows.size_bytes())?));
+        }
+        if let (Some(profile), Some(begin)) = (&mut self.profile, begin) {
+            profile.end(node, &begin, Some(&rows));
         }
         Ok(rows)
     }
@@ -184,6 +191,15 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluates a scalar.
     pub(super) fn scalar(&mut self, node: &Node, grid: &Grid) -> Result<ScalarRow, EngineError> {
+        let begin = self.profile.as_mut().map(Profile::begin);
+        let row = self.scalar_row(node, grid)?;
+        if let (Some(profile), Some(begin)) = (&mut self.profile, begin) {
+            profile.end(node, &begin, None);
+        }
+        Ok(row)
+    }
+
+    fn scalar_row(&mut self, node: &Node, grid: &Grid) -> Result<ScalarRow, EngineError> {
         Ok(match node {
             Node::Number(value) => ScalarRow::Const(*value),
             Node::Time => ScalarRow::Each(grid.times().map(|t| t as f64 / 1000.0).collect()),
@@ -247,11 +263,15 @@ impl<'a> Evaluator<'a> {
         run: impl FnOnce(&mut Self, &Pipeline<'_>) -> Result<R, EngineError>,
     ) -> Result<R, EngineError> {
         let mut ops = Vec::new();
+        let mut ids = Vec::new();
         let mut leaf = node;
         while let Node::Map { input, op } = leaf {
             ops.push(op);
+            ids.push(Some(NodeId::of(leaf)));
             leaf = input;
         }
+        ids.extend(stage_ids(leaf));
+        ids.reverse();
         let mut maps = Vec::with_capacity(ops.len());
         for op in ops.into_iter().rev() {
             maps.push(self.mapper(op, grid)?);
@@ -305,9 +325,14 @@ impl<'a> Evaluator<'a> {
             strip: if delayed { Strip::Nothing } else { strip },
             drop_name: delayed && strip != Strip::Nothing,
             cancel: self.cancel,
+            probe: self.profile.as_ref().map(|profile| profile.probe(ids.len())),
         };
         if pipeline.maps.is_empty() || !pipeline.labels_collide() {
-            return run(self, &pipeline);
+            let result = run(self, &pipeline)?;
+            if let (Some(profile), Some(probe)) = (&mut self.profile, pipeline.probe) {
+                profile.take(probe, &ids);
+            }
+            return Ok(result);
         }
         // Series may become one another's equals: each map has to look at all of them.
         let maps = pipeline.maps;
@@ -325,6 +350,7 @@ impl<'a> Evaluator<'a> {
                 strip: Strip::Nothing,
                 drop_name: false,
                 cancel: self.cancel,
+                probe: None,
             },
         )
     }
@@ -445,6 +471,22 @@ impl<'a> Evaluator<'a> {
             return Err(EngineError::same_labels());
         }
         Ok(rows)
+    }
+}
+
+/// The operators of a pipeline below its maps: the stage, then the selection where it is one of its own.
+fn stage_ids(leaf: &Node) -> [Option<NodeId>; 2] {
+    let stage = Some(NodeId::of(leaf));
+    match leaf {
+        // The selection is the stage.
+        Node::Instant(_) | Node::Smoothed(_) => [stage, stage],
+        Node::SampleTime { selector, .. } => [stage, Some(NodeId::of_selector(selector))],
+        Node::Window(WindowCall { source: RangeSource::Selector { selector, .. }, .. }) => {
+            [stage, Some(NodeId::of_selector(selector))]
+        }
+        Node::Window(_) => [stage, None],
+        // Rows that were evaluated apart.
+        _ => [None, None],
     }
 }
 

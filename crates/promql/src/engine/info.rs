@@ -8,7 +8,7 @@ use super::elementwise::Strip;
 use super::error::EngineError;
 use super::eval::Evaluator;
 use super::grid::Grid;
-use super::node::InfoNode;
+use super::node::{InfoNode, NodeId};
 use super::rows::{Cell, Meta, Rows};
 use super::scan::{Pipeline, Stage};
 
@@ -67,8 +67,13 @@ impl Evaluator<'_> {
             strip: Strip::Nothing,
             drop_name: false,
             cancel: self.cancel,
+            probe: self.profile.as_ref().map(|profile| profile.probe(2)),
         };
         let mut rows = self.collect(&pipeline)?;
+        if let (Some(profile), Some(probe)) = (&mut self.profile, pipeline.probe) {
+            let id = Some(NodeId::of_selector(&node.selector));
+            profile.take(probe, &[id, id]);
+        }
         rows.retain(|rows, row| {
             let labels = &rows.metas[row].labels;
             wanted

@@ -12,6 +12,7 @@ mod classic;
 mod elementwise;
 mod error;
 mod eval;
+mod explain;
 mod functions;
 mod gosort;
 mod grid;
@@ -19,6 +20,7 @@ mod info;
 mod matching;
 mod node;
 mod plan;
+mod profile;
 mod rows;
 mod scan;
 mod value;
@@ -36,7 +38,9 @@ use gauntlet_storage::{
 };
 
 pub use error::EngineError;
+pub use explain::{Arg, Explain, Found, PlanNode, Selection};
 pub use grid::Grid;
+pub use profile::OperatorStats;
 pub use value::{Matrix, Sample, SampleValue, Value};
 
 use crate::annotations::Annotations;
@@ -44,8 +48,10 @@ use crate::ast::{Expr, ValueType};
 use crate::parser::{ParserOptions, parse};
 use error::EXECUTION;
 use eval::{Evaluator, SampleCount, Switches};
-use node::{Extension, Node, Plan};
+use explain::Explainer;
+use node::{Extension, Node, NodeId, Plan};
 use plan::PlanContext;
+use profile::Profile;
 use rows::Cell;
 
 /// The default step in ms of a subquery over a range of so many ms.
@@ -112,6 +118,8 @@ pub struct QueryOptions {
     pub lookback_delta_ms: Option<i64>,
     /// Shorter than the engine's.
     pub timeout: Option<Duration>,
+    /// Whether the answer says what each operator did: [`QueryResult::explain`].
+    pub analyze: bool,
     /// Passed on to the storage: partial answers, replica labels, resolution. The rest is the engine's.
     pub hints: SelectHints,
 }
@@ -140,6 +148,8 @@ pub struct QueryResult {
     /// PromQL's own and the storage's, to be printed with the query's text.
     pub annotations: Annotations,
     pub stats: QueryStats,
+    /// The plan with each operator's figures, where [`QueryOptions::analyze`] asked for it.
+    pub explain: Option<Box<Explain>>,
 }
 
 /// An error with the annotations that were made before it.
@@ -246,17 +256,7 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryFailure> {
         let own = &self.options;
-        let lookback = options.lookback_delta_ms.filter(|ms| *ms > 0);
-        let lookback_ms = lookback.unwrap_or(own.lookback_delta_ms);
-        let context = PlanContext {
-            start,
-            end,
-            step_ms,
-            lookback_ms,
-            default_subquery_step: &*own.default_subquery_step,
-            hints: &options.hints,
-        };
-        let plan = plan::plan(expr, &context)?;
+        let (plan, lookback_ms) = self.plan(expr, (start, end, step_ms), options)?;
         let timeout = options.timeout.map_or(own.timeout, |t| t.min(own.timeout));
         let cancel = Cancel::with_timeout(Arc::clone(&own.clock), timeout);
         let _guard = CancelOnDrop(cancel.clone());
@@ -278,6 +278,7 @@ impl Engine {
             max_samples: own.max_samples,
             cancel,
             budget: Arc::clone(&budget),
+            profile: options.analyze.then(|| Profile::new(Arc::clone(&own.clock))),
         };
         let done = own.pool.run(move || job.execute()).await;
         let mut result = done.map_err(|lost| EngineError::Internal(lost.to_string()))??;
@@ -285,6 +286,41 @@ impl Engine {
         result.stats.compute_time = own.clock.monotonic().saturating_sub(fetched);
         result.stats.peak_memory_bytes = budget.peak_bytes();
         Ok(result)
+    }
+}
+
+impl Engine {
+    /// The plan of a parsed and checked expression, without running it. `step_ms` is 0 for an instant query.
+    pub fn explain(
+        &self,
+        expr: &Expr,
+        start: Timestamp,
+        end: Timestamp,
+        step_ms: i64,
+        options: &QueryOptions,
+    ) -> Result<Explain, EngineError> {
+        let (plan, _) = self.plan(expr, (start, end, step_ms), options)?;
+        Ok(Explainer { plan: &plan, profile: None }.explain(self.options.pool.threads()))
+    }
+
+    /// The plan, and the lookback it was made with.
+    fn plan(
+        &self,
+        expr: &Expr,
+        (start, end, step_ms): (Timestamp, Timestamp, i64),
+        options: &QueryOptions,
+    ) -> Result<(Plan, i64), EngineError> {
+        let lookback = options.lookback_delta_ms.filter(|ms| *ms > 0);
+        let lookback_ms = lookback.unwrap_or(self.options.lookback_delta_ms);
+        let context = PlanContext {
+            start,
+            end,
+            step_ms,
+            lookback_ms,
+            default_subquery_step: &*self.options.default_subquery_step,
+            hints: &options.hints,
+        };
+        Ok((plan::plan(expr, &context)?, lookback_ms))
     }
 }
 
@@ -320,10 +356,12 @@ struct Job {
     max_samples: usize,
     cancel: Cancel,
     budget: Arc<Budget>,
+    profile: Option<Profile>,
 }
 
 impl Job {
-    fn execute(self) -> Result<QueryResult, QueryFailure> {
+    fn execute(mut self) -> Result<QueryResult, QueryFailure> {
+        let profile = self.profile.take();
         let ranges: Vec<TimeRange> = self.plan.selects.iter().map(|spec| spec.range).collect();
         let mut evaluator = Evaluator {
             sets: &self.sets,
@@ -333,6 +371,7 @@ impl Job {
             cancel: &self.cancel,
             budget: &self.budget,
             annotations: Annotations::default(),
+            profile,
             samples: SampleCount { max: self.max_samples, ..SampleCount::default() },
         };
         for warning in self.sets.iter().flat_map(|set| &set.warnings) {
@@ -348,8 +387,9 @@ impl Job {
             series: samples.series,
             ..QueryStats::default()
         };
+        let explain = evaluator.profile.as_ref().map(|profile| Box::new(self.explain(profile)));
         match value {
-            Ok(value) => Ok(QueryResult { value, annotations, stats }),
+            Ok(value) => Ok(QueryResult { value, annotations, stats, explain }),
             Err(error) => Err(QueryFailure { error, annotations }),
         }
     }
@@ -361,7 +401,7 @@ impl Job {
             gauntlet_runtime::CancelReason::Canceled => EngineError::Canceled(EXECUTION),
             gauntlet_runtime::CancelReason::TimedOut => EngineError::TimedOut(EXECUTION),
         })?;
-        match (&self.plan.root, self.kind) {
+        match (&*self.plan.root, self.kind) {
             (Node::Text(text), _) => Ok(Value::String { t, text: text.clone() }),
             (Node::Range { selector, range_ms, extension }, _) => {
                 self.raw_range(evaluator, selector, *range_ms, *extension)
@@ -404,6 +444,19 @@ impl Job {
         }
     }
 
+    fn explain(&self, profile: &Profile) -> Explain {
+        let explainer = Explainer { plan: &self.plan, profile: Some(profile) };
+        let mut explain = explainer.explain(rayon::current_num_threads());
+        for (selection, set) in explain.selections.iter_mut().zip(&self.sets) {
+            selection.found = Some(Found {
+                series: set.len() as u64,
+                chunks: set.iter().map(|(_, chunks)| chunks.len() as u64).sum(),
+                bytes: set.charges.iter().map(gauntlet_runtime::Charge::bytes).sum(),
+            });
+        }
+        explain
+    }
+
     /// Removes the names that were marked.
     fn clean_names(&self, mut rows: rows::Rows) -> Result<rows::Rows, EngineError> {
         if !self.switches.delayed_name_removal {
@@ -428,6 +481,7 @@ impl Job {
         let end = selector.reference(&self.plan.grid, 0);
         let start = end.saturating_sub(range_ms);
         let (mut scratch, mut columns) = (DecodeScratch::default(), Columns::default());
+        let begin = evaluator.profile.as_mut().map(Profile::begin);
         let mut series = Vec::new();
         for i in 0..source.len() {
             evaluator.cancel.check()?;
@@ -441,6 +495,13 @@ impl Job {
             evaluator.samples.hold(weight)?;
             evaluator.samples.total += weight as u64;
             series.push((source.labels(i).clone(), kept));
+        }
+        if let (Some(profile), Some(begin)) = (&mut evaluator.profile, begin) {
+            profile.end(&self.plan.root, &begin, None);
+            let stats = profile.operator(NodeId::of(&self.plan.root));
+            stats.series = series.len() as u64;
+            stats.samples = series.iter().map(|(_, kept)| kept.len() as u64).sum();
+            stats.bytes_decoded = scratch.take_decoded_bytes();
         }
         Ok(Value::Matrix(Matrix::from_samples(series)))
     }

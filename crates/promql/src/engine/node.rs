@@ -10,15 +10,58 @@ use gauntlet_model::{FloatHistogram, Labels, Matcher, Timestamp};
 use gauntlet_storage::{SelectHints, TimeRange};
 
 use super::grid::Grid;
-use crate::ast::{AggregateOp, BinaryOp, PosRange, VectorMatching};
+use crate::ast::{AggregateOp, BinaryOp, Expr, PosRange, VectorMatching};
 use crate::functions::FunctionId;
 
 /// A plan and the selections that it reads.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub root: Node,
+    pub root: Box<Node>,
     pub grid: Grid,
     pub selects: Vec<SelectSpec>,
+    /// Where nodes come from, for explaining the plan.
+    pub origins: Vec<(NodeId, Origin)>,
+}
+
+/// Tells the nodes of one plan apart, as long as the plan lives: nodes do not move once they are placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NodeId(usize);
+
+impl NodeId {
+    pub(super) fn of(node: &Node) -> Self {
+        Self(std::ptr::from_ref(node) as usize)
+    }
+
+    /// The selector inside a window: an operator of its own that has no node.
+    pub(super) fn of_selector(selector: &Selector) -> Self {
+        // Selectors are larger than a byte and lie behind the node's start or at it; an odd number is no node's.
+        Self(std::ptr::from_ref(selector) as usize + 1)
+    }
+}
+
+/// Where in the query an operator comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub pos: PosRange,
+    /// The function's, operator's or aggregation's name; the metric's for a selector.
+    pub name: String,
+}
+
+impl Origin {
+    pub(super) fn of(expr: &Expr) -> Self {
+        let name = match expr {
+            Expr::Call(call) => call.func.name.to_owned(),
+            Expr::Binary(binary) => binary.op.as_str().to_owned(),
+            Expr::Aggregate(aggregate) => aggregate.op.as_str().to_owned(),
+            Expr::Unary(unary) => (if unary.negative { "-" } else { "+" }).to_owned(),
+            Expr::Paren(paren) => return Self { pos: expr.pos(), ..Self::of(&paren.expr) },
+            Expr::StepInvariant(inner) => return Self::of(inner),
+            Expr::Vector(selector) => selector.name.clone(),
+            Expr::Matrix(matrix) => matrix.selector.name.clone(),
+            Expr::Number(_) | Expr::String(_) | Expr::Subquery(_) => String::new(),
+        };
+        Self { pos: expr.pos(), name }
+    }
 }
 
 /// One selection: asked once, however many nodes read it.

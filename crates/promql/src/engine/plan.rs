@@ -9,8 +9,8 @@ use gauntlet_storage::{SelectHints, TimeRange};
 use super::error::EngineError;
 use super::grid::Grid;
 use super::node::{
-    AggregateNode, Extension, Grouping, MapOp, Node, Plan, RangeSource, SelectSpec, Selector,
-    Subquery,
+    AggregateNode, Extension, Grouping, MapOp, Node, NodeId, Origin, Plan, RangeSource, SelectSpec,
+    Selector, Subquery,
 };
 use crate::ast::{self, AggregateOp, At, BinaryOp, Expr, PosRange, ValueType};
 use crate::functions::FunctionId;
@@ -40,9 +40,10 @@ pub(super) fn plan(expr: &Expr, context: &PlanContext<'_>) -> Result<Plan, Engin
     } else {
         Grid::new(context.start, context.end, context.step_ms)
     };
-    let mut planner = Planner { context, selects: Vec::new(), stats: Stats::default() };
-    let root = planner.hoisted(expr, grid, Path::default())?;
-    Ok(Plan { root, grid, selects: planner.selects })
+    let mut planner =
+        Planner { context, selects: Vec::new(), origins: Vec::new(), stats: Stats::default() };
+    let root = planner.boxed(expr, grid, Path::default())?;
+    Ok(Plan { root, grid, selects: planner.selects, origins: planner.origins })
 }
 
 /// Whether only count and sum of histograms are needed below, found on the way down.
@@ -66,6 +67,7 @@ struct Path<'a> {
 struct Planner<'a> {
     context: &'a PlanContext<'a>,
     selects: Vec<SelectSpec>,
+    origins: Vec<(NodeId, Origin)>,
     stats: Stats,
 }
 
@@ -85,8 +87,10 @@ impl Planner<'_> {
         let node = self.node(expr, grid.first(), path)?;
         Ok(match node {
             Node::Number(_) | Node::Text(_) => node,
-            node if expr.value_type() == ValueType::Scalar => Node::ScalarOnce(Box::new(node)),
-            node => Node::Once(Box::new(node)),
+            node if expr.value_type() == ValueType::Scalar => {
+                Node::ScalarOnce(self.placed(node, expr))
+            }
+            node => Node::Once(self.placed(node, expr)),
         })
     }
 
@@ -111,8 +115,12 @@ impl Planner<'_> {
                 let inner = self.node(&unary.expr, grid, below)?;
                 Ok(match (unary.negative, unary.expr.value_type()) {
                     (false, _) => inner,
-                    (true, ValueType::Scalar) => Node::ScalarNegate(Box::new(inner)),
-                    (true, _) => Node::Map { input: Box::new(inner), op: MapOp::Negate },
+                    (true, ValueType::Scalar) => {
+                        Node::ScalarNegate(self.placed(inner, &unary.expr))
+                    }
+                    (true, _) => {
+                        Node::Map { input: self.placed(inner, &unary.expr), op: MapOp::Negate }
+                    }
                 })
             }
             Expr::Binary(binary) => self.binary(expr, binary, grid),
@@ -122,7 +130,28 @@ impl Planner<'_> {
     }
 
     fn boxed(&mut self, expr: &Expr, grid: Grid, path: Path<'_>) -> Result<Box<Node>, EngineError> {
-        Ok(Box::new(self.hoisted(expr, grid, path)?))
+        let node = self.hoisted(expr, grid, path)?;
+        Ok(self.placed(node, expr))
+    }
+
+    /// [`Self::placed`] for a node that a call makes beside its own.
+    fn placed_call(&mut self, node: Node, call: &ast::Call) -> Box<Node> {
+        let node = Box::new(node);
+        let origin = Origin { pos: call.pos, name: call.func.name.to_owned() };
+        self.origins.push((NodeId::of(&node), origin));
+        node
+    }
+
+    /// Notes where a node comes from that stays where it is, in a vector that grows no more.
+    fn note_origin(&mut self, node: &Node, expr: &Expr) {
+        self.origins.push((NodeId::of(node), Origin::of(expr)));
+    }
+
+    /// Puts a node where it stays, and notes where in the query it comes from.
+    fn placed(&mut self, node: Node, expr: &Expr) -> Box<Node> {
+        let node = Box::new(node);
+        self.origins.push((NodeId::of(&node), Origin::of(expr)));
+        node
     }
 
     fn binary(
@@ -170,7 +199,8 @@ impl Planner<'_> {
             grouping: Some((&aggregate.grouping, !aggregate.without)),
         };
         let operand = unparen(&aggregate.expr);
-        let input = Box::new(self.node(operand, grid, path)?);
+        let input = self.node(operand, grid, path)?;
+        let input = self.placed(input, operand);
         let mut grouping = Grouping { names, without: aggregate.without };
         if aggregate.op == AggregateOp::CountValues {
             let label = match aggregate.param.as_deref().map(unparen) {
@@ -315,7 +345,7 @@ impl Planner<'_> {
             self.node(&subquery.expr, inner_grid, path)
         };
         self.stats = outer;
-        let inner = Box::new(inner?);
+        let inner = self.placed(inner?, &subquery.expr);
         Ok((Subquery { inner, grid: inner_grid, at, offset_ms }, range_ms))
     }
 

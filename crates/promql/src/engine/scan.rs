@@ -17,6 +17,7 @@ use super::elementwise::{Mapper, Strip};
 use super::error::EngineError;
 use super::grid::Grid;
 use super::node::Selector;
+use super::profile::{OperatorStats, Probe, TileProbe};
 use super::rows::{HistogramRow, Meta, Rows, is_absent, is_metadata_label, strip_metadata};
 use super::window::{RowOut, RowStats, Samples, Window, smooth_row};
 use crate::annotations::Annotations;
@@ -169,6 +170,8 @@ pub(super) struct Pipeline<'a> {
     /// With delayed removal: names are to go at the end.
     pub drop_name: bool,
     pub cancel: &'a Cancel,
+    /// Measures the selection, the stage and each map, in this order.
+    pub probe: Option<Probe>,
 }
 
 /// Rows of neighbouring series, those without cells left out.
@@ -200,6 +203,19 @@ impl Tile {
     pub(super) fn histogram_row(&self, row: usize) -> Option<&HistogramRow> {
         self.histograms.get(row).and_then(Option::as_ref)
     }
+}
+
+/// Operators of a pipeline, as [`Probe`] counts them; maps follow.
+const SELECT: usize = 0;
+const STAGE: usize = 1;
+
+/// Counts what an operator gave for one series.
+fn note_cells(stats: &mut OperatorStats, values: &[f64], histograms: &Option<HistogramRow>) {
+    let floats = values.iter().filter(|v| !is_absent(**v)).count();
+    let cells = histograms.iter().flat_map(|row| row.iter().flatten());
+    let samples = floats + cells.map(|h| h.size_in_samples().max(1)).sum::<usize>();
+    stats.samples += samples as u64;
+    stats.series += u64::from(samples > 0);
 }
 
 /// A worker's buffers.
@@ -269,17 +285,20 @@ impl Pipeline<'_> {
         if threads == 1 || tiles < 2 {
             let mut worker = Worker::default();
             for tile in 0..tiles {
-                sink(self.tile(range(tile), &mut worker)?)?;
+                let probe = self.probe.as_ref();
+                sink(Probe::outside(probe, || self.tile(range(tile), &mut worker))?)?;
             }
             return Ok(());
         }
         let wave = threads * WAVE_TILES_PER_THREAD;
         let mut done: Vec<Result<Tile, EngineError>> = Vec::new();
         for first in (0..tiles).step_by(wave) {
-            (first..(first + wave).min(tiles))
-                .into_par_iter()
-                .map_init(Worker::default, |worker, tile| self.tile(range(tile), worker))
-                .collect_into_vec(&mut done);
+            Probe::outside(self.probe.as_ref(), || {
+                (first..(first + wave).min(tiles))
+                    .into_par_iter()
+                    .map_init(Worker::default, |worker, tile| self.tile(range(tile), worker))
+                    .collect_into_vec(&mut done);
+            });
             for tile in done.drain(..) {
                 sink(tile?)?;
             }
@@ -296,6 +315,7 @@ impl Pipeline<'_> {
             annotations: Annotations::default(),
             stats: TileStats::default(),
         };
+        let mut probed = self.probe.as_ref().map(|probe| probe.tile(2 + self.maps.len()));
         for series in range {
             self.cancel.check()?;
             let from = tile.values.len();
@@ -306,12 +326,22 @@ impl Pipeline<'_> {
                 histograms: &mut histograms,
                 annotations: &mut tile.annotations,
             };
-            let stats = self.row(series, worker, &mut out, &mut tile.stats)?;
+            let stats = self.row(series, worker, &mut out, &mut tile.stats, probed.as_mut())?;
+            if let (Some(probe), Some(probed)) = (&self.probe, &mut probed) {
+                probed.operators[STAGE].samples_seen += stats.samples;
+                note_cells(&mut probed.operators[STAGE], &tile.values[from..], &histograms);
+                probe.lap(probed, STAGE);
+            }
             tile.stats.samples += stats.samples;
             tile.stats.widest_window = tile.stats.widest_window.max(stats.widest);
-            for map in &self.maps {
+            for (i, map) in self.maps.iter().enumerate() {
                 let values = &mut tile.values[from..];
                 map.apply(&self.grid, values, &mut histograms, &mut tile.annotations);
+                if let (Some(probe), Some(probed)) = (&self.probe, &mut probed) {
+                    let operator = STAGE + 1 + i;
+                    note_cells(&mut probed.operators[operator], values, &histograms);
+                    probe.lap(probed, operator);
+                }
             }
             let floats = tile.values[from..].iter().filter(|v| !is_absent(**v)).count();
             let weights = histograms.iter().flat_map(|row| row.iter().flatten());
@@ -327,6 +357,9 @@ impl Pipeline<'_> {
             }
             tile.series.push(series as u32);
         }
+        if let (Some(probe), Some(probed)) = (&self.probe, probed) {
+            probe.end_tile(probed);
+        }
         Ok(tile)
     }
 
@@ -336,6 +369,7 @@ impl Pipeline<'_> {
         worker: &mut Worker,
         out: &mut RowOut<'_>,
         stats: &mut TileStats,
+        probed: Option<&mut TileProbe>,
     ) -> Result<RowStats, EngineError> {
         if let (Stage::Rows, Source::Rows { rows, .. }) = (&self.stage, &self.source) {
             out.values.copy_from_slice(rows.floats(series));
@@ -345,6 +379,14 @@ impl Pipeline<'_> {
         self.source.load(series, &mut worker.decode, &mut worker.columns)?;
         let columns = &mut worker.columns;
         stats.decoded += columns.len() as u64;
+        if let (Some(probe), Some(probed)) = (&self.probe, probed) {
+            let select = &mut probed.operators[SELECT];
+            select.series += u64::from(!columns.is_empty());
+            select.samples += columns.len() as u64;
+            select.samples_decoded += columns.len() as u64;
+            select.bytes_decoded += worker.decode.take_decoded_bytes();
+            probe.lap(probed, SELECT);
+        }
         let labels = self.source.labels(series);
         Ok(match &self.stage {
             Stage::Instant { selector, lookback_ms } => {

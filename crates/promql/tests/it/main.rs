@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod engine;
+mod explain;
 mod golden_api;
 mod limits;
 mod numbers;

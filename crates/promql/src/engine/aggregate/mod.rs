@@ -79,6 +79,9 @@ impl Evaluator<'_> {
             let meta = Meta { labels, drop_name: fold.drops_name(group) };
             rows.push(meta, &values, histograms);
         }
+        if let Some(profile) = &mut self.profile {
+            profile.note_state(charge.bytes());
+        }
         drop(charge);
         rows.drop_empty_rows();
         Ok(rows)

@@ -121,6 +121,9 @@ impl Planner<'_> {
                 for arg in &args[2..] {
                     qs.push((self.hoisted(arg, grid, path)?, arg.pos()));
                 }
+                for ((q, _), arg) in qs.iter().zip(&args[2..]) {
+                    self.note_origin(q, arg);
+                }
                 Node::HistogramQuantiles {
                     input: self.boxed(args[0], grid, path)?,
                     label: text(args[1]),
@@ -137,7 +140,8 @@ impl Planner<'_> {
             F::Info => self.info(&args, grid, path)?,
             F::AbsentOverTime => {
                 let labels = absent_labels(args[0]);
-                let input = Box::new(Node::Window(self.window(func, &args, grid, path)?));
+                let window = Node::Window(self.window(func, &args, grid, path)?);
+                let input = self.placed_call(window, call);
                 Node::AbsentOverTime { input, labels }
             }
             _ => Node::Window(self.window(func, &args, grid, path)?),
@@ -163,6 +167,7 @@ impl Planner<'_> {
     ) -> Result<WindowCall, EngineError> {
         let mut source = None;
         let mut params = Vec::new();
+        let mut param_args = Vec::new();
         let mut first_pos = None;
         for arg in args {
             let is_range = matches!(arg, Expr::Matrix(_) | Expr::Subquery(_));
@@ -172,9 +177,13 @@ impl Planner<'_> {
                 pos
             } else {
                 params.push(self.hoisted(arg, grid, path)?);
+                param_args.push(*arg);
                 arg.pos()
             };
             first_pos.get_or_insert(pos);
+        }
+        for (param, arg) in params.iter().zip(param_args) {
+            self.note_origin(param, arg);
         }
         let Some((source, range_ms)) = source else {
             return Err(EngineError::Internal(format!(
