@@ -66,6 +66,16 @@ pub(crate) fn run(role: Role, values: Values) -> Ending {
     Ending { code, ..Ending::default() }
 }
 
+/// `node` answers a scrape every few seconds: one thread, which is also woken only once for each.
+fn runtime(role: Role) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = match role {
+        Role::Node => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    builder.worker_threads(threads).thread_name("async").enable_all().build()
+}
+
 fn run_to_end(role: Role, values: Values) -> u8 {
     let recent = start_logs(role, &values);
     if values.text("log.format") == "journald" {
@@ -77,16 +87,7 @@ fn run_to_end(role: Role, values: Values) -> u8 {
     }
     // One provider of cryptography for every TLS connection of the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let threads = match role {
-        Role::Node => 1,
-        _ => std::thread::available_parallelism().map_or(2, usize::from).max(2),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("async")
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let runtime = match runtime(role) {
         Ok(runtime) => runtime,
         Err(err) => {
             error!(%err, "cannot start threads");

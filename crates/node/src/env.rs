@@ -147,16 +147,21 @@ fn list(dir: &str) -> io::Result<Vec<String>> {
 
 /// See [`Env::numbered`].
 pub(crate) fn numbered(dir: &str, prefix: &str) -> io::Result<Vec<(u32, String)>> {
-    let mut found: Vec<(u32, String)> = list(dir)?
-        .into_iter()
+    Ok(numbered_of(&list(dir)?, prefix))
+}
+
+/// Those of a directory's names that are a prefix followed by digits only, ordered by that number.
+pub(crate) fn numbered_of(names: &[String], prefix: &str) -> Vec<(u32, String)> {
+    let mut found: Vec<(u32, String)> = names
+        .iter()
         .filter_map(|name| {
             let digits = name.strip_prefix(prefix)?;
             let number = digits.parse().ok()?;
-            digits.bytes().all(|b| b.is_ascii_digit()).then_some((number, name))
+            digits.bytes().all(|b| b.is_ascii_digit()).then(|| (number, name.clone()))
         })
         .collect();
     found.sort_unstable();
-    Ok(found)
+    found
 }
 
 /// Joins a mount point and a relative name.

@@ -46,6 +46,8 @@ pub(crate) type Part<'a> = (&'a str, Option<(&'a str, &'a str)>, f64);
 #[derive(Clone, Copy, Debug)]
 struct Meta {
     name: (u32, u32),
+    /// The first bytes of the name, for quick comparison.
+    head: u128,
     help: (u32, u32),
     kind: Kind,
 }
@@ -90,7 +92,8 @@ impl Exposition {
         let help_start = self.arena.len() as u32;
         escape_help(&mut self.arena, help);
         let help_at = (help_start, self.arena.len() as u32);
-        self.families.push(Meta { name: name_at, help: help_at, kind });
+        let head = head(name.as_bytes());
+        self.families.push(Meta { name: name_at, head, help: help_at, kind });
         let (arena, families) = (&self.arena, &self.families);
         self.by_name.insert_unique(hash, id, |&id| {
             FixedState::default().hash_one(slice(arena, families[id as usize].name))
@@ -239,35 +242,61 @@ impl Exposition {
         }
     }
 
-    /// Families that have samples: their name and their group in `sorted`.
-    fn groups(&self) -> impl Iterator<Item = (&[u8], u32, std::ops::Range<u32>)> {
+    /// Families that have samples.
+    fn groups(&self, part: u32) -> impl Iterator<Item = Group<'_>> {
         let mut start = 0;
         self.order.iter().zip(&self.ends).filter_map(move |(&id, &end)| {
-            let range = start..end;
+            let samples = start..end;
             start = end;
-            (!range.is_empty())
-                .then(|| (slice(&self.arena, self.families[id as usize].name), id, range))
+            let meta = &self.families[id as usize];
+            let name = slice(&self.arena, meta.name);
+            (!samples.is_empty()).then_some(Group { head: meta.head, name, part, id, samples })
         })
     }
 }
 
+/// One family's samples in one exposition.
+struct Group<'a> {
+    head: u128,
+    name: &'a [u8],
+    part: u32,
+    id: u32,
+    /// Positions in `sorted`.
+    samples: std::ops::Range<u32>,
+}
+
+impl Group<'_> {
+    fn compare_names(&self, other: &Group<'_>) -> Ordering {
+        self.head.cmp(&other.head).then_with(|| self.name.cmp(other.name))
+    }
+}
+
+/// The first sixteen bytes of a name as a number: its order agrees with the order of names.
+fn head(name: &[u8]) -> u128 {
+    let mut bytes = [0u8; 16];
+    let size = name.len().min(16);
+    bytes[..size].copy_from_slice(&name[..size]);
+    u128::from_be_bytes(bytes)
+}
+
 /// Writes several finished expositions as one document, merging families of the same name.
 pub(crate) fn render(parts: &[&Exposition], out: &mut Vec<u8>) {
-    let mut groups: Vec<(&[u8], u32, u32, std::ops::Range<u32>)> = Vec::with_capacity(512);
+    let mut groups: Vec<Group<'_>> = Vec::with_capacity(512);
     for (part, exposition) in parts.iter().enumerate() {
-        groups.extend(exposition.groups().map(|(name, id, range)| (name, part as u32, id, range)));
+        groups.extend(exposition.groups(part as u32));
     }
-    groups.sort_unstable_by(|a, b| a.0.cmp(b.0).then(a.1.cmp(&b.1)));
+    groups.sort_unstable_by(|a, b| a.compare_names(b).then(a.part.cmp(&b.part)));
     out.reserve(
         parts.iter().map(|p| p.lines.len() + p.arena.len()).sum::<usize>() + 64 * groups.len(),
     );
     let mut at = 0;
     while at < groups.len() {
-        let same = groups[at..].iter().take_while(|g| g.0 == groups[at].0).count();
-        header(parts[groups[at].1 as usize], groups[at].2, out);
+        let first = &groups[at];
+        let same = groups[at..].iter().take_while(|g| g.compare_names(first).is_eq()).count();
+        let part = parts[first.part as usize];
+        header(part, first.id, out);
         if same == 1 {
-            let (_, part, _, range) = &groups[at];
-            copy_group(parts[*part as usize], range.clone(), out);
+            copy_group(part, first.samples.clone(), out);
         } else {
             merge_groups(parts, &groups[at..at + same], out);
         }
@@ -304,15 +333,11 @@ fn copy_group(part: &Exposition, range: std::ops::Range<u32>, out: &mut Vec<u8>)
 }
 
 /// A family that several collectors share: rare, so it may cost.
-fn merge_groups(
-    parts: &[&Exposition],
-    groups: &[(&[u8], u32, u32, std::ops::Range<u32>)],
-    out: &mut Vec<u8>,
-) {
+fn merge_groups(parts: &[&Exposition], groups: &[Group<'_>], out: &mut Vec<u8>) {
     let mut all: Vec<(&Exposition, &Sample)> = Vec::new();
-    for (_, part, _, range) in groups {
-        let part = parts[*part as usize];
-        let numbers = &part.sorted[range.start as usize..range.end as usize];
+    for group in groups {
+        let part = parts[group.part as usize];
+        let numbers = &part.sorted[group.samples.start as usize..group.samples.end as usize];
         all.extend(numbers.iter().map(|&n| (part, &part.samples[n as usize])));
     }
     let compare = |a: &(&Exposition, &Sample), b: &(&Exposition, &Sample)| {

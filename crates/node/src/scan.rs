@@ -6,7 +6,10 @@ use crate::error::Malformed;
 
 /// Text of a kernel file; bad UTF-8 becomes U+FFFD, as upstream shows it.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text), // several times faster than the lossy scan
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// Unsigned decimal, no sign, no blanks.

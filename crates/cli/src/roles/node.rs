@@ -31,6 +31,17 @@ pub(crate) struct Node {
 struct OwnMetrics {
     in_flight: Gauge,
     served: Family<Counter>,
+    failed: Family<Counter>,
+}
+
+/// This machine's architecture under the name that dashboards group by.
+fn go_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "x86" => "386",
+        other => other,
+    }
 }
 
 impl Node {
@@ -82,7 +93,7 @@ impl Node {
         );
         let labels = [
             ("branch", "gauntlet"),
-            ("goarch", std::env::consts::ARCH),
+            ("goarch", go_arch()),
             ("goos", std::env::consts::OS),
             ("goversion", "none"),
             ("revision", env!("CARGO_PKG_VERSION")),
@@ -145,12 +156,21 @@ impl OwnMetrics {
         for code in ["200", "500", "503"] {
             served.with(&[code]);
         }
+        let failed = registry.counter_vec(
+            "promhttp_metric_handler_errors_total",
+            "Total number of internal errors encountered by the promhttp metric handler.",
+            &["cause"],
+        );
+        for cause in ["encoding", "gathering"] {
+            failed.with(&[cause]);
+        }
         Self {
             in_flight: registry.gauge(
                 "promhttp_metric_handler_requests_in_flight",
                 "Current number of scrapes being served.",
             ),
             served,
+            failed,
         }
     }
 }
@@ -236,6 +256,7 @@ async fn metrics(node: Arc<Node>, query: &str) -> Response {
         }
         Err(_) => {
             node.own.served.with(&["500"]).inc();
+            node.own.failed.with(&["gathering"]).inc();
             (StatusCode::INTERNAL_SERVER_ERROR, "the collection ended without a result\n")
                 .into_response()
         }

@@ -1,7 +1,7 @@
 //! Temperatures of thermal zones and the state of cooling devices.
 
 use crate::collector::{Collector, CollectorInfo};
-use crate::env::Env;
+use crate::env::{Env, numbered_of};
 use crate::error::Failure;
 use crate::exposition::Exposition;
 
@@ -18,8 +18,9 @@ struct ThermalZone;
 impl Collector for ThermalZone {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         let root = env.sys("class/thermal");
+        let names = env.list(&root).unwrap_or_default();
         let mut get = |path: String| env.attr(&path);
-        let zones = crate::env::numbered(&root, "thermal_zone").unwrap_or_default();
+        let zones = numbered_of(&names, "thermal_zone");
         for (number, name) in zones {
             let zone = number.to_string();
             let kind = get(format!("{root}/{name}/type")).unwrap_or_default();
@@ -31,7 +32,7 @@ impl Collector for ThermalZone {
                 temp.unwrap_or(0) as f64 / 1000.0,
             );
         }
-        let devices = crate::env::numbered(&root, "cooling_device").unwrap_or_default();
+        let devices = numbered_of(&names, "cooling_device");
         for (number, name) in devices {
             let device = number.to_string();
             let mut number = |file: &str| {
