@@ -280,6 +280,19 @@ impl HttpClientConfig {
     }
 }
 
+/// The block under a key of its own (`http_config`), over the defaults.
+impl FromYaml for HttpClientConfig {
+    fn from_yaml(node: Node<'_>, cx: &mut Context) -> Option<Self> {
+        let mut map = Mapping::read(node, "config.plain", cx)?;
+        let config = Self::read(&mut map, cx, Self::default());
+        map.finish(cx).then_some(config)
+    }
+
+    fn go_type() -> Cow<'static, str> {
+        "config.plain".into()
+    }
+}
+
 impl ToYaml for HttpClientConfig {
     fn to_yaml(&self) -> Value {
         let tls = (!self.tls_config.is_default()).then_some(&self.tls_config);
