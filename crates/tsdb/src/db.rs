@@ -3,6 +3,7 @@
 //! Folder: `<ulid>/` blocks, `wal/`, `wbl/`, `chunks_head/`, `snapshots/`, `lock`. A block that cannot be opened is named, left where
 //! it is, and the rest serves. [`Db::compact_tick`] is called about once a minute; the tick itself decides what is due.
 
+mod background;
 mod compact;
 mod query;
 mod read_only;
@@ -11,8 +12,6 @@ mod snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
 
 use gauntlet_block::meta::HINT_OUT_OF_ORDER;
 use gauntlet_block::writer::{CREATION_SUFFIX, DELETION_SUFFIX};
@@ -24,9 +23,10 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 
 use crate::error::{At as _, Result, TsdbError};
-use crate::head::{Head, ReplayStats};
-use crate::options::{Durability, GROUP_DELAY_MS, Options};
+use crate::head::{Head, ReplayProgress, ReplayStats};
+use crate::options::{Durability, Options};
 
+use self::background::{Replay, Syncer};
 pub use self::read_only::ReadOnlyDb;
 
 /// Pages of block files kept in memory.
@@ -58,13 +58,6 @@ pub(crate) struct DbCounters {
     pub(crate) size_retentions: AtomicU64,
 }
 
-/// Syncs the log behind commits that did not wait for it. Ends with its sender.
-#[derive(Debug)]
-struct Syncer {
-    stop: Option<Sender<()>>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
 /// A database. Shared behind an `Arc`.
 #[derive(Debug)]
 pub struct Db {
@@ -80,13 +73,15 @@ pub struct Db {
     changing: Mutex<()>,
     auto_compaction: AtomicBool,
     counters: DbCounters,
-    replay: ReplayStats,
+    replay: Replay,
     syncer: Mutex<Option<Syncer>>,
     lock: Mutex<Option<Box<dyn FileLock>>>,
 }
 
 impl Db {
-    /// Opens the database in `dir`, made if missing: takes the lock, loads blocks, replays the log.
+    /// Opens the database in `dir`, made if missing: takes the lock, loads blocks, begins to replay the log. It is written and
+    /// read from now on; until the log has been read, answers warn of what they may lack, and samples that the log may have are
+    /// refused. See [`Db::wait_replayed`].
     pub fn open(
         dir: &Path,
         options: Options,
@@ -99,16 +94,10 @@ impl Db {
         let cache = PageCache::new(PAGE_CACHE_BYTES);
         let blocks = load_blocks(&fs, dir, &cache, &[])?;
         let min_valid = end_of_ordered(&blocks.good).unwrap_or(Timestamp::MIN);
-        let (head, replay) = Head::open(dir, &options, &fs, min_valid)?;
+        let (head, log) = Head::start(dir, &options, &fs, min_valid)?;
         let head = Arc::new(head);
-        info!(
-            component = "tsdb",
-            blocks = blocks.good.len(),
-            series = replay.series,
-            samples = replay.samples,
-            damages = replay.damages,
-            "opened"
-        );
+        info!(component = "tsdb", blocks = blocks.good.len(), "opened");
+        let replay = Replay::start(&head, log)?;
         let syncer = (options.durability == Durability::Group).then(|| Syncer::start(&head));
         Ok(Self {
             dir: dir.to_owned(),
@@ -147,9 +136,19 @@ impl Db {
         &self.head
     }
 
-    /// What the replay at opening found.
-    pub fn replay_stats(&self) -> &ReplayStats {
-        &self.replay
+    /// Waits until the log has been replayed, and says what was found. Errs where it cannot be read, or the database closes.
+    pub fn wait_replayed(&self) -> Result<ReplayStats> {
+        self.replay.wait()
+    }
+
+    /// What the replay at opening found; nothing while it runs.
+    pub fn replay_stats(&self) -> ReplayStats {
+        self.replay.stats().unwrap_or_default()
+    }
+
+    /// How far that replay is.
+    pub fn replay_progress(&self) -> ReplayProgress {
+        self.head.replay_progress()
     }
 
     /// Blocks that serve, ascending by first time.
@@ -187,6 +186,7 @@ impl Db {
 
     /// Deletes samples with `min_t <= t <= max_t` of matching series. They are hidden at once and gone from disk later.
     pub fn delete(&self, matchers: &[Matcher], min_t: Timestamp, max_t: Timestamp) -> Result<()> {
+        self.refuse_while_replaying("nothing can be deleted yet")?;
         let _changing = self.changing.lock();
         for block in self.blocks().iter() {
             if block.meta().overlaps(min_t, max_t) {
@@ -210,11 +210,16 @@ impl Db {
 
     /// Stops writing: what was committed is made durable, the lock is given up. Readers may go on.
     pub fn close(&self) -> Result<()> {
+        self.replay.stop(&self.head);
         let _changing = self.changing.lock();
         self.syncer.lock().take();
         let synced = self.head.sync();
         self.lock.lock().take();
         synced
+    }
+
+    fn refuse_while_replaying(&self, step: &'static str) -> Result<()> {
+        if self.head.is_replaying() { Err(TsdbError::Replaying(step)) } else { Ok(()) }
     }
 
     /// The database's counts of background work.
@@ -240,36 +245,6 @@ impl Drop for Db {
     fn drop(&mut self) {
         if let Err(err) = self.close() {
             warn!(component = "tsdb", %err, "closing failed");
-        }
-    }
-}
-
-impl Syncer {
-    fn start(head: &Arc<Head>) -> Self {
-        let (stop, stopped) = channel::<()>();
-        let head = Arc::downgrade(head);
-        let delay = Duration::from_millis(GROUP_DELAY_MS / 2);
-        let run = move || {
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(delay) {
-                let Some(head) = head.upgrade() else { return };
-                if let Err(err) = head.sync_logs() {
-                    warn!(component = "tsdb", %err, "syncing the log failed; no more writes are taken");
-                    return;
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("wal-sync".to_owned()).spawn(run);
-        Self { stop: Some(stop), thread: thread.ok() }
-    }
-}
-
-impl Drop for Syncer {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            warn!(component = "tsdb", "the syncing thread panicked");
         }
     }
 }

@@ -18,6 +18,14 @@ pub enum TsdbError {
     /// No write is taken until a restart: an earlier sync failed, and what it covered may be lost.
     #[error("log takes no writes: {0}; check the disk and restart")]
     ReadOnly(String),
+    /// The log is being replayed; the same will work when that is done.
+    #[error("the log is being replayed: {0}")]
+    Replaying(&'static str),
+    /// The database was closed before the step was done.
+    #[error("the database is closing")]
+    Closing,
+    #[error("replaying the log failed: {0}")]
+    Replay(String),
     #[error("{0}")]
     Block(String),
     #[error("{0}")]

@@ -7,6 +7,7 @@
 
 mod appender;
 mod blocks;
+mod bound;
 mod cells;
 pub(crate) mod chunk_files;
 mod exemplars;
@@ -17,6 +18,7 @@ mod pairs;
 mod postings;
 mod querier;
 mod refs;
+mod progress;
 mod replay;
 mod samples;
 mod select;
@@ -24,6 +26,7 @@ mod series;
 mod shard;
 mod stats;
 mod truncate;
+mod young;
 
 use std::hash::BuildHasher as _;
 use std::path::Path;
@@ -35,26 +38,33 @@ use gauntlet_runtime::Fs;
 use gauntlet_storage::{AppendError, TimeRange};
 use parking_lot::{Mutex, RwLock};
 
-use crate::error::Result;
+use crate::error::{At as _, Result, TsdbError};
 use crate::options::Options;
-use crate::wal::{Wal, WalOptions};
+use crate::wal::checkpoint::last_checkpoint;
+use crate::wal::{OnSegment, Wal, WalOptions, list_segments};
 
+use self::bound::RefBound;
 use self::chunk_files::ChunkFiles;
 use self::exemplars::Exemplars;
 use self::index::{Full, Index, Place};
+use self::progress::Progress;
 use self::shard::{Bounds, Cutting, ShardData};
 
 pub use self::appender::HeadAppender;
 pub(crate) use self::blocks::block_error;
+pub use self::bound::check_bytes as check_head_refs_bytes;
 pub use self::chunk_files::check_bytes as check_head_chunk_bytes;
 pub use self::exemplars::SeriesExemplars;
 pub use self::memory::MemoryBreakdown;
-pub use self::replay::ReplayStats;
+pub use self::progress::ReplayProgress;
+pub use self::replay::{LogToReplay, ReplayStats};
 pub use self::stats::{Cardinalities, Cardinality, HeadStats};
 
 /// Shards of a head. More than threads, so that targets spread; few enough that a reader may visit all.
 pub(crate) const SHARDS: usize = 16;
 const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+/// Round of cleaning that a head begins with; two above that of the log's series.
+const FIRST_ROUND: u8 = 2;
 
 #[derive(Debug)]
 struct Shard {
@@ -91,6 +101,9 @@ pub struct Head {
     files: Arc<ChunkFiles>,
     wal: Option<Wal>,
     wbl: Option<Wal>,
+    /// Keeps references apart from those in the log; none where nothing is logged.
+    bound: Option<Arc<RefBound>>,
+    progress: Progress,
     exemplars: Mutex<Exemplars>,
     /// Other references of series in the log: their records are needed as long as their samples are.
     aliases: Mutex<replay::RefMap<replay::Alias>>,
@@ -115,16 +128,49 @@ impl Head {
         fs: &Arc<dyn Fs>,
         min_valid: Timestamp,
     ) -> Result<(Self, ReplayStats)> {
-        let (mut head, stats) = Self::open_read_only(dir, options, fs, min_valid)?;
+        let (head, log) = Self::start(dir, options, fs, min_valid)?;
+        let stats = head.replay(log)?;
+        Ok((head, stats))
+    }
+
+    /// Opens the head so that it can be written and read at once, and names the log that is still to be replayed: by
+    /// [`Head::replay`], on any thread.
+    pub fn start(
+        dir: &Path,
+        options: &Options,
+        fs: &Arc<dyn Fs>,
+        min_valid: Timestamp,
+    ) -> Result<(Self, LogToReplay)> {
+        let (wal_dir, wbl_dir) = (dir.join("wal"), dir.join("wbl"));
+        let files = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
+        let segments = list_segments(&**fs, &wal_dir).at("listing", &wal_dir)?;
+        let checkpoint = last_checkpoint(&**fs, &wal_dir)?.map(|(number, _)| number);
+        let written = segments.iter().rev().find(|(_, size)| *size > 0).map(|(n, _)| *n);
+        let chunks_alone = (!files.is_empty()).then_some(0);
+        let newest = written.max(checkpoint).max(chunks_alone);
+        let (bound, known) = RefBound::load(fs, dir, newest);
+        let mut head = Self::unlogged(options, fs, min_valid, files);
+        let log_end = replay::newest_time(&**fs, &wal_dir, &segments);
+        head.begin_replay(log_end, known);
         let page = crate::wal::format::PAGE_BYTES as u64;
         let segment_bytes = options.wal_segment_bytes.next_multiple_of(page);
         let wal_options = WalOptions { segment_bytes, compression: options.wal_compression };
-        head.wal = Some(Wal::open(Arc::clone(fs), &dir.join("wal"), wal_options)?);
-        if options.out_of_order_window_ms > 0 || fs.exists(&dir.join("wbl")) {
-            head.wbl = Some(Wal::open(Arc::clone(fs), &dir.join("wbl"), wal_options)?);
+        let bound = Arc::new(bound);
+        let on_segment = {
+            let bound = Arc::clone(&bound);
+            OnSegment(Some(Arc::new(move |segment| bound.begin_segment(segment))))
+        };
+        let mut log = LogToReplay::new(dir);
+        let wal = Wal::open_watched(Arc::clone(fs), &wal_dir, wal_options, on_segment)?;
+        log.wal_end = wal.segment();
+        head.wal = Some(wal);
+        if options.out_of_order_window_ms > 0 || fs.exists(&wbl_dir) {
+            let wbl = Wal::open(Arc::clone(fs), &wbl_dir, wal_options)?;
+            log.wbl_end = wbl.segment();
+            head.wbl = Some(wbl);
         }
-        head.settle_late()?;
-        Ok((head, stats))
+        head.bound = Some(bound);
+        Ok((head, log))
     }
 
     /// Replays without opening the log for writing; what is appended is not logged.
@@ -134,18 +180,36 @@ impl Head {
         fs: &Arc<dyn Fs>,
         min_valid: Timestamp,
     ) -> Result<(Self, ReplayStats)> {
-        let (files, found, damage) = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
-        let head = Self {
+        let files = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
+        let mut head = Self::unlogged(options, fs, min_valid, files);
+        head.begin_replay(Timestamp::MAX, None);
+        let stats = head.replay(LogToReplay::new(dir))?;
+        Ok((head, stats))
+    }
+
+    /// A head without a log, for measuring and for building blocks.
+    pub fn open_unlogged(dir: &Path, options: &Options, fs: &Arc<dyn Fs>) -> Result<Self> {
+        Ok(Self::open_read_only(dir, options, fs, Timestamp::MIN)?.0)
+    }
+
+    fn unlogged(
+        options: &Options,
+        fs: &Arc<dyn Fs>,
+        min_valid: Timestamp,
+        files: ChunkFiles,
+    ) -> Self {
+        let shard = || Shard { commit: Mutex::new(()), data: RwLock::new(ShardData::new()) };
+        Self {
             options: options.clone(),
             fs: Arc::clone(fs),
             index: RwLock::new(Index::new()),
-            shards: (0..SHARDS)
-                .map(|_| Shard { commit: Mutex::new(()), data: RwLock::new(ShardData::new()) })
-                .collect(),
+            shards: (0..SHARDS).map(|_| shard()).collect(),
             gate: RwLock::new(()),
             files: Arc::new(files),
             wal: None,
             wbl: None,
+            bound: None,
+            progress: Progress::default(),
             exemplars: Mutex::new(Exemplars::new(options.max_exemplars)),
             aliases: Mutex::default(),
             min_t: AtomicI64::new(Timestamp::MAX),
@@ -153,16 +217,29 @@ impl Head {
             min_valid: AtomicI64::new(min_valid),
             window_ms: AtomicI64::new(options.out_of_order_window_ms),
             departures: AtomicU64::new(0),
-            round: AtomicU8::new(0),
+            // Series of the log are of round 0; those that an appender meets while it replays must not pass for such.
+            round: AtomicU8::new(FIRST_ROUND),
             counters: Counters::default(),
-        };
-        let stats = head.replay(dir, found, damage)?;
-        Ok((head, stats))
+        }
     }
 
-    /// A head without a log, for measuring and for building blocks.
-    pub fn open_unlogged(dir: &Path, options: &Options, fs: &Arc<dyn Fs>) -> Result<Self> {
-        Ok(Self::open_read_only(dir, options, fs, Timestamp::MIN)?.0)
+    /// How far the replay of the log is.
+    pub fn replay_progress(&self) -> ReplayProgress {
+        self.progress.now()
+    }
+
+    /// Whether a part of the log is still to be read.
+    pub fn is_replaying(&self) -> bool {
+        self.progress.is_running()
+    }
+
+    /// Makes a replay end early, with an error.
+    pub fn stop_replay(&self) {
+        self.progress.stop();
+    }
+
+    fn refuse_while_replaying(&self, step: &'static str) -> Result<()> {
+        if self.is_replaying() { Err(TsdbError::Replaying(step)) } else { Ok(()) }
     }
 
     /// The log, if there is one.
@@ -223,7 +300,8 @@ impl Head {
 
     /// Whether there may be samples in the range.
     pub fn may_have(&self, range: TimeRange) -> bool {
-        self.min_time() <= self.max_time() && range.overlaps(self.min_time(), self.max_time())
+        self.is_replaying()
+            || self.min_time() <= self.max_time() && range.overlaps(self.min_time(), self.max_time())
             || self.has_late()
     }
 
@@ -278,6 +356,13 @@ impl Head {
         }
         let shard = shard_for(labels);
         let mut data = self.shards[shard].data.write();
+        if let Some(bound) = &self.bound {
+            if !self.progress.may_create() {
+                let why = "the log is of another program and must be replayed first";
+                return Err(AppendError::ReadOnly(why.to_owned()));
+            }
+            bound.cover(data.next_number()).map_err(appender::append_error)?;
+        }
         let (number, slot) = data.create(index.end(), round);
         if let Err(full) = index.insert(labels, make_place(shard, slot)) {
             data.remove(slot);

@@ -25,7 +25,7 @@ impl Db {
     pub fn compact_tick(&self) -> Result<()> {
         self.head.next_round();
         let reloaded = self.reload();
-        if !self.auto_compaction.load(Ordering::Acquire) {
+        if !self.auto_compaction.load(Ordering::Acquire) || self.head.is_replaying() {
             return reloaded;
         }
         let _changing = self.changing.lock();
@@ -39,6 +39,7 @@ impl Db {
 
     /// Makes blocks of all that the head has, to its newest sample. For shutting down short-lived databases, and for tests.
     pub fn flush_head(&self) -> Result<()> {
+        self.refuse_while_replaying("no block can be made of the head yet")?;
         let _changing = self.changing.lock();
         while self.head.min_time() <= self.head.max_time() && self.head.stats().chunk_count > 0 {
             let end = self.head.next_block_end();

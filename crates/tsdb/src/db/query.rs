@@ -31,19 +31,30 @@ impl View {
     }
 
     pub(crate) fn select(&self, request: &SelectRequest) -> Result<SeriesSet, QueryError> {
-        let mut sets = Vec::with_capacity(self.blocks.len() + 1);
+        let mut sets = Vec::with_capacity(self.blocks.len() + 2);
+        let warning = self.head.as_ref().and_then(|head| replay_warning(head));
         for block in &self.blocks {
             sets.push(block.select_series(request)?);
         }
         if let Some(head) = &self.head {
             sets.push(head.select_now(request)?);
         }
+        if let Some(warning) = warning {
+            let mut set = SeriesSet::default();
+            set.warnings.push(warning);
+            sets.push(set);
+        }
         sets.retain(|set| !set.is_empty() || !set.warnings.is_empty());
         Ok(if sets.is_empty() { SeriesSet::default() } else { merge_sets(sets) })
     }
 
+    fn label_answer(&self) -> LabelAnswer {
+        let warning = self.head.as_ref().and_then(|head| replay_warning(head));
+        LabelAnswer { warnings: warning.into_iter().collect(), ..LabelAnswer::default() }
+    }
+
     pub(crate) fn label_names(&self, request: &LabelRequest) -> Result<LabelAnswer, QueryError> {
-        let mut answer = LabelAnswer::default();
+        let mut answer = self.label_answer();
         for block in &self.blocks {
             answer.values.extend(block.label_names(&request.matchers)?);
         }
@@ -58,7 +69,7 @@ impl View {
         name: &str,
         request: &LabelRequest,
     ) -> Result<LabelAnswer, QueryError> {
-        let mut answer = LabelAnswer::default();
+        let mut answer = self.label_answer();
         for block in &self.blocks {
             answer.values.extend(block.label_values(name, &request.matchers)?);
         }
@@ -67,6 +78,17 @@ impl View {
         }
         Ok(limited(answer, request.limit))
     }
+}
+
+/// What an answer may lack while the log is replayed. To be asked before the head is read.
+fn replay_warning(head: &Head) -> Option<String> {
+    let progress = head.replay_progress();
+    (!progress.is_done).then(|| {
+        format!(
+            "the write-ahead log is still being replayed (segment {} of {} to {}): samples of before the restart may be missing",
+            progress.current, progress.first, progress.last
+        )
+    })
 }
 
 fn limited(mut answer: LabelAnswer, limit: usize) -> LabelAnswer {

@@ -10,6 +10,7 @@ use crate::error::{At as _, Result};
 impl Db {
     /// Makes a snapshot in `dest`, which must not be there yet; `with_head` takes the newest samples along.
     pub fn snapshot(&self, dest: &Path, with_head: bool) -> Result<()> {
+        self.refuse_while_replaying("a snapshot would lack samples")?;
         let _changing = self.changing.lock();
         self.fs.create_dir_all(dest).at("creating", dest)?;
         for block in self.blocks().iter() {

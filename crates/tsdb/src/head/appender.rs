@@ -215,7 +215,7 @@ impl HeadAppender<'_> {
                 .exemplars_appended
                 .fetch_add(self.exemplars.len() as u64, Ordering::Relaxed);
             for entry in self.exemplars.drain(..) {
-                exemplars.add(entry.series, entry.t, entry.value, entry.labels);
+                exemplars.take(entry.series, entry.t, entry.value, entry.labels);
             }
         }
         head.counters.commits.fetch_add(1, Ordering::Relaxed);
@@ -322,9 +322,9 @@ impl HeadAppender<'_> {
                 head.counters.series_not_found.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
-            if let Value::Float(value) = pending.value
+            if matches!(pending.value, Value::Float(_))
                 && pending.t >= bounds.min_valid
-                && data.append_float(slot, pending.t, value, &head.cutting(shard))
+                && data.take(slot, pending.t, &pending.value, &head.cutting(shard))
             {
                 min_t = min_t.min(pending.t);
                 max_t = max_t.max(pending.t);
@@ -333,7 +333,7 @@ impl HeadAppender<'_> {
             }
             match data.route(slot, pending.t, &pending.value, bounds) {
                 Ok(Route::InOrder) => {
-                    if data.append(slot, pending.t, &pending.value, &head.cutting(shard)) {
+                    if data.take(slot, pending.t, &pending.value, &head.cutting(shard)) {
                         min_t = min_t.min(pending.t);
                         max_t = max_t.max(pending.t);
                         let is_float = matches!(pending.value, Value::Float(_));

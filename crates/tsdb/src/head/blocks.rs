@@ -37,7 +37,8 @@ impl Head {
     /// Whether the oldest range is old enough to become a block.
     pub fn is_compactable(&self) -> bool {
         let (min_t, max_t) = (self.min_time(), self.max_time());
-        min_t <= max_t && max_t - min_t > self.options.min_block_ms / 2 * 3
+        !self.is_replaying()
+            && min_t <= max_t && max_t - min_t > self.options.min_block_ms / 2 * 3
     }
 
     /// End, out, of the range that the next block takes.
@@ -61,6 +62,7 @@ impl Head {
         min_t: Timestamp,
         end: Timestamp,
     ) -> Result<Option<BlockMeta>> {
+        self.refuse_while_replaying("no block can be made of the head yet")?;
         let range = TimeRange::new(min_t, end - 1);
         let meta = BlockMeta::new(ulid, min_t, end);
         self.write(
@@ -77,6 +79,7 @@ impl Head {
         dest: &Path,
         mut ulid: impl FnMut() -> Ulid,
     ) -> Result<(Vec<BlockMeta>, LateWritten)> {
+        self.refuse_while_replaying("no block can be made of late samples yet")?;
         let mut written = LateWritten::default();
         if let Some(wbl) = &self.wbl {
             written.segment = Some(wbl.next_segment()?);

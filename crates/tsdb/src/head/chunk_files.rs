@@ -29,6 +29,8 @@ const MAX_FILE_BYTES: u64 = 128 << 20;
 /// Chunks are written out in runs of about this size.
 const FLUSH_BYTES: usize = 64 << 10;
 const LATE: u8 = 0x80;
+/// Bytes of a file that are looked at together while its chunks are listed.
+const WINDOW: usize = 1 << 20;
 /// First guess of a chunk's size on reading.
 const READ_BYTES: usize = 512;
 /// Upper bound of a chunk's data; upstream's are some kilobytes.
@@ -74,6 +76,8 @@ struct State {
     current: Option<Current>,
     next: u32,
     failing: bool,
+    /// Files of before the opening whose chunks nobody has listed yet.
+    unlisted: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -84,13 +88,9 @@ pub(crate) struct ChunkFiles {
 }
 
 impl ChunkFiles {
-    /// Opens the folder and lists the sound chunks of all files. New chunks go to a new file.
-    pub(crate) fn open(
-        fs: Arc<dyn Fs>,
-        dir: &Path,
-    ) -> Result<(Self, Vec<FoundChunk>, Vec<Damage>)> {
+    /// Opens the folder. New chunks go to a new file; what the others have is told by [`ChunkFiles::list_chunks`].
+    pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Self> {
         fs.create_dir_all(dir).at("creating", dir)?;
-        let (mut found, mut damage) = (Vec::new(), Vec::new());
         let mut state = State { next: 1, ..State::default() };
         for entry in fs.list(dir).at("listing", dir)? {
             let Ok(number) = entry.name.parse::<u32>() else { continue };
@@ -100,13 +100,33 @@ impl ChunkFiles {
                 fs.remove_file(&path).at("removing", &path)?;
                 continue;
             }
-            let file = fs.open(&path).at("opening", &path)?;
+            state.files.insert(number, fs.open(&path).at("opening", &path)?);
+            state.unlisted.push(number);
+        }
+        Ok(Self { fs, dir: dir.to_owned(), state: Mutex::new(state) })
+    }
+
+    /// Lists the sound chunks of the files of before the opening; once. Reads and verifies all of them.
+    pub(crate) fn list_chunks(&self) -> (Vec<FoundChunk>, Vec<Damage>) {
+        let files: Vec<(u32, Arc<dyn File>)> = {
+            let mut state = self.state.lock();
+            let numbers = std::mem::take(&mut state.unlisted);
+            let file = |number: u32| Some((number, Arc::clone(state.files.get(&number)?)));
+            numbers.into_iter().filter_map(file).collect()
+        };
+        let (mut found, mut damage) = (Vec::new(), Vec::new());
+        for (number, file) in files {
             if let Err((offset, reason)) = scan(&*file, number, &mut found) {
+                let path = self.path(number);
                 damage.push(Damage { path, offset: offset as u64, reason });
             }
-            state.files.insert(number, file);
         }
-        Ok((Self { fs, dir: dir.to_owned(), state: Mutex::new(state) }, found, damage))
+        (found, damage)
+    }
+
+    /// Whether there is no file.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().files.is_empty()
     }
 
     /// Adds a chunk and says where. It can be read at once; writing it out may come later, and is tried again if it fails.
@@ -329,7 +349,7 @@ fn decode(
     Ok((FoundChunk { series, min_t, max_t, chunk: place, late, encoding }, data, needed))
 }
 
-/// Lists a file's chunks up to its end or the first damage.
+/// Lists a file's chunks up to its end or the first damage. Holds a window of the file, not the whole of it.
 fn scan(
     file: &dyn File,
     number: u32,
@@ -340,33 +360,61 @@ fn scan(
     if size > 2 * MAX_FILE_BYTES {
         return Err((0, format!("{size} bytes are no head chunk file")));
     }
-    let mut bytes = vec![0; size as usize];
-    let read = file.read_at(&mut bytes, 0).map_err(|err| fault(0, &err))?;
-    bytes.truncate(read);
-    let mut cursor = Cursor::new(&bytes);
-    let header = (cursor.u32(), cursor.u8());
-    if header != (Ok(MAGIC), Ok(VERSION)) {
-        if bytes.iter().all(|byte| *byte == 0) {
+    let mut header = [0; FILE_HEADER_BYTES];
+    let read = file.read_at(&mut header, 0).map_err(|err| fault(0, &err))?;
+    if header[..5] != [0x01, 0x30, 0xBC, 0x91, VERSION] || read < FILE_HEADER_BYTES {
+        if is_zero(file, 0, size).map_err(|err| fault(0, &err))? {
             return Ok(());
         }
         return Err((0, "not a head chunk file of version 1".to_owned()));
     }
-    let mut at = FILE_HEADER_BYTES;
-    while at < bytes.len() {
-        let rest = &bytes[at..];
+    let (mut window, mut start) = (Vec::new(), FILE_HEADER_BYTES as u64);
+    let mut at = start;
+    while at < size {
+        let here = (at - start) as usize;
+        let rest = window.get(here..).unwrap_or(&[]);
+        let whole = needed_bytes(rest).is_ok_and(|needed| needed <= rest.len());
+        if !whole && start + (window.len() as u64) < size {
+            // A chunk crosses the window's end: move on, and widen for one that is larger than the window.
+            let wanted = if here == 0 && !window.is_empty() { window.len() * 2 } else { WINDOW };
+            start = at;
+            window.resize(wanted, 0);
+            let read = file.read_at(&mut window, start).map_err(|err| fault(at as usize, &err))?;
+            window.truncate(read);
+            if read == 0 {
+                break;
+            }
+            continue;
+        }
         // Upstream makes files longer than their chunks; the series of a chunk is never 0.
         if rest.iter().take(CHUNK_HEADER_BYTES).all(|byte| *byte == 0) {
-            if rest.iter().any(|byte| *byte != 0) {
-                return Err((at, "bytes behind the end".to_owned()));
+            if !is_zero(file, at, size).map_err(|err| fault(at as usize, &err))? {
+                return Err((at as usize, "bytes behind the end".to_owned()));
             }
             break;
         }
-        let place = u64::from(number) << 32 | at as u64;
-        let (chunk, _, len) = decode(rest, place).map_err(|reason| (at, reason))?;
+        let place = u64::from(number) << 32 | at;
+        let (chunk, _, len) = decode(rest, place).map_err(|reason| (at as usize, reason))?;
         found.push(chunk);
-        at += len;
+        at += len as u64;
     }
     Ok(())
+}
+
+/// Whether a file has nothing but zeros from `at` on.
+fn is_zero(file: &dyn File, mut at: u64, size: u64) -> io::Result<bool> {
+    let mut window = vec![0; WINDOW];
+    while at < size {
+        let read = file.read_at(&mut window, at)?;
+        if read == 0 {
+            break;
+        }
+        if window[..read].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        at += read as u64;
+    }
+    Ok(true)
 }
 
 /// Lists the chunks of bytes that may be a head chunk file; for fuzzing.
@@ -402,7 +450,8 @@ mod tests {
     #[test]
     fn chunks_are_read_before_and_after_they_are_written_out() {
         let dir = tempfile::tempdir().unwrap();
-        let (files, found, damage) = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let files = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let (found, damage) = files.list_chunks();
         assert!(found.is_empty() && damage.is_empty());
         let data: Vec<u8> = (0..3000u32).map(|n| n as u8).collect();
         let places: Vec<u64> =
@@ -418,7 +467,8 @@ mod tests {
         files.sync();
         check(&files);
         drop(files);
-        let (files, found, damage) = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let files = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let (found, damage) = files.list_chunks();
         assert!(damage.is_empty());
         assert_eq!(found.iter().map(|f| f.chunk).collect::<Vec<_>>(), places);
         assert_eq!(
@@ -442,7 +492,7 @@ mod tests {
     #[test]
     fn damage_is_named_and_what_is_before_it_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let (files, ..) = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let files = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
         let places: Vec<u64> = (1..100).map(|n| files.append(&chunk(n, &[7; 100]))).collect();
         files.sync();
         let path = dir.path().join("000001");
@@ -450,7 +500,8 @@ mod tests {
         bytes[places[50] as u32 as usize + 60] ^= 4;
         std::fs::write(&path, &bytes).unwrap();
         assert!(files.read(places[50], &mut Vec::new()).is_err());
-        let (_, found, damage) = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let (found, damage) =
+            ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap().list_chunks();
         assert_eq!((found.len(), damage.len()), (50, 1));
         assert_eq!(damage[0].offset, places[50] & 0xffff_ffff);
     }
@@ -464,7 +515,8 @@ mod tests {
             let entry = entry.unwrap();
             std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
         }
-        let (_, found, damage) = ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap();
+        let (found, damage) =
+            ChunkFiles::open(SystemFs::shared(), dir.path()).unwrap().list_chunks();
         assert_eq!(damage, []);
         assert!(found.len() > 40 && found.iter().any(|f| f.late));
     }

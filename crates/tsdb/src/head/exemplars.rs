@@ -28,6 +28,8 @@ pub(crate) struct Exemplars {
     ring: VecDeque<Entry>,
     /// Newest of each series in the ring, and how many of it there are.
     newest: HashMap<u64, (Timestamp, u32), foldhash::fast::FixedState>,
+    /// What came while the log replays; it goes behind what the log has. Bounded as the ring is.
+    waiting: Option<VecDeque<Entry>>,
 }
 
 impl Exemplars {
@@ -58,6 +60,31 @@ impl Exemplars {
         let same =
             last.is_some_and(|e| e.value.to_bits() == value.to_bits() && e.labels == *labels);
         Err(if same { AppendError::DuplicateExemplar } else { AppendError::OutOfOrderExemplar })
+    }
+
+    /// What is taken from now on waits for [`Exemplars::end_replay`]; what is added does not.
+    pub(crate) fn begin_replay(&mut self) {
+        self.waiting = Some(VecDeque::new());
+    }
+
+    pub(crate) fn end_replay(&mut self) {
+        for entry in self.waiting.take().into_iter().flatten() {
+            self.add(entry.series, entry.t, entry.value, entry.labels);
+        }
+    }
+
+    /// Adds an exemplar of an appender.
+    pub(crate) fn take(&mut self, series: u64, t: Timestamp, value: f64, labels: Labels) {
+        match &mut self.waiting {
+            Some(waiting) if self.capacity > 0 => {
+                if waiting.len() >= self.capacity {
+                    waiting.pop_front();
+                }
+                waiting.push_back(Entry { series, t, value, labels });
+            }
+            Some(_) => {}
+            None => self.add(series, t, value, labels),
+        }
     }
 
     pub(crate) fn add(&mut self, series: u64, t: Timestamp, value: f64, labels: Labels) {
@@ -93,7 +120,8 @@ impl Exemplars {
     /// Exemplars in a range, both ends in, by series reference.
     pub(crate) fn select(&self, min_t: Timestamp, max_t: Timestamp) -> Vec<(u64, Vec<Exemplar>)> {
         let mut by_series: std::collections::BTreeMap<u64, Vec<Exemplar>> = Default::default();
-        for entry in self.ring.iter().filter(|entry| (min_t..=max_t).contains(&entry.t)) {
+        let all = self.ring.iter().chain(self.waiting.iter().flatten());
+        for entry in all.filter(|entry| (min_t..=max_t).contains(&entry.t)) {
             by_series.entry(entry.series).or_default().push(Exemplar {
                 labels: entry.labels.clone(),
                 value: entry.value,

@@ -224,6 +224,7 @@ impl Head {
         max_t: Timestamp,
     ) -> crate::Result<usize> {
         use crate::wal::record::TombstoneEntry;
+        self.refuse_while_replaying("nothing can be deleted yet")?;
         use crate::wal::{RecordBuffer, encode};
         let index = self.index.read();
         let mut entries = Vec::new();

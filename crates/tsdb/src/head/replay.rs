@@ -1,13 +1,15 @@
 //! From the log to memory: head chunk files give closed chunks, checkpoint and segments the rest, then the log of late samples.
 //!
-//! One thread reads and decodes, the others append, each to shards of its own. Damage is counted, named and passed over. Head
-//! chunk files are a cache: where a log's sample should be in a closed chunk and is not, the series' chunks from there on are
-//! forgotten and made anew from the log.
+//! One thread reads and decodes, the others append, each to shards of its own. Appenders and readers go on meanwhile: see
+//! [`super::young`]. Damage is counted, named and passed over. Head chunk files are a cache: where a log's sample should be in a
+//! closed chunk and is not, the series' chunks from there on are forgotten and made anew from the log.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use gauntlet_model::Timestamp;
+use gauntlet_runtime::Fs;
 use hashbrown::HashMap;
 use tracing::warn;
 
@@ -16,10 +18,11 @@ use super::chunk_files::FoundChunk;
 
 use super::samples::Value;
 use super::series::NO_CHUNK;
+use super::truncate::is_recent;
 use super::{Head, SHARDS, make_place, make_ref, split_place, split_ref};
 use crate::error::{At as _, Result, TsdbError};
 use crate::wal::checkpoint::{last_checkpoint, remove_checkpoints_below};
-use crate::wal::format::list_segments;
+use crate::wal::format::{PAGE_BYTES, list_segments, segment_name};
 use crate::wal::record::{Records, SeriesEntry, TombstoneEntry};
 use crate::wal::{Damage, SegmentReader};
 
@@ -27,6 +30,8 @@ use crate::wal::{Damage, SegmentReader};
 const BATCH: usize = 4096;
 /// Batches that may wait for a worker: bounds the memory of a replay.
 const QUEUE: usize = 16;
+/// Bytes at the end of the log that are looked at for its newest time.
+const TAIL_BYTES: u64 = 4 << 20;
 /// Most damages kept by name; all are counted.
 const MAX_NAMED: usize = 100;
 
@@ -53,10 +58,28 @@ pub struct ReplayStats {
     pub damages: u64,
 }
 
+/// The part of a folder that was there when its head was opened.
+#[derive(Debug)]
+pub struct LogToReplay {
+    dir: PathBuf,
+    /// First segments that are not replayed: they are written meanwhile.
+    pub(super) wal_end: u32,
+    pub(super) wbl_end: u32,
+}
+
+impl LogToReplay {
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), wal_end: u32::MAX, wbl_end: u32::MAX }
+    }
+}
+
 /// Work for the thread that owns a shard. Series go by their numbers.
 enum Work {
     Samples { shard: usize, samples: Vec<(u32, Timestamp, Value)> },
-    Remove { shard: usize, number: u32 },
+    /// The slot is empty again: what was known of its samples is void.
+    Reset { shard: usize, slot: u32 },
+    /// Answered once all before it is done.
+    Barrier(SyncSender<()>),
 }
 
 /// The reading side.
@@ -65,22 +88,53 @@ struct Reader<'a> {
     stats: &'a mut ReplayStats,
     /// References of the log whose series goes by another one.
     aliases: RefMap<Alias>,
-    /// Chunks of series that have not been met yet.
-    chunks: RefMap<Vec<FoundChunk>>,
+    /// Chunks by series and time.
+    chunks: Vec<FoundChunk>,
+    end: u32,
     batches: Vec<Vec<(u32, Timestamp, Value)>>,
     workers: Vec<SyncSender<Work>>,
 }
 
 impl Head {
-    pub(crate) fn replay(
-        &self,
-        dir: &Path,
-        found: Vec<FoundChunk>,
-        damage: Vec<Damage>,
-    ) -> Result<ReplayStats> {
-        let mut stats = ReplayStats { chunks: found.len() as u64, ..ReplayStats::default() };
-        note(&mut stats, damage);
-        let mut chunks: RefMap<Vec<FoundChunk>> = HashMap::default();
+    /// Samples of appenders wait from now on. `known` is above all numbers of series in the log, if that is known.
+    pub(super) fn begin_replay(&mut self, log_end: Timestamp, known: Option<u32>) {
+        for shard in &mut self.shards {
+            let data = shard.data.get_mut();
+            data.replaying = Some(log_end);
+            if let Some(last) = known.and_then(|bound| bound.checked_sub(1)) {
+                data.reserve_number(last);
+            }
+        }
+        self.exemplars.get_mut().begin_replay();
+        self.progress.begin(known.is_some());
+    }
+
+    /// Reads the log that [`Head::start`] found. Blocks until that is done; others may append and read meanwhile.
+    pub fn replay(&self, log: LogToReplay) -> Result<ReplayStats> {
+        let mut stats = ReplayStats::default();
+        self.replay_ordered(&log, &mut stats)?;
+        self.settle_young()?;
+        self.remove_empty();
+        self.bounds_after_replay();
+        self.settle_late()?;
+        if let Some(bound) = &self.bound {
+            let next = self.shards.iter().map(|shard| shard.data.read().next_number()).max();
+            if !bound.is_known() {
+                bound.settle(next.unwrap_or(0))?;
+                self.progress.open_to_new();
+            }
+        }
+        self.exemplars.lock().end_replay();
+        stats.series = self.series_count() as u64;
+        self.counters.wal_corruptions.fetch_add(stats.damages, Ordering::Relaxed);
+        self.progress.end();
+        Ok(stats)
+    }
+
+    fn replay_ordered(&self, log: &LogToReplay, stats: &mut ReplayStats) -> Result<()> {
+        let (found, damage) = self.files.list_chunks();
+        stats.chunks = found.len() as u64;
+        note(stats, damage);
         // Numbers that chunks carry are not given anew, even if the log has forgotten their series.
         for chunk in &found {
             if let Some((shard, number)) = split_ref(chunk.series) {
@@ -88,11 +142,11 @@ impl Head {
             }
         }
         // A late chunk counts where the late log marks it: after it went to a block, its mark is gone.
-        let (late, ordered): (Vec<_>, Vec<_>) = found.into_iter().partition(|chunk| chunk.late);
-        let late: RefMap<FoundChunk> = late.into_iter().map(|chunk| (chunk.chunk, chunk)).collect();
-        for chunk in ordered {
-            chunks.entry(chunk.series).or_default().push(chunk);
-        }
+        let late = found.iter().filter(|chunk| chunk.late).map(|chunk| (chunk.chunk, *chunk));
+        let late: RefMap<FoundChunk> = late.collect();
+        let mut chunks = found;
+        chunks.retain(|chunk| !chunk.late);
+        chunks.sort_unstable_by_key(|chunk| (chunk.series, chunk.min_t, chunk.chunk));
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, SHARDS);
         let (aliases, unknown) = std::thread::scope(|scope| {
             let mut workers = Vec::new();
@@ -104,13 +158,14 @@ impl Head {
             }
             let mut reader = Reader {
                 head: self,
-                stats: &mut stats,
+                stats,
                 aliases: HashMap::default(),
                 chunks,
+                end: log.wal_end,
                 batches: (0..SHARDS).map(|_| Vec::new()).collect(),
                 workers,
             };
-            reader.read_log(&dir.join("wal"))?;
+            reader.read_log(&log.dir.join("wal"))?;
             // Without their senders the workers end.
             let Reader { aliases, workers, .. } = reader;
             drop(workers);
@@ -129,15 +184,48 @@ impl Head {
                 "log names no labels for some series"
             );
         }
-        self.replay_late(&dir.join("wbl"), &aliases, &late, &mut stats)?;
+        self.replay_late(log, &aliases, &late, stats)?;
         *self.aliases.lock() = aliases;
-        self.remove_empty();
-        self.bounds_after_replay();
-        stats.series = self.series_count() as u64;
-        self.counters
-            .wal_corruptions
-            .fetch_add(stats.damages, std::sync::atomic::Ordering::Relaxed);
-        Ok(stats)
+        Ok(())
+    }
+
+    /// Appends what came during the replay behind what the log had.
+    fn settle_young(&self) -> Result<()> {
+        let mut log = LateLog::default();
+        let mut lost = 0u64;
+        for (shard, state) in self.shards.iter().enumerate() {
+            let cutting = self.cutting(shard);
+            let mut data = state.data.write();
+            for (slot, samples) in data.take_young() {
+                for (t, value) in samples {
+                    let value = if value.is_stale() { data.stale_for(slot, value) } else { value };
+                    if data.append(slot, t, &value, &cutting) {
+                        continue;
+                    }
+                    if self.wbl.is_none() {
+                        lost += 1;
+                        continue;
+                    }
+                    // The log had newer ones than its end told.
+                    let series = super::ref_of(shard, &data, slot);
+                    if data.late.entry(slot).or_default().insert(t, value.clone()) {
+                        log.add(series, t, value);
+                    }
+                }
+            }
+        }
+        if lost > 0 {
+            self.counters.out_of_order.fetch_add(lost, Ordering::Relaxed);
+            warn!(
+                component = "tsdb",
+                samples = lost,
+                "samples taken during the replay were older than the log's"
+            );
+        }
+        match &self.wbl {
+            Some(wbl) if !log.is_empty() => wbl.log(&log.finish()).map(|_| ()),
+            _ => Ok(()),
+        }
     }
 
     /// Appends what the reader sends until it is gone. Returns how many samples had no series.
@@ -182,15 +270,13 @@ impl Head {
                         data.append(slot, t, &value, &cutting);
                     }
                 }
-                Work::Remove { shard, number } => {
-                    // The index has forgotten it already.
-                    let mut data = self.shards[shard].data.write();
-                    if let Some(slot) = data.slot_of(number) {
-                        if let Some(newest) = newest[shard].get_mut(slot as usize) {
-                            *newest = Timestamp::MIN;
-                        }
-                        data.remove(slot);
+                Work::Reset { shard, slot } => {
+                    if let Some(newest) = newest[shard].get_mut(slot as usize) {
+                        *newest = Timestamp::MIN;
                     }
+                }
+                Work::Barrier(done) => {
+                    let _ = done.send(());
                 }
             }
         }
@@ -200,7 +286,7 @@ impl Head {
     /// Late samples, and marks of those that are in chunks.
     fn replay_late(
         &self,
-        dir: &Path,
+        log: &LogToReplay,
         aliases: &RefMap<Alias>,
         chunks: &RefMap<FoundChunk>,
         stats: &mut ReplayStats,
@@ -211,7 +297,11 @@ impl Head {
             let slot = self.shards[shard].data.read().slot_of(number)?;
             Some((shard, slot))
         };
+        let dir = &log.dir.join("wbl");
         for (segment, _) in list_segments(&*self.fs, dir).at("listing", dir)? {
+            if segment >= log.wbl_end {
+                break;
+            }
             let mut records = Records::default();
             each_record(self, dir, segment, &mut records, stats, |records, stats| {
                 for marker in &records.mmap_markers {
@@ -271,13 +361,41 @@ impl Head {
     }
 
     fn bounds_after_replay(&self) {
-        use std::sync::atomic::Ordering;
         let bounds = self.shards.iter().filter_map(|shard| shard.data.read().bounds());
         if let Some((low, high)) = bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) {
-            self.min_t.store(low, Ordering::Release);
-            self.max_t.store(high, Ordering::Release);
+            self.min_t.fetch_min(low, Ordering::AcqRel);
+            self.max_t.fetch_max(high, Ordering::AcqRel);
         }
     }
+}
+
+/// Whether a tombstone stands for the removal of its series.
+fn removes_series(entry: &TombstoneEntry) -> bool {
+    (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX)
+}
+
+/// The newest time that the end of the log has; `MIN` where it has none.
+pub(super) fn newest_time(fs: &dyn Fs, dir: &Path, segments: &[(u32, u64)]) -> Timestamp {
+    let page = PAGE_BYTES as u64;
+    let (mut newest, mut left) = (Timestamp::MIN, TAIL_BYTES);
+    for (segment, size) in segments.iter().rev().filter(|(_, size)| *size > 0) {
+        let path = dir.join(segment_name(*segment));
+        let Ok(file) = fs.open(&path) else { continue };
+        let from = size.saturating_sub(left) / page * page;
+        let mut reader = SegmentReader::within(file, path, from, u64::MAX);
+        let mut records = Records::default();
+        // Damage is named by the replay.
+        while let Ok(Some(record)) = reader.next_record() {
+            records.clear();
+            let _ = records.decode(record);
+            take_values(&mut records, |_, t, _| newest = newest.max(t));
+        }
+        left = left.saturating_sub(size - from);
+        if left == 0 {
+            break;
+        }
+    }
+    newest
 }
 
 fn state_covers(last: Option<Timestamp>, t: Timestamp) -> bool {
@@ -298,14 +416,19 @@ impl Reader<'_> {
             remove_checkpoints_below(fs, dir, number)?;
         }
         for (segment, _) in list_segments(fs, dir).at("listing", dir)? {
-            if segment >= from {
+            if segment >= from && segment < self.end {
                 places.push((dir.to_owned(), segment));
             }
+        }
+        let progress = &head.progress;
+        if let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) {
+            progress.set_range(u64::from(*first), u64::from(*last));
         }
         let mut records = Records::default();
         for (dir, segment) in places {
             let mut stats = std::mem::take(self.stats);
             stats.segments += 1;
+            progress.set_current(u64::from(segment));
             let result =
                 each_record(head, &dir, segment, &mut records, &mut stats, |records, stats| {
                     self.take(records, stats);
@@ -361,10 +484,18 @@ impl Reader<'_> {
         for entry in records.metadata.drain(..) {
             if let Some((shard, slot)) = self.find(entry.series) {
                 let metadata = std::sync::Arc::new(entry.metadata);
-                self.head.shards[shard].data.write().metadata.insert(slot, metadata);
+                let mut data = self.head.shards[shard].data.write();
+                // What an appender brought meanwhile is newer.
+                if !data.young.contains_key(&slot) || !data.metadata.contains_key(&slot) {
+                    data.metadata.insert(slot, metadata);
+                }
             }
         }
-        for entry in std::mem::take(&mut records.tombstones) {
+        let tombstones = std::mem::take(&mut records.tombstones);
+        if tombstones.iter().any(removes_series) {
+            self.wait_for_workers();
+        }
+        for entry in tombstones {
             self.take_tombstone(&entry, stats);
         }
     }
@@ -407,14 +538,12 @@ impl Reader<'_> {
             }
         };
         drop(index);
-        let Some(mut chunks) = self.chunks.remove(&entry.series) else { return };
-        chunks.sort_by_key(|chunk| chunk.min_t);
+        let first = self.chunks.partition_point(|chunk| chunk.series < entry.series);
+        let chunks = self.chunks[first..].iter().take_while(|chunk| chunk.series == entry.series);
         let min_valid = head.min_valid_time();
         let mut data = head.shards[shard].data.write();
-        for chunk in chunks {
-            if chunk.max_t >= min_valid {
-                data.attach(slot, &chunk);
-            }
+        for chunk in chunks.filter(|chunk| chunk.max_t >= min_valid) {
+            data.attach(slot, chunk);
         }
     }
 
@@ -422,16 +551,22 @@ impl Reader<'_> {
         let series = self.aliases.get(&entry.series).map_or(entry.series, |alias| alias.series);
         let Some((shard, number)) = split_ref(series) else { return };
         self.head.shards[shard].data.write().reserve_number(number);
-        if (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX) {
-            // Forgotten at once, so that a later record of these labels is a new series; the state goes when the worker is there.
-            let mut index = self.head.index.write();
-            let data = self.head.shards[shard].data.read();
-            if let Some(slot) = data.slot_of(number) {
-                index.kill(data.series[slot as usize].id);
+        if removes_series(entry) {
+            let (mut index, round) = (self.head.index.write(), self.head.round());
+            let mut data = self.head.shards[shard].data.write();
+            let Some(slot) = data.slot_of(number) else { return };
+            let series = &data.series[slot as usize];
+            let (id, touched) = (series.id, series.touched.load(Ordering::Relaxed));
+            if data.young.contains_key(&slot) || is_recent(touched, round) {
+                // It lives again: an appender has met it since.
+                data.forget_samples(slot);
+            } else {
+                index.kill(id);
+                data.remove(slot);
             }
             drop((data, index));
-            self.send(shard);
-            let _ = self.workers[shard % self.workers.len()].send(Work::Remove { shard, number });
+            let worker = &self.workers[shard % self.workers.len()];
+            let _ = worker.send(Work::Reset { shard, slot });
             return;
         }
         // Old ones are kept as well: late samples may lie before the valid time.
@@ -454,6 +589,17 @@ impl Reader<'_> {
         let (shard, number) = split_ref(actual)?;
         let slot = self.head.shards[shard].data.read().slot_of(number)?;
         Some((shard, slot))
+    }
+
+    /// Sends what is gathered, and waits until all of it is appended.
+    fn wait_for_workers(&mut self) {
+        (0..SHARDS).for_each(|shard| self.send(shard));
+        let (sender, receiver) = sync_channel(self.workers.len());
+        for worker in &self.workers {
+            let _ = worker.send(Work::Barrier(sender.clone()));
+        }
+        drop(sender);
+        while receiver.recv().is_ok() {}
     }
 
     fn send(&mut self, shard: usize) {
@@ -479,6 +625,9 @@ fn each_record(
 ) -> Result<()> {
     let mut reader = SegmentReader::open(&*head.fs, dir, segment).at("opening segment in", dir)?;
     loop {
+        if head.progress.is_stopped() {
+            return Err(TsdbError::Closing);
+        }
         records.clear();
         let fault = match reader.next_record() {
             Ok(None) => break,

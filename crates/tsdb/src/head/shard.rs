@@ -19,6 +19,7 @@ use super::index::push_tight;
 use super::late::Late;
 use super::refs::RefTable;
 use super::samples::Value;
+use super::young::Young;
 use super::series::{
     ALIVE, FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, LOGGED, NO_CHUNK, NO_VALUE, STALE, Series,
 };
@@ -123,7 +124,7 @@ pub(crate) struct ShardData {
     free: Vec<u32>,
     refs: RefTable,
     next_number: u32,
-    cells: Cells,
+    pub(crate) cells: Cells,
     closed: Vec<Closed>,
     free_closed: u32,
     histograms: SideMap<Box<HistogramState>>,
@@ -134,6 +135,9 @@ pub(crate) struct ShardData {
     pub(crate) counts: Counts,
     /// Living series without a record in the log.
     pub(crate) unlogged: usize,
+    /// While the log replays: its newest time. Samples that come wait in `young`.
+    pub(crate) replaying: Option<Timestamp>,
+    pub(crate) young: SideMap<Young>,
     scratch: Vec<u8>,
 }
 
@@ -180,6 +184,11 @@ impl ShardData {
         slot
     }
 
+    /// The number that the next new series gets.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.next_number
+    }
+
     #[inline]
     pub(crate) fn slot_of(&self, number: u32) -> Option<u32> {
         self.refs.get(number)
@@ -202,6 +211,9 @@ impl ShardData {
         value: &Value,
         bounds: &Bounds,
     ) -> Result<Route, AppendError> {
+        if let Some(log_end) = self.replaying {
+            return self.route_young(slot, t, value, bounds, log_end);
+        }
         let series = &self.series[slot as usize];
         if t >= bounds.min_valid {
             let Some(last) = series.last_t() else { return Ok(Route::InOrder) };
@@ -228,8 +240,12 @@ impl ShardData {
         Err(if t < bounds.min_valid { AppendError::OutOfBounds } else { AppendError::OutOfOrder })
     }
 
-    /// Takes over a chunk that was found in a head chunk file, if it lies behind those that are there.
+    /// Takes over a chunk that was found in a head chunk file, if it lies behind those that are there. Behind samples of the log
+    /// none is taken: what lies between the two could not be told from what is lost.
     pub(crate) fn attach(&mut self, slot: u32, found: &FoundChunk) -> bool {
+        if self.series[slot as usize].count > 0 || self.histograms.contains_key(&slot) {
+            return false;
+        }
         let series = &mut self.series[slot as usize];
         let span = found.max_t.checked_sub(found.min_t).and_then(|span| u32::try_from(span).ok());
         let (Some(span), false) = (span, series.has(HAS_SAMPLE) && found.min_t <= series.t) else {
@@ -319,6 +335,17 @@ impl ShardData {
             && series.closed == NO_CHUNK
             && !self.histograms.contains_key(&slot)
             && !self.late.contains_key(&slot)
+            && !self.young.contains_key(&slot)
+    }
+
+    /// Forgets all in-order samples of a series that the log has.
+    pub(crate) fn forget_samples(&mut self, slot: u32) {
+        self.forget_after(slot, Timestamp::MIN);
+        self.retain_closed(slot, |_, _| false);
+        let series = &mut self.series[slot as usize];
+        series.set(HAS_SAMPLE | NO_VALUE, false);
+        series.t = 0;
+        self.deleted.remove(&slot);
     }
 
     /// Gives the slot of a series free.
@@ -328,6 +355,7 @@ impl ShardData {
         if self.series[slot as usize].count > 0 {
             self.drop_open(slot);
         }
+        self.drop_young(slot);
         self.histograms.remove(&slot);
         self.late.remove(&slot);
         self.metadata.remove(&slot);
@@ -346,6 +374,7 @@ impl ShardData {
         self.refs.trim();
         self.histograms.shrink_to_fit();
         self.late.shrink_to_fit();
+        self.young.shrink_to_fit();
         self.metadata.shrink_to_fit();
     }
 

@@ -374,3 +374,5 @@ fn a_series_dropped_in_the_log_may_come_back_under_another_reference() {
         app.rollback();
     }
 }
+
+mod replaying;

@@ -14,6 +14,11 @@ use crate::wal::format::list_segments;
 /// With more dead series than living ones divided by this, the index is made anew.
 const DEAD_RATIO: usize = 8;
 
+/// Whether an appender that met a series in round `touched` may still have a batch open.
+pub(crate) fn is_recent(touched: u8, round: u8) -> bool {
+    touched == round || touched == round.wrapping_sub(1)
+}
+
 impl Head {
     /// Drops samples before `min_t`: they are in blocks. Returns how many series went.
     pub fn truncate_memory(&self, min_t: Timestamp) -> Result<usize> {
@@ -28,7 +33,7 @@ impl Head {
             for slot in slots {
                 let gone = data.truncate(slot, min_t);
                 let touched = data.series[slot as usize].touched.load(Ordering::Relaxed);
-                if gone && touched != round && touched != round.wrapping_sub(1) {
+                if gone && !is_recent(touched, round) {
                     empty.push((shard, slot, data.series[slot as usize].id));
                 }
             }
@@ -48,16 +53,21 @@ impl Head {
         self.round.fetch_add(1, Ordering::AcqRel);
     }
 
+    pub(crate) fn round(&self) -> u8 {
+        self.round.load(Ordering::Acquire)
+    }
+
     /// Removes series of which the log had no sample that is still needed.
     pub(crate) fn remove_empty(&self) {
+        let round = self.round();
         let mut empty = Vec::new();
         for (shard, state) in self.shards.iter().enumerate() {
             let mut data = state.data.write();
             let slots: Vec<u32> = data.slots().collect();
             for slot in slots {
-                if data.truncate(slot, Timestamp::MIN) {
+                let touched = data.series[slot as usize].touched.load(Ordering::Relaxed);
+                if data.truncate(slot, Timestamp::MIN) && !is_recent(touched, round) {
                     empty.push((shard, slot, data.series[slot as usize].id));
-                    data.touch(slot, u8::MAX);
                 }
             }
         }

@@ -27,7 +27,9 @@ fn options() -> Options {
 fn open(fs: &FaultFs) -> Result<Db, gauntlet_tsdb::TsdbError> {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_700_000_000_000));
     let fs: Arc<dyn Fs> = Arc::new(fs.clone());
-    Db::open(Path::new(DIR), options(), clock, fs)
+    let db = Db::open(Path::new(DIR), options(), clock, fs)?;
+    db.wait_replayed()?;
+    Ok(db)
 }
 
 fn labels(n: i64) -> Labels {

@@ -18,7 +18,9 @@ pub(crate) type Samples = BTreeMap<Labels, Vec<(i64, u64)>>;
 
 pub(crate) fn open(dir: &Path, options: Options) -> Db {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_800_000_000_000));
-    Db::open(dir, options, clock, SystemFs::shared()).unwrap()
+    let db = Db::open(dir, options, clock, SystemFs::shared()).unwrap();
+    db.wait_replayed().unwrap();
+    db
 }
 
 pub(crate) fn any() -> Matcher {

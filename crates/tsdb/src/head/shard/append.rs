@@ -16,6 +16,22 @@ const HISTOGRAM_TARGET_BYTES: usize = 1024;
 const HISTOGRAM_LEAST_SAMPLES: usize = 10;
 
 impl ShardData {
+    /// Takes a sample of an appender: while the log replays it waits for that.
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        slot: u32,
+        t: Timestamp,
+        value: &Value,
+        cutting: &Cutting<'_>,
+    ) -> bool {
+        match (self.replaying, value) {
+            (Some(_), value) => self.append_young(slot, t, value),
+            (None, Value::Float(value)) => self.append_float(slot, t, *value, cutting),
+            (None, value) => self.append(slot, t, value, cutting),
+        }
+    }
+
     /// Appends an in-order float. False where it is not newer than what is there.
     #[inline]
     pub(crate) fn append_float(

@@ -73,6 +73,9 @@ impl ShardData {
             let (min_t, max_t) = (series.min_t, series.t);
             out.push(Found::Copied { min_t, max_t, encoding, start, end: copies.len() });
         }
+        if !self.young.is_empty() {
+            self.young_chunks(slot, range, copies, out);
+        }
     }
 
     /// Whether the series has a sample, by chunk bounds, in the range; late ones among them.
@@ -88,7 +91,7 @@ impl ShardData {
             || self
                 .closed_chunks(slot)
                 .any(|c| range.overlaps(c.min_t, c.min_t.saturating_add(i64::from(c.span))))
-            || self.late.get(&slot).is_some_and(|late| late.overlaps(range))
+            || self.young_bounds(slot).is_some_and(|(min, max)| range.overlaps(min, max))
     }
 
     /// First and last time of the series' samples, late ones among them, by chunk bounds.
@@ -99,7 +102,9 @@ impl ShardData {
         let closed =
             self.closed_chunks(slot).map(|c| (c.min_t, c.min_t.saturating_add(i64::from(c.span))));
         let late = self.late.get(&slot).and_then(|late| late.bounds());
-        open.into_iter().chain(closed).chain(late).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        let young = self.young_bounds(slot);
+        let all = open.into_iter().chain(closed).chain(late).chain(young);
+        all.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 
     /// Least and greatest time of in-order samples.
@@ -143,6 +148,8 @@ impl ShardData {
             side: histograms
                 + self.histograms.allocation_size()
                 + self.late.allocation_size()
+                + self.young.allocation_size()
+                + self.young.values().map(|young| young.heap_bytes()).sum::<usize>()
                 + self.late.values().map(|late| late.heap_bytes()).sum::<usize>()
                 + self.metadata.allocation_size(),
         }

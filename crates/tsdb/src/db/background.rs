@@ -1,0 +1,118 @@
+//! The database's threads: one that replays the log while the rest serves, and one that syncs behind commits.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use tracing::{info, warn};
+
+use crate::error::{Result, TsdbError};
+use crate::head::{Head, LogToReplay, ReplayStats};
+use crate::options::GROUP_DELAY_MS;
+
+/// A replay under way, and its outcome.
+#[derive(Debug)]
+pub(super) struct Replay {
+    outcome: Arc<Outcome>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Outcome {
+    done: Mutex<Option<std::result::Result<ReplayStats, String>>>,
+    changed: Condvar,
+}
+
+impl Replay {
+    /// Begins to replay on a thread of its own.
+    pub(super) fn start(head: &Arc<Head>, log: LogToReplay) -> Result<Self> {
+        let outcome = Arc::new(Outcome::default());
+        let (head, told) = (Arc::clone(head), Arc::clone(&outcome));
+        let run = move || {
+            let replayed = head.replay(log);
+            match &replayed {
+                Ok(stats) => info!(
+                    component = "tsdb",
+                    series = stats.series,
+                    samples = stats.samples,
+                    damages = stats.damages,
+                    "replayed the log"
+                ),
+                Err(TsdbError::Closing) => {}
+                Err(err) => warn!(component = "tsdb", %err, "replaying the log failed"),
+            }
+            *told.done.lock() = Some(replayed.map_err(|err| err.to_string()));
+            told.changed.notify_all();
+        };
+        let thread = Builder::new().name("replay".to_owned()).spawn(run).map_err(|source| {
+            TsdbError::Io { action: "starting the replay of", path: "the log".into(), source }
+        })?;
+        Ok(Self { outcome, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Waits for the end.
+    pub(super) fn wait(&self) -> Result<ReplayStats> {
+        let mut done = self.outcome.done.lock();
+        loop {
+            match &*done {
+                Some(Ok(stats)) => return Ok(stats.clone()),
+                Some(Err(reason)) => return Err(TsdbError::Replay(reason.clone())),
+                None => self.outcome.changed.wait(&mut done),
+            }
+        }
+    }
+
+    /// What was found, once that is known.
+    pub(super) fn stats(&self) -> Option<ReplayStats> {
+        self.outcome.done.lock().as_ref().and_then(|done| done.clone().ok())
+    }
+
+    /// Ends the thread; whoever waits is told.
+    pub(super) fn stop(&self, head: &Head) {
+        head.stop_replay();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            warn!(component = "tsdb", "the replaying thread panicked");
+        }
+    }
+}
+
+/// Syncs the log behind commits that did not wait for it. Ends with its sender.
+#[derive(Debug)]
+pub(super) struct Syncer {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Syncer {
+    pub(super) fn start(head: &Arc<Head>) -> Self {
+        let (stop, stopped) = channel::<()>();
+        let head = Arc::downgrade(head);
+        let delay = Duration::from_millis(GROUP_DELAY_MS / 2);
+        let run = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(delay) {
+                let Some(head) = head.upgrade() else { return };
+                if let Err(err) = head.sync_logs() {
+                    warn!(component = "tsdb", %err, "syncing the log failed; no more writes are taken");
+                    return;
+                }
+            }
+        };
+        let thread = Builder::new().name("wal-sync".to_owned()).spawn(run);
+        Self { stop: Some(stop), thread: thread.ok() }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            warn!(component = "tsdb", "the syncing thread panicked");
+        }
+    }
+}
