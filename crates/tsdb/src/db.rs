@@ -97,7 +97,7 @@ impl Db {
         let (head, log) = Head::start(dir, &options, &fs, min_valid)?;
         let head = Arc::new(head);
         info!(component = "tsdb", blocks = blocks.good.len(), "opened");
-        let replay = Replay::start(&head, log)?;
+        let replay = Replay::start(&head, log, Arc::clone(&clock))?;
         let syncer = (options.durability == Durability::Group).then(|| Syncer::start(&head));
         Ok(Self {
             dir: dir.to_owned(),
@@ -144,6 +144,11 @@ impl Db {
     /// What the replay at opening found; nothing while it runs.
     pub fn replay_stats(&self) -> ReplayStats {
         self.replay.stats().unwrap_or_default()
+    }
+
+    /// How long it took; zero while it runs.
+    pub fn replay_took(&self) -> std::time::Duration {
+        self.replay.took()
     }
 
     /// How far that replay is.

@@ -184,6 +184,12 @@ fn head(db: &Db, out: &mut Vec<MetricFamily>) {
 }
 
 fn log(db: &Db, out: &mut Vec<MetricFamily>) {
+    gauge(
+        out,
+        "prometheus_tsdb_data_replay_duration_seconds",
+        "Time taken to replay the data on disk.",
+        db.replay_took().as_secs_f64(),
+    );
     counter(
         out,
         "prometheus_tsdb_wal_corruptions_total",

@@ -430,6 +430,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         let _ = http.await;
         return Ok(());
     };
+    let replay_task = watch_replay(&db, &start);
     gauntlet_tsdb::register_metrics(&db, &registry);
     shared.db.set(Arc::clone(&db));
     info!("Server is ready to receive web requests.");
@@ -469,6 +470,9 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     tokio::task::spawn_blocking(move || db.close())
         .await
         .map_err(|_| Failure::new("closing the database ended without a result"))??;
+    if let Ok(Some(reason)) = replay_task.await {
+        return Err(Failure::new(format!("opening storage failed: {reason}")));
+    }
     info!("See you next time!");
     Ok(())
 }
@@ -529,6 +533,16 @@ async fn open(
         },
         () = shutdown.wait() => Ok(None),
     }
+}
+
+/// Ends the server where its log cannot be read; gives the reason then.
+fn watch_replay(db: &Arc<Db>, start: &Start) -> tokio::task::JoinHandle<Option<String>> {
+    let (db, stop, shutdown) = (Arc::clone(db), Arc::clone(&start.stop), start.shutdown.clone());
+    tokio::task::spawn_blocking(move || {
+        let failed = db.wait_replayed().err().filter(|_| !shutdown.is_fired())?;
+        stop();
+        Some(failed.to_string())
+    })
 }
 
 /// Hands what discovery finds to the scraper.

@@ -49,6 +49,7 @@ pub(crate) fn gauntlet(called: &str, arguments: &[String]) -> Process {
 pub(crate) fn server(config: &Path, data: &Path, more: &[&str]) -> Role {
     let role = starting_server(config, data, "127.0.0.1:0", more);
     wait_ready(role.http);
+    wait_replayed(role.http);
     role
 }
 
@@ -122,6 +123,14 @@ pub(crate) fn bucket_flag(folder: &Path) -> String {
 
 pub(crate) fn wait_ready(address: SocketAddr) {
     ask_until(address, "/-/ready", |answer| (answer.status == 200).then_some(()));
+}
+
+/// A server serves while its log is replayed; what it had before is whole after that.
+pub(crate) fn wait_replayed(address: SocketAddr) {
+    ask_until(address, "/api/v1/status/walreplay", |answer| {
+        let found: Value = serde_json::from_slice(&answer.body).ok()?;
+        (found["data"]["done"] == true).then_some(())
+    });
 }
 
 /// Copies a folder of a recording; the copy can be written.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use gauntlet_runtime::Clock;
 use parking_lot::{Condvar, Mutex};
 use tracing::{info, warn};
 
@@ -22,16 +23,23 @@ pub(super) struct Replay {
 #[derive(Debug, Default)]
 struct Outcome {
     done: Mutex<Option<std::result::Result<ReplayStats, String>>>,
+    took: Mutex<Duration>,
     changed: Condvar,
 }
 
 impl Replay {
     /// Begins to replay on a thread of its own.
-    pub(super) fn start(head: &Arc<Head>, log: LogToReplay) -> Result<Self> {
+    pub(super) fn start(
+        head: &Arc<Head>,
+        log: LogToReplay,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let outcome = Arc::new(Outcome::default());
         let (head, told) = (Arc::clone(head), Arc::clone(&outcome));
         let run = move || {
+            let started = clock.monotonic();
             let replayed = head.replay(log);
+            *told.took.lock() = clock.monotonic().saturating_sub(started);
             match &replayed {
                 Ok(stats) => info!(
                     component = "tsdb",
@@ -62,6 +70,11 @@ impl Replay {
                 None => self.outcome.changed.wait(&mut done),
             }
         }
+    }
+
+    /// How long it took; zero while it runs.
+    pub(super) fn took(&self) -> Duration {
+        *self.outcome.took.lock()
     }
 
     /// What was found, once that is known.

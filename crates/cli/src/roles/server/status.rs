@@ -81,8 +81,13 @@ impl RoleStatus for Shared {
     }
 
     fn wal_replay(&self) -> Result<Value, ApiError> {
-        let done = self.db.get().map_or(0, |db| db.replay_stats().segments);
-        Ok(json!({ "min": 0, "max": done, "current": done }))
+        // `done` is ours: here the server is ready before the log has been read.
+        Ok(match self.db.get().map(|db| db.replay_progress()) {
+            None => json!({ "min": 0, "max": 0, "current": 0, "done": false }),
+            Some(at) => json!({
+                "min": at.first, "max": at.last, "current": at.current, "done": at.is_done,
+            }),
+        })
     }
 
     fn targets(&self, params: &Params) -> Result<Value, ApiError> {
@@ -202,7 +207,7 @@ impl RoleStatus for Shared {
         }
         match self.db.get() {
             Some(_) => None,
-            None => Some("the database is replaying its log".to_owned()),
+            None => Some("the database is being opened".to_owned()),
         }
     }
 
@@ -250,7 +255,7 @@ impl Shared {
         let mut parts = Vec::new();
         parts.push(match self.db.get() {
             None => {
-                Part::degraded("Database", "is replaying its log", "wait; queries answer after it")
+                Part::degraded("Database", "is being opened", "wait; queries answer after it")
             }
             Some(db) => database_part(db),
         });
@@ -315,6 +320,18 @@ impl Shared {
 fn database_part(db: &gauntlet_tsdb::Db) -> Part {
     let stats = db.head().stats();
     let text = format!("{} series in the head, {} blocks", stats.num_series, db.blocks().len());
+    let replay = db.replay_progress();
+    if !replay.is_done {
+        return Part::degraded(
+            "Database",
+            format!(
+                "{text}; replays its log, segment {} of {} to {}",
+                replay.current, replay.first, replay.last
+            ),
+            "wait; it scrapes and answers meanwhile, and warns where older samples may be missing",
+        )
+        .link("storage");
+    }
     let damages = db.replay_stats().damages;
     let part = match damages {
         0 => Part::good("Database", text),
