@@ -11,7 +11,7 @@ mod table;
 use gauntlet_yaml::{Context, FromYaml, Kind as NodeKind, MapBuilder, Mapping, ToYaml, mismatch};
 
 use crate::discoverer::{StartError, is_supported};
-use crate::group::TargetGroup;
+use gauntlet_model::TargetGroup;
 
 pub use fields::{Fields, Value as FieldValue};
 pub use schema::Schema;

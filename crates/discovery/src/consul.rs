@@ -16,7 +16,8 @@ use serde::de::DeserializeOwned;
 use crate::config::Fields;
 use crate::deps::Deps;
 use crate::discoverer::{Client, Discoverer, Updates, pause};
-use crate::group::TargetGroup;
+use crate::rest::escape;
+use gauntlet_model::TargetGroup;
 
 /// How long Consul may hold an answer back.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(120);
@@ -301,19 +302,6 @@ impl Context {
         let took = self.deps.clock.monotonic() - start;
         self.deps.metrics.consul_rpc_duration.with(&["catalog", call]).observe(took.as_secs_f64());
     }
-}
-
-/// Percent-encodes all but letters, digits, `-_.~` and `also`.
-fn escape(text: &str, also: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || also.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -4,30 +4,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use gauntlet_net::ClientOptions;
 use gauntlet_net::config::BasicAuth;
 use gauntlet_runtime::Shutdown;
 use tokio::sync::mpsc;
 
 use crate::config::SdConfig;
 use crate::deps::Deps;
-use crate::group::TargetGroup;
+use crate::kubernetes::KubernetesDiscoverer;
+use gauntlet_model::TargetGroup;
 
 /// Finds targets until it is told to stop. On errors it keeps silent, so that its last good groups stay.
 pub trait Discoverer: Send {
     fn run(self: Box<Self>, updates: Updates, shutdown: Shutdown) -> BoxFuture<'static, ()>;
 }
 
+/// What a discoverer tells its manager.
+#[derive(Debug)]
+pub(crate) enum Report {
+    /// Groups, each in place of the last one of its source.
+    Found(Vec<TargetGroup>),
+    /// Nothing was found out, and why; what was found before stays.
+    Failed(String),
+}
+
 /// Where a discoverer reports changed groups.
 #[derive(Clone, Debug)]
 pub struct Updates {
     pub(crate) provider: u64,
-    pub(crate) sender: mpsc::Sender<(u64, Vec<TargetGroup>)>,
+    pub(crate) sender: mpsc::Sender<(u64, Report)>,
 }
 
 impl Updates {
     /// Reports groups; each replaces the last one of its source. `false`: nobody listens any more.
     pub async fn send(&self, groups: Vec<TargetGroup>) -> bool {
-        self.sender.send((self.provider, groups)).await.is_ok()
+        self.sender.send((self.provider, Report::Found(groups))).await.is_ok()
+    }
+
+    /// Reports that finding failed. `false`: nobody listens any more.
+    pub async fn fail(&self, reason: String) -> bool {
+        self.sender.send((self.provider, Report::Failed(reason))).await.is_ok()
     }
 }
 
@@ -35,9 +51,12 @@ impl Updates {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(
-        "service discovery kind {0:?} is not supported by this build; supported are consul, dns, file, http and static"
+        "service discovery kind {0:?} is not supported by this build; supported are {supported}",
+        supported = SUPPORTED.join(", ")
     )]
     Unsupported(&'static str),
+    #[error("service discovery kind {kind:?}: {reason}")]
+    Refused { kind: &'static str, reason: String },
     #[error("service discovery kind {kind:?}: {source}")]
     Client { kind: &'static str, source: crate::fetch::FetchError },
 }
@@ -58,20 +77,26 @@ pub fn build(config: &SdConfig, job: &str, deps: &Deps) -> Result<Box<dyn Discov
             let username = username.to_owned();
             http.basic_auth = Some(BasicAuth { username, password, ..BasicAuth::default() });
         }
-        deps.clients.client(&http).map_err(|source| StartError::Client { kind, source })
+        deps.clients
+            .client(&http, ClientOptions::default())
+            .map_err(|source| StartError::Client { kind, source })
     };
     Ok(match kind {
         "file" => Box::new(crate::file::FileDiscoverer::new(fields, deps)),
         "http" => Box::new(crate::http::HttpDiscoverer::new(fields, job, client()?, deps)),
         "dns" => Box::new(crate::dns::DnsDiscoverer::new(fields, job, deps)),
         "consul" => Box::new(crate::consul::ConsulDiscoverer::new(fields, client()?, deps)),
+        "kubernetes" => Box::new(KubernetesDiscoverer::new(fields, deps)?),
         _ => return Err(StartError::Unsupported(kind)),
     })
 }
 
+/// Kinds that can be run, ascending.
+const SUPPORTED: &[&str] = &["consul", "dns", "file", "http", "kubernetes", "static"];
+
 /// Whether a kind can be run by this build.
 pub fn is_supported(kind: &str) -> bool {
-    matches!(kind, "static" | "file" | "http" | "dns" | "consul")
+    SUPPORTED.contains(&kind)
 }
 
 /// Waits; `false`: the shutdown came first.
@@ -86,6 +111,24 @@ pub(crate) async fn pause(duration: Duration, shutdown: &Shutdown) -> bool {
 pub(crate) trait Refresh: Send {
     /// Asks once; the groups replace those of their sources.
     fn refresh(&mut self) -> BoxFuture<'_, Result<Vec<TargetGroup>, String>>;
+}
+
+impl Refresh for Box<dyn Refresh> {
+    fn refresh(&mut self) -> BoxFuture<'_, Result<Vec<TargetGroup>, String>> {
+        (**self).refresh()
+    }
+}
+
+/// A discoverer that is a loop around a [`Refresh`].
+pub(crate) struct Polled {
+    pub(crate) calls: RefreshLoop,
+    pub(crate) source: Box<dyn Refresh>,
+}
+
+impl Discoverer for Polled {
+    fn run(self: Box<Self>, updates: Updates, shutdown: Shutdown) -> BoxFuture<'static, ()> {
+        Box::pin(self.calls.run(self.source, updates, shutdown))
+    }
 }
 
 /// How a [`Refresh`] is called.
@@ -123,6 +166,9 @@ impl RefreshLoop {
                     failures.inc();
                     let (discovery, config) = (self.mechanism, &self.job);
                     tracing::error!(discovery, config, err, "unable to refresh target groups");
+                    if !updates.fail(err).await {
+                        return;
+                    }
                 }
             }
             if !pause(self.interval, &shutdown).await {

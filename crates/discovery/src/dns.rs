@@ -13,7 +13,7 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 use crate::config::Fields;
 use crate::deps::Deps;
 use crate::discoverer::{Discoverer, Refresh, RefreshLoop, Updates};
-use crate::group::{ADDRESS_LABEL, TargetGroup};
+use gauntlet_model::{ADDRESS_LABEL, TargetGroup};
 
 /// A record that names a target. Names end with their dot.
 #[derive(Clone, Debug, PartialEq, Eq)]

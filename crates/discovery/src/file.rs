@@ -14,8 +14,8 @@ use crate::config::Fields;
 use crate::deps::Deps;
 use crate::discoverer::{Discoverer, Updates, pause};
 use crate::glob::glob;
-use crate::group::TargetGroup;
 use crate::parse::{groups_from_json, groups_from_yaml};
+use gauntlet_model::TargetGroup;
 
 /// How often files are looked at.
 const POLL: Duration = Duration::from_secs(3);

@@ -4,7 +4,7 @@ use futures::future::BoxFuture;
 use gauntlet_runtime::Shutdown;
 
 use crate::discoverer::{Discoverer, Updates};
-use crate::group::TargetGroup;
+use gauntlet_model::TargetGroup;
 
 /// Reports its groups once.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use gauntlet_runtime::Shutdown;
 use crate::config::Fields;
 use crate::deps::Deps;
 use crate::discoverer::{Client, Discoverer, Refresh, RefreshLoop, Updates};
-use crate::group::TargetGroup;
 use crate::parse::groups_from_json;
+use gauntlet_model::TargetGroup;
 
 /// The label that holds the URL a target came from.
 const URL_LABEL: &str = "__meta_url";

@@ -9,18 +9,22 @@ pub mod deps;
 pub mod discoverer;
 pub mod fetch;
 pub mod glob;
-pub mod group;
 pub mod manager;
+pub mod metrics;
 pub mod parse;
 
+mod answer;
 mod consul;
 pub mod dns;
 mod file;
 mod fixed;
 mod http;
+mod kubernetes;
+mod meta;
+mod rest;
 
 pub use config::{SdConfig, SdConfigs};
-pub use deps::{Clients, Deps, Metrics, NetworkClients};
+pub use deps::{Clients, Deps, Metrics, NetworkClients, SharedWatches};
 pub use discoverer::{Discoverer, StartError, Updates};
-pub use group::{ADDRESS_LABEL, TargetGroup};
-pub use manager::{Manager, ManagerHandle, ManagerOptions, TargetSets};
+pub use gauntlet_model::{ADDRESS_LABEL, TargetGroup, TargetSets};
+pub use manager::{Manager, ManagerHandle, ManagerOptions, ProviderStatus};

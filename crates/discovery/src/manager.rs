@@ -2,22 +2,20 @@
 //!
 //! One task owns the state: it learns of new configurations and of updates over channels. Equal discoveries of several jobs
 //! run once. A new configuration leaves running what it still has, so that its targets stay. Consumers see whole sets, at
-//! once when it has been quiet, else no more often than the update interval.
+//! once when it has been quiet, else no more often than the update interval; first results of a discovery are held back for
+//! no longer than [`FIRST_WAIT`]. What a discovery found last stays while it fails; [`ManagerHandle::status`] says how old it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gauntlet_model::{TargetGroup, TargetSets};
 use gauntlet_runtime::{Shutdown, ShutdownTrigger};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{SdConfig, SdConfigs};
 use crate::deps::Deps;
-use crate::discoverer::{Updates, build};
-use crate::group::TargetGroup;
-
-/// The groups of each job. A job without any is there with an empty list.
-pub type TargetSets = BTreeMap<String, Vec<Arc<TargetGroup>>>;
+use crate::discoverer::{Report, Updates, build};
 
 /// Updates that wait to be taken in; discoverers wait beyond.
 const QUEUE: usize = 64;
@@ -45,11 +43,13 @@ pub struct Manager {
     options: ManagerOptions,
     deps: Deps,
     commands: mpsc::Receiver<BTreeMap<String, SdConfigs>>,
-    updates: mpsc::Receiver<(u64, Vec<TargetGroup>)>,
-    update_sender: mpsc::Sender<(u64, Vec<TargetGroup>)>,
+    updates: mpsc::Receiver<(u64, Report)>,
+    update_sender: mpsc::Sender<(u64, Report)>,
     output: watch::Sender<Arc<TargetSets>>,
+    status: watch::Sender<Vec<ProviderStatus>>,
     providers: Vec<Provider>,
-    jobs: Vec<String>,
+    /// What each job was given last; `None` where it changed since.
+    jobs: BTreeMap<String, Option<Arc<Vec<Arc<TargetGroup>>>>>,
     next_id: u64,
 }
 
@@ -57,9 +57,29 @@ pub struct Manager {
 #[derive(Clone, Debug)]
 pub struct ManagerHandle {
     commands: mpsc::Sender<BTreeMap<String, SdConfigs>>,
+    status: watch::Receiver<Vec<ProviderStatus>>,
+}
+
+/// How a running discovery is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderStatus {
+    pub kind: &'static str,
+    /// Jobs that take its targets.
+    pub jobs: Vec<String>,
+    /// When it last found something out, in milliseconds since the epoch: the age of its targets. `None`: never.
+    pub last_good_ms: Option<i64>,
+    /// When and why it failed, if that was the last thing it said.
+    pub failing: Option<(i64, String)>,
+    /// Targets that it has.
+    pub targets: usize,
 }
 
 impl ManagerHandle {
+    /// Every running discovery, in the order they were started.
+    pub fn status(&self) -> Vec<ProviderStatus> {
+        self.status.borrow().clone()
+    }
+
     /// Replaces the configuration: discoveries by job.
     pub async fn apply(&self, configs: BTreeMap<String, SdConfigs>) {
         // Fails only after the manager has ended.
@@ -74,6 +94,8 @@ struct Provider {
     config: SdConfig,
     jobs: BTreeSet<String>,
     groups: BTreeMap<String, Arc<TargetGroup>>,
+    last_good_ms: Option<i64>,
+    failing: Option<(i64, String)>,
     /// Ends the task when dropped.
     _stop: ShutdownTrigger,
 }
@@ -87,6 +109,7 @@ impl Manager {
         let (command_sender, commands) = mpsc::channel(1);
         let (update_sender, updates) = mpsc::channel(QUEUE);
         let (output, sets) = watch::channel(Arc::default());
+        let (status_sender, status) = watch::channel(Vec::new());
         let _ = deps.metrics.failed_configs.with(&[options.name]);
         let _ = deps.metrics.received_updates.with(&[options.name]);
         let _ = deps.metrics.updates_delayed.with(&[options.name]);
@@ -98,11 +121,12 @@ impl Manager {
             updates,
             update_sender,
             output,
+            status: status_sender,
             providers: Vec::new(),
-            jobs: Vec::new(),
+            jobs: BTreeMap::new(),
             next_id: 0,
         };
-        (manager, ManagerHandle { commands: command_sender }, sets)
+        (manager, ManagerHandle { commands: command_sender, status }, sets)
     }
 
     /// Runs until the shutdown; discoverers end with it.
@@ -110,7 +134,7 @@ impl Manager {
         let name = self.options.name;
         let received = self.deps.metrics.received_updates.with(&[name]);
         let delayed = self.deps.metrics.updates_delayed.with(&[name]);
-        let (mut dirty, mut wait) = (false, FIRST_WAIT);
+        let (mut dirty, mut is_open, mut wait) = (false, true, FIRST_WAIT);
         // Until when nothing is sent; `None`: it has been quiet.
         let mut quiet_at: Option<tokio::time::Instant> = None;
         loop {
@@ -122,20 +146,32 @@ impl Manager {
             };
             tokio::select! {
                 () = shutdown.wait() => return,
-                configs = self.commands.recv() => {
-                    let Some(configs) = configs else {
-                        // Nobody can change the configuration any more; what runs goes on.
-                        return self.drain(shutdown).await;
-                    };
-                    self.adopt(configs);
-                    dirty = true;
+                configs = self.commands.recv(), if is_open => {
+                    // Without a handle nobody can change the configuration any more; what runs goes on.
+                    match configs {
+                        Some(configs) => {
+                            self.adopt(configs);
+                            dirty = true;
+                        }
+                        None => is_open = false,
+                    }
                 }
                 update = self.updates.recv() => {
-                    let Some((id, groups)) = update else { return };
+                    let Some((id, report)) = update else { return };
+                    let groups = match report {
+                        Report::Found(groups) => groups,
+                        Report::Failed(reason) => {
+                            self.note_failure(id, reason);
+                            continue;
+                        }
+                    };
                     received.inc();
-                    self.take_in(id, groups);
-                    if quiet_at.is_some() {
+                    let is_first = self.take_in(id, groups);
+                    if let Some(at) = &mut quiet_at {
                         delayed.inc();
+                        if is_first {
+                            *at = (*at).min(tokio::time::Instant::now() + FIRST_WAIT);
+                        }
                     }
                     dirty = true;
                 }
@@ -156,27 +192,13 @@ impl Manager {
         }
     }
 
-    /// As [`Self::run`] without a configuration to come.
-    async fn drain(mut self, shutdown: Shutdown) {
-        loop {
-            tokio::select! {
-                () = shutdown.wait() => return,
-                update = self.updates.recv() => {
-                    let Some((id, groups)) = update else { return };
-                    self.take_in(id, groups);
-                    self.publish();
-                }
-            }
-        }
-    }
-
     /// Ends what is no longer configured, keeps what still is, starts what is new.
     fn adopt(&mut self, configs: BTreeMap<String, SdConfigs>) {
         for provider in &mut self.providers {
             provider.jobs.clear();
         }
         let mut failed = 0;
-        self.jobs = configs.keys().cloned().collect();
+        self.jobs = configs.keys().map(|job| (job.clone(), None)).collect();
         for (job, configs) in configs {
             for config in configs.0 {
                 match self.providers.iter_mut().find(|p| p.config == config) {
@@ -191,9 +213,10 @@ impl Manager {
         let metrics = &self.deps.metrics;
         let name = self.options.name;
         metrics.failed_configs.with(&[name]).set(failed as f64);
-        let jobs: HashSet<&str> = self.jobs.iter().map(String::as_str).collect();
-        metrics.discovered_targets.retain(|l| l[1] != name || jobs.contains(l[0].as_str()));
-        metrics.last_update_timestamp.retain(|l| l[1] != name || jobs.contains(l[0].as_str()));
+        let jobs = &self.jobs;
+        metrics.discovered_targets.retain(|l| l[1] != name || jobs.contains_key(&l[0]));
+        metrics.last_update_timestamp.retain(|l| l[1] != name || jobs.contains_key(&l[0]));
+        self.show_status();
     }
 
     /// Starts a discovery. `false`: it cannot be started, which is logged.
@@ -211,13 +234,21 @@ impl Manager {
         let updates = Updates { provider: id, sender: self.update_sender.clone() };
         tokio::spawn(discoverer.run(updates, stopped));
         let jobs = BTreeSet::from([job.to_owned()]);
-        self.providers.push(Provider { id, config, jobs, groups: BTreeMap::new(), _stop: stop });
+        self.providers.push(Provider {
+            id,
+            config,
+            jobs,
+            groups: BTreeMap::new(),
+            last_good_ms: None,
+            failing: None,
+            _stop: stop,
+        });
         true
     }
 
-    /// Updates of a provider that was ended in between find nobody.
-    fn take_in(&mut self, id: u64, groups: Vec<TargetGroup>) {
-        let Some(provider) = self.providers.iter_mut().find(|p| p.id == id) else { return };
+    /// Updates of a provider that was ended in between find nobody. `true`: it was the provider's first.
+    fn take_in(&mut self, id: u64, groups: Vec<TargetGroup>) -> bool {
+        let Some(provider) = self.providers.iter_mut().find(|p| p.id == id) else { return false };
         for group in groups {
             if group.targets.is_empty() {
                 provider.groups.remove(&group.source);
@@ -225,17 +256,44 @@ impl Manager {
                 provider.groups.insert(group.source.clone(), Arc::new(group));
             }
         }
-    }
-
-    fn publish(&self) {
-        let mut sets: TargetSets = self.jobs.iter().map(|job| (job.clone(), Vec::new())).collect();
-        for provider in &self.providers {
-            for job in &provider.jobs {
-                if let Some(groups) = sets.get_mut(job) {
-                    groups.extend(provider.groups.values().cloned());
-                }
+        for job in &provider.jobs {
+            if let Some(published) = self.jobs.get_mut(job) {
+                *published = None;
             }
         }
+        provider.failing = None;
+        provider.last_good_ms.replace(self.deps.clock.now_ms()).is_none()
+    }
+
+    fn note_failure(&mut self, id: u64, reason: String) {
+        let now = self.deps.clock.now_ms();
+        if let Some(provider) = self.providers.iter_mut().find(|p| p.id == id) {
+            provider.failing = Some((now, reason));
+            self.show_status();
+        }
+    }
+
+    fn show_status(&self) {
+        let status = self.providers.iter().map(|provider| ProviderStatus {
+            kind: provider.config.kind(),
+            jobs: provider.jobs.iter().cloned().collect(),
+            last_good_ms: provider.last_good_ms,
+            failing: provider.failing.clone(),
+            targets: provider.groups.values().map(|group| group.targets.len()).sum(),
+        });
+        self.status.send_replace(status.collect());
+    }
+
+    fn publish(&mut self) {
+        for (job, published) in self.jobs.iter_mut().filter(|(_, list)| list.is_none()) {
+            let of_job = self.providers.iter().filter(|provider| provider.jobs.contains(job));
+            let groups = of_job.flat_map(|provider| provider.groups.values().cloned());
+            *published = Some(Arc::new(groups.collect()));
+        }
+        let lists = self.jobs.iter();
+        let sets: TargetSets = lists
+            .map(|(job, list)| (job.clone(), list.as_ref().map(Arc::clone).unwrap_or_default()))
+            .collect();
         let (metrics, name) = (&self.deps.metrics, self.options.name);
         let now = self.deps.clock.now_ms() as f64 / 1000.0;
         for (job, groups) in &sets {
@@ -245,6 +303,7 @@ impl Manager {
         }
         metrics.updates.with(&[name]).inc();
         self.output.send_replace(Arc::new(sets));
+        self.show_status();
     }
 }
 

@@ -6,7 +6,7 @@ use gauntlet_model::Labels;
 use gauntlet_yaml::{Context, Dialect, Document, FromYaml};
 use serde::Deserialize;
 
-use crate::group::TargetGroup;
+use gauntlet_model::TargetGroup;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,6 +14,7 @@ pub mod regex;
 pub mod relabel;
 pub mod sample;
 pub mod size;
+pub mod target_group;
 
 pub use exemplar::Exemplar;
 pub use histogram::{FloatHistogram, Histogram};
@@ -21,3 +22,4 @@ pub use labels::{Labels, LabelsBuilder};
 pub use matcher::{MatchOp, Matcher};
 pub use metadata::{Metadata, MetricType};
 pub use sample::{STALE_NAN, SeriesRef, Timestamp, is_stale_nan};
+pub use target_group::{ADDRESS_LABEL, TargetGroup, TargetSets};

@@ -552,7 +552,8 @@ pub(crate) fn media_type(protocol: crate::config::ScrapeProtocol) -> MediaType {
 #[doc(hidden)]
 pub mod bench_support {
     use super::*;
-    use crate::target::{Outcome, TargetGroup};
+    use crate::target::Outcome;
+    use gauntlet_model::TargetGroup;
     use gauntlet_telemetry::Registry;
 
     /// Ingests bodies of one target.

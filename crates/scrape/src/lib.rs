@@ -2,7 +2,7 @@
 //!
 //! [`manager`] owns one `pool` per job; a pool turns target groups into [`target`]s by relabelling and runs one loop each (`target_loop`), which
 //! fetches (`fetch`), parses and appends (`ingest`, over `cache`) and writes the synthetic series (`report`). [`status`] is what the API shows.
-//! Discovery is not known here: groups arrive as [`TargetGroup`]s.
+//! Discovery is not known here: groups arrive as [`gauntlet_model::TargetSets`].
 
 mod cache;
 pub mod config;
@@ -25,6 +25,6 @@ mod url;
 pub use config::ScrapeConfig;
 pub use error::ScrapeError;
 pub use ingest::bench_support;
-pub use manager::{Manager, ManagerHandle, ManagerOptions, TargetSets, offset_seed};
+pub use manager::{Manager, ManagerHandle, ManagerOptions, offset_seed};
 pub use metadata::MetricMetadata;
-pub use target::{Health, Target, TargetGroup};
+pub use target::{Health, Target};

@@ -1,13 +1,14 @@
 //! The manager: configuration and target groups in, pools out.
 //!
 //! One task owns the pools. Target groups are a value of which the latest counts; they are acted upon at most once in
-//! [`ManagerOptions::reload_interval`], the first at once. Every pool is a task of its own, so that a slow one holds up no other.
+//! [`ManagerOptions::reload_interval`], but the first targets of a job at once. Every pool is a task of its own, so that a slow
+//! one holds up no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gauntlet_model::Labels;
+use gauntlet_model::{Labels, TargetSets};
 use gauntlet_net::{BufferPool, ClientError};
 use gauntlet_runtime::{Clock, Shutdown};
 use gauntlet_storage::Appendable;
@@ -22,11 +23,8 @@ use crate::ingest::IngestOptions;
 use crate::metrics::Metrics;
 use crate::pool::{Command, Pool, is_same};
 use crate::status::Status;
-use crate::target::{Fnv, TargetGroup};
+use crate::target::Fnv;
 use crate::target_loop::Surroundings;
-
-/// Target groups by job.
-pub type TargetSets = BTreeMap<String, Arc<Vec<TargetGroup>>>;
 
 /// What of scraping is not in the jobs' configuration.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +91,8 @@ impl ManagerHandle {
     }
 
     /// Says what discovery has found, of all jobs; replaces what was said before.
-    pub fn set_targets(&self, sets: TargetSets) {
-        self.targets.send_replace(Arc::new(sets));
+    pub fn set_targets(&self, sets: Arc<TargetSets>) {
+        self.targets.send_replace(sets);
     }
 
     /// No stale markers when these targets of a job go, by [`crate::Target::hash`]: another server scrapes them on.
@@ -120,6 +118,8 @@ pub struct Manager {
     targets: watch::Receiver<Arc<TargetSets>>,
     status: Status,
     pools: BTreeMap<String, RunningPool>,
+    /// Jobs whose pools have had targets.
+    begun: BTreeSet<String>,
     tasks: JoinSet<()>,
     buffers: Arc<BufferPool>,
 }
@@ -151,6 +151,7 @@ impl Manager {
             targets,
             status: status.clone(),
             pools: BTreeMap::new(),
+            begun: BTreeSet::new(),
             tasks: JoinSet::new(),
             buffers: Arc::default(),
         };
@@ -188,13 +189,18 @@ impl Manager {
                     last_look = Some(Instant::now());
                     self.sync_all().await;
                 }
-                changed = self.targets.changed(), if due.is_none() => {
+                changed = self.targets.changed() => {
                     if changed.is_err() {
                         break;
                     }
                     let now = Instant::now();
-                    let earliest = last_look.map_or(now, |last| last + self.options.reload_interval);
-                    due = Some(earliest.max(now));
+                    let at = match last_look {
+                        Some(last) if !self.has_first_targets() => {
+                            now.max(last + self.options.reload_interval)
+                        }
+                        _ => now,
+                    };
+                    due = Some(due.map_or(at, |due| due.min(at)));
                 }
             }
         }
@@ -215,6 +221,7 @@ impl Manager {
         for job in gone {
             self.tell(&job, Command::Stop).await;
             self.pools.remove(&job);
+            self.begun.remove(&job);
             self.status.remove(&job);
         }
         let mut problems = Vec::new();
@@ -282,6 +289,14 @@ impl Manager {
         Ok(())
     }
 
+    /// Whether a job that has never had targets has some now.
+    fn has_first_targets(&self) -> bool {
+        let sets = self.targets.borrow();
+        self.pools.keys().any(|job| {
+            !self.begun.contains(job) && sets.get(job).is_some_and(|groups| !groups.is_empty())
+        })
+    }
+
     /// Hands every pool its groups. A job that discovery does not name has none.
     async fn sync_all(&mut self) {
         while self.tasks.try_join_next().is_some() {}
@@ -289,6 +304,9 @@ impl Manager {
         let jobs: Vec<String> = self.pools.keys().cloned().collect();
         for job in jobs {
             let groups = sets.get(&job).cloned().unwrap_or_default();
+            if !groups.is_empty() {
+                self.begun.insert(job.clone());
+            }
             self.tell(&job, Command::Sync(groups)).await;
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gauntlet_model::TargetGroup;
 use gauntlet_model::duration::GoDuration;
 use gauntlet_model::relabel::Scratch;
 use gauntlet_net::{ClientError, ClientOptions, HttpClient};
@@ -20,12 +21,12 @@ use crate::fetch::HttpFetch;
 use crate::ingest::{Ingest, IngestOptions};
 use crate::report::SyntheticSeries;
 use crate::status::{DroppedTarget, PoolState};
-use crate::target::{Outcome, Target, TargetGroup};
+use crate::target::{Outcome, Target};
 use crate::target_loop::{Carried, LoopHandle, Stop, Surroundings, TargetLoop};
 
 /// What a pool is told to do.
 pub(crate) enum Command {
-    Sync(Arc<Vec<TargetGroup>>),
+    Sync(Arc<Vec<Arc<TargetGroup>>>),
     Reload(Arc<ScrapeConfig>, oneshot::Sender<Result<(), ClientError>>),
     /// No stale markers for these targets when they go: another server scrapes them on.
     HandOff(Vec<u64>),
@@ -147,7 +148,7 @@ impl Pool {
     }
 
     /// Brings the loops in line with what discovery says now.
-    async fn sync(&mut self, groups: &[TargetGroup]) {
+    async fn sync(&mut self, groups: &[Arc<TargetGroup>]) {
         let metrics = Arc::clone(&self.around.metrics);
         let started = self.around.clock.monotonic();
         let job = self.config.job_name.clone();
@@ -195,7 +196,7 @@ impl Pool {
     /// Relabels everything discovered.
     fn targets(
         &self,
-        groups: &[TargetGroup],
+        groups: &[Arc<TargetGroup>],
     ) -> (BTreeMap<u64, Arc<Target>>, Vec<DroppedTarget>, usize, u64) {
         let mut wanted = BTreeMap::new();
         let mut dropped = Vec::new();

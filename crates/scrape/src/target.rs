@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gauntlet_model::TargetGroup;
 use gauntlet_model::duration;
 use gauntlet_model::labels::{Labels, LabelsBuilder};
 use gauntlet_model::relabel::{self, Scratch};
@@ -27,17 +28,6 @@ const META_PREFIX: &str = "__meta_";
 const RESERVED_PREFIX: &str = "__";
 const INSTANCE: &str = "instance";
 const JOB: &str = "job";
-
-/// Targets found together, as discovery gives them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TargetGroup {
-    /// Names the group in errors.
-    pub source: String,
-    /// Labels of each target, `__address__` among them.
-    pub targets: Vec<Labels>,
-    /// Labels of all targets; a target's own win.
-    pub labels: Labels,
-}
 
 /// How the last scrape went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -374,6 +374,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         metrics: discovery::Metrics::new(&registry),
         clients: Arc::new(NetworkClients),
         resolver: Arc::new(discovery::dns::SystemLookup::new()),
+        watches: discovery::SharedWatches::default(),
     };
     let manager_options = discovery::ManagerOptions {
         update_interval: plan.discovery_interval,
@@ -552,21 +553,7 @@ async fn forward(
     shutdown: Shutdown,
 ) {
     loop {
-        let found: scrape::TargetSets = sets
-            .borrow_and_update()
-            .iter()
-            .map(|(job, groups)| {
-                let groups = groups
-                    .iter()
-                    .map(|group| scrape::TargetGroup {
-                        source: group.source.clone(),
-                        targets: group.targets.clone(),
-                        labels: group.labels.clone(),
-                    })
-                    .collect();
-                (job.clone(), Arc::new(groups))
-            })
-            .collect();
+        let found = Arc::clone(&sets.borrow_and_update());
         scrape.set_targets(found);
         tokio::select! {
             changed = sets.changed() => if changed.is_err() { return },

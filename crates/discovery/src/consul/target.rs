@@ -3,17 +3,12 @@
 use std::collections::BTreeMap;
 
 use gauntlet_model::Labels;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use crate::answer::or_default;
 use crate::dns::join_host_port;
-use crate::group::{ADDRESS_LABEL, TargetGroup};
-
-/// A null is as good as nothing.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    de: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(de)?.unwrap_or_default())
-}
+use crate::meta::sanitise;
+use gauntlet_model::{ADDRESS_LABEL, TargetGroup};
 
 /// One element of `/v1/health/service/<name>`.
 #[derive(Debug, Default, Deserialize)]
@@ -119,9 +114,4 @@ fn health(checks: &[Check]) -> &'static str {
     } else {
         "passing"
     }
-}
-
-/// What no label name may hold becomes `_`.
-fn sanitise(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

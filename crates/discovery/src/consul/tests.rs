@@ -8,9 +8,9 @@ use gauntlet_yaml::{Context as YamlContext, Dialect, Document, Mapping};
 use serde_json::Value;
 
 use crate::deps::{Clients, Metrics};
-use crate::fetch::{Answer, Fetch, FetchError};
-use crate::group::ADDRESS_LABEL;
+use crate::fetch::{Answer, Ask, Fetch, FetchError, Lines};
 use crate::{Deps, SdConfigs, TargetSets};
+use gauntlet_model::ADDRESS_LABEL;
 
 use super::*;
 
@@ -19,20 +19,23 @@ use super::*;
 struct Recorded(Arc<Value>);
 
 impl Clients for Recorded {
-    fn client(&self, _: &gauntlet_net::config::HttpClientConfig) -> Result<Client, FetchError> {
+    fn client(
+        &self,
+        _: &gauntlet_net::config::HttpClientConfig,
+        _: gauntlet_net::ClientOptions,
+    ) -> Result<Client, FetchError> {
         Ok(Arc::new(self.clone()))
     }
 }
 
 impl Fetch for Recorded {
-    fn get<'a>(
-        &'a self,
-        url: &'a str,
-        _: &'a [(&'static str, String)],
-        _: Duration,
-    ) -> BoxFuture<'a, Result<Answer, FetchError>> {
+    fn open(&self, ask: Ask) -> BoxFuture<'_, Result<Lines, FetchError>> {
+        Box::pin(async move { Ok(Lines::of_answer(self.send(ask).await?)) })
+    }
+
+    fn send(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, FetchError>> {
         Box::pin(async move {
-            let path = url.strip_prefix("http://localhost:18500").unwrap();
+            let path = ask.url.strip_prefix("http://localhost:18500").unwrap();
             let (path, query) = path.split_once('?').unwrap_or((path, ""));
             if query.contains("index=") {
                 futures::future::pending::<()>().await;
@@ -82,7 +85,7 @@ fn jobs(text: &str) -> BTreeMap<String, SdConfigs> {
 fn rows(sets: &TargetSets) -> BTreeSet<String> {
     let mut rows = BTreeSet::new();
     for (job, groups) in sets {
-        for group in groups {
+        for group in groups.iter() {
             for target in &group.targets {
                 let all = group.labels.iter().chain(target);
                 rows.insert(format!("{job} {}", Labels::from_pairs(all)));
@@ -117,6 +120,7 @@ fn targets_are_those_the_peer_found() {
         metrics: Metrics::new(&Registry::new()),
         clients: Arc::new(Recorded(Arc::clone(&recorded))),
         resolver: Arc::new(crate::dns::SystemLookup::new()),
+        watches: Default::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let found = runtime.block_on(async {

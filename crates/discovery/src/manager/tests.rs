@@ -11,25 +11,29 @@ use gauntlet_yaml::{Context, Dialect, Document, Mapping};
 use super::*;
 use crate::deps::{Clients, Metrics};
 use crate::dns::{DnsRecord, Lookup};
-use crate::fetch::{Answer, Fetch, FetchError};
+use crate::fetch::{Answer, Ask, Fetch, FetchError, Lines};
 
 /// Answers each request by its URL: `good`, `bad`, `html`.
 #[derive(Debug)]
 struct Canned;
 
 impl Clients for Canned {
-    fn client(&self, _: &HttpClientConfig) -> Result<Arc<dyn Fetch>, FetchError> {
+    fn client(
+        &self,
+        _: &HttpClientConfig,
+        _: gauntlet_net::ClientOptions,
+    ) -> Result<Arc<dyn Fetch>, FetchError> {
         Ok(Arc::new(Self))
     }
 }
 
 impl Fetch for Canned {
-    fn get<'a>(
-        &'a self,
-        url: &'a str,
-        _: &'a [(&'static str, String)],
-        _: Duration,
-    ) -> BoxFuture<'a, Result<Answer, FetchError>> {
+    fn open(&self, ask: Ask) -> BoxFuture<'_, Result<Lines, FetchError>> {
+        Box::pin(async move { Ok(Lines::of_answer(self.send(ask).await?)) })
+    }
+
+    fn send(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, FetchError>> {
+        let url = ask.url;
         let kind =
             if url.contains("html") { "text/html" } else { "application/json; charset=utf-8" };
         let answer = Answer {
@@ -63,6 +67,7 @@ fn deps(registry: &Registry) -> Deps {
         metrics: Metrics::new(registry),
         clients: Arc::new(Canned),
         resolver: Arc::new(Canned),
+        watches: Default::default(),
     }
 }
 

@@ -11,7 +11,8 @@ use super::recorder::Recorder;
 use crate::config::ScrapeConfig;
 use crate::ingest::{Counts, Ingest, IngestOptions};
 use crate::metrics::Metrics;
-use crate::target::{Outcome, Target, TargetGroup};
+use crate::target::{Outcome, Target};
+use gauntlet_model::TargetGroup;
 
 const TEXT: &str = "text/plain; version=0.0.4";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0";

@@ -16,8 +16,9 @@ use gauntlet_telemetry::{MetricValue, Registry};
 use super::recorder::Recorder;
 use crate::config::ScrapeConfig;
 use crate::config::tests_support::parse;
-use crate::manager::{Manager, ManagerHandle, ManagerOptions, TargetSets};
-use crate::target::{Health, TargetGroup};
+use crate::manager::{Manager, ManagerHandle, ManagerOptions};
+use crate::target::Health;
+use gauntlet_model::{TargetGroup, TargetSets};
 
 #[derive(Clone, Default)]
 struct Exporter {
@@ -47,6 +48,10 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::looking_every(Duration::from_millis(10)).await
+    }
+
+    async fn looking_every(reload_interval: Duration) -> Self {
         let exporter = Exporter::default();
         let router = Router::new()
             .route("/metrics", get(metrics))
@@ -59,10 +64,7 @@ impl World {
         tokio::spawn(server.run(router, server_shutdown));
         let recorder = Recorder::new();
         let registry = Registry::new();
-        let options = ManagerOptions {
-            reload_interval: Duration::from_millis(10),
-            ..ManagerOptions::default()
-        };
+        let options = ManagerOptions { reload_interval, ..ManagerOptions::default() };
         let (manager, handle) =
             Manager::new(options, Arc::clone(&recorder) as _, Arc::new(SystemClock), &registry);
         let (trigger, shutdown) = Shutdown::new();
@@ -79,13 +81,14 @@ impl World {
         }
     }
 
-    fn sets(&self, jobs: &[&str]) -> TargetSets {
+    fn sets(&self, jobs: &[&str]) -> Arc<TargetSets> {
         let group = TargetGroup {
             source: "test".into(),
             targets: vec![Labels::from_pairs([("__address__", self.address.as_str())])],
             labels: Labels::from_pairs([("rack", "r1")]),
         };
-        jobs.iter().map(|job| ((*job).to_owned(), Arc::new(vec![group.clone()]))).collect()
+        let list = Arc::new(vec![Arc::new(group)]);
+        Arc::new(jobs.iter().map(|job| ((*job).to_owned(), Arc::clone(&list))).collect())
     }
 
     /// Waits until `done` says so; the whole test has its bound elsewhere.
@@ -103,6 +106,19 @@ impl World {
 
 fn config(text: &str) -> Arc<ScrapeConfig> {
     Arc::new(parse(&format!("{text}scrape_interval: 40ms\nscrape_timeout: 40ms\n")))
+}
+
+#[tokio::test]
+async fn first_targets_of_a_job_wait_for_no_interval() {
+    let world = World::looking_every(Duration::from_secs(3600)).await;
+    let configs = ["a", "b"].map(|job| config(&format!("job_name: {job}\n")));
+    world.handle.apply(configs.to_vec(), 1).await;
+    world.handle.set_targets(world.sets(&[]));
+    for jobs in [&["a"][..], &["a", "b"]] {
+        world.handle.set_targets(world.sets(jobs));
+        let last = jobs[jobs.len() - 1];
+        world.until(|w| w.health(last) == Health::Up).await;
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use gauntlet_model::Labels;
 
 use super::job;
-use crate::target::{Outcome, Target, TargetGroup};
+use crate::target::{Outcome, Target};
+use gauntlet_model::TargetGroup;
 
 fn made(config: &str, own: &[(&str, &str)], group: &[(&str, &str)]) -> String {
     let group =

@@ -18,8 +18,9 @@ use crate::fetch::{Fetch, Fetched};
 use crate::ingest::{Ingest, IngestOptions};
 use crate::metrics::Metrics;
 use crate::report::SyntheticSeries;
-use crate::target::{Health, Outcome, Target, TargetGroup};
+use crate::target::{Health, Outcome, Target};
 use crate::target_loop::{Carried, LoopHandle, Stop, Surroundings, TargetLoop};
+use gauntlet_model::TargetGroup;
 
 /// Wall time that follows tokio's.
 #[derive(Debug)]

@@ -1,10 +1,15 @@
-//! What a discovery finds: groups of targets with labels they share.
+//! What a discovery finds and a scraper takes: groups of targets with labels they share.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use gauntlet_model::Labels;
 use gauntlet_yaml::{Context, FromYaml, MapBuilder, Mapping, Node, ToYaml, Value};
+
+use crate::Labels;
+
+/// The groups of each job. A job without any is there with an empty list; a list that did not change is the same `Arc` as before.
+pub type TargetSets = BTreeMap<String, Arc<Vec<Arc<TargetGroup>>>>;
 
 /// The label that holds a target's host and port.
 pub const ADDRESS_LABEL: &str = "__address__";

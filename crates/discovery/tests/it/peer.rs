@@ -1,0 +1,1 @@
+//! The same fakes asked by a real Prometheus.
