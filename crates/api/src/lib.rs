@@ -10,6 +10,7 @@ mod explain;
 mod labels;
 pub mod params;
 mod query;
+mod query_log;
 mod remote_read;
 mod results;
 pub mod router;
@@ -19,4 +20,5 @@ mod system;
 
 pub use envelope::{Answer, ApiError, ErrorKind};
 pub use params::Params;
+pub use query_log::QueryLog;
 pub use state::{ApiLimits, ApiState, BuildInfo, RoleStatus, ThanosDefaults};

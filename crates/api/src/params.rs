@@ -2,6 +2,7 @@
 
 use gauntlet_model::duration::Duration;
 use gauntlet_model::{Matcher, Timestamp};
+use gauntlet_promql::engine::AskedBy;
 
 use crate::envelope::ApiError;
 
@@ -13,6 +14,8 @@ pub const MAX_TIME: Timestamp = 9_223_372_036_854_775;
 #[derive(Clone, Debug, Default)]
 pub struct Params {
     pairs: Vec<(String, String)>,
+    /// Who sent the request.
+    pub(crate) asked_by: AskedBy,
 }
 
 impl Params {
@@ -24,7 +27,7 @@ impl Params {
                 pairs.extend(url::form_urlencoded::parse(pair).into_owned());
             }
         }
-        Self { pairs }
+        Self { pairs, asked_by: AskedBy::Unknown }
     }
 
     /// The first value of `name`, or the empty string.

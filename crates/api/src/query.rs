@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use gauntlet_model::float;
-use gauntlet_promql::engine::{QueryFailure, QueryOptions, QueryResult, QueryStats, Value};
+use gauntlet_promql::engine::{
+    QueryFailure, QueryOptions, QueryOrigin, QueryResult, QueryStats, StepStats, Value,
+};
 use gauntlet_promql::{Expr, ValueType, parse as parse_expr};
 use gauntlet_storage::SelectHints;
 use http::StatusCode;
@@ -15,7 +17,7 @@ use crate::envelope::{Answer, ApiError, ErrorKind, MAX_ANNOTATIONS};
 use crate::explain;
 use crate::labels::TRUNCATED;
 use crate::params::{Params, parse_duration};
-use crate::results::{push_labels, push_timestamp, push_value};
+use crate::results::{push_labels, push_seconds, push_timestamp, push_value};
 use crate::state::{ApiState, bool_param};
 
 /// Most points a series of a range query may have.
@@ -218,6 +220,11 @@ fn options(state: &ApiState, params: &Params, step_ms: i64) -> Result<QueryOptio
     });
     Ok(QueryOptions {
         analyze: false,
+        step_stats: params.get("stats") == "all",
+        origin: QueryOrigin {
+            query: params.get("query").to_owned(),
+            asked_by: params.asked_by.clone(),
+        },
         timeout: timeout.map(|ms| Duration::from_millis(ms.max(0) as u64)),
         lookback_delta_ms: lookback,
         hints: SelectHints {
@@ -285,7 +292,7 @@ fn truncate(value: &mut Value, limit: usize) -> bool {
 }
 
 /// Statistics as upstream lays them out; what is not measured apart is 0.
-fn push_stats(out: &mut String, stats: &QueryStats) {
+pub(crate) fn push_stats(out: &mut String, stats: &QueryStats) {
     let seconds = |out: &mut String, name: &str, took: Duration| {
         out.push_str(name);
         float::push_json_float(out, took.as_secs_f64());
@@ -297,9 +304,23 @@ fn push_stats(out: &mut String, stats: &QueryStats) {
     seconds(out, ",\"innerEvalTime\":", stats.compute_time);
     out.push_str(",\"execQueueTime\":0");
     seconds(out, ",\"execTotalTime\":", total);
+    out.push_str("},\"samples\":{");
+    let by_step = |out: &mut String, name: &str, counts: &dyn Fn(&StepStats) -> &[u64]| {
+        let Some(steps) = &stats.by_step else { return };
+        out.push_str(name);
+        for (i, count) in counts(steps).iter().enumerate() {
+            out.push_str(if i > 0 { ",[" } else { "[[" });
+            push_seconds(out, steps.start.saturating_add(steps.step_ms.saturating_mul(i as i64)));
+            out.push_str(&format!(",{count}]"));
+        }
+        out.push_str(if counts(steps).is_empty() { "[]," } else { "]," });
+    };
+    by_step(out, "\"totalQueryableSamplesPerStep\":", &|steps| &steps.total_samples);
+    out.push_str(&format!("\"totalQueryableSamples\":{},", stats.total_samples));
+    by_step(out, "\"samplesReadPerStep\":", &|steps| &steps.read_samples);
     out.push_str(&format!(
-        "}},\"samples\":{{\"totalQueryableSamples\":{},\"samplesRead\":{},\"peakSamples\":{}}}}}",
-        stats.total_samples, stats.decoded_samples, stats.peak_samples
+        "\"samplesRead\":{},\"peakSamples\":{}}}}}",
+        stats.read_samples, stats.peak_samples
     ));
 }
 

@@ -81,7 +81,7 @@ fn push_matrix(out: &mut String, matrix: &Matrix) {
 }
 
 /// Appends a timestamp as seconds, shortest form: scalars and strings have it so.
-fn push_seconds(out: &mut String, t: Timestamp) {
+pub(crate) fn push_seconds(out: &mut String, t: Timestamp) {
     float::push_json_float(out, t as f64 / 1000.0);
 }
 

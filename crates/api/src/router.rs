@@ -9,6 +9,9 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use gauntlet_net::server::Peer;
+use gauntlet_promql::engine::AskedBy;
+
 use crate::envelope::{Answer, ApiError, ErrorKind};
 use crate::params::Params;
 use crate::state::ApiState;
@@ -241,7 +244,16 @@ async fn read_params(state: &ApiState, request: Request) -> Result<Params, ApiEr
     } else {
         None
     };
-    Ok(Params::new(parts.uri.query(), body.as_deref()))
+    let mut params = Params::new(parts.uri.query(), body.as_deref());
+    params.asked_by = AskedBy::Http {
+        client_ip: parts
+            .extensions
+            .get::<Peer>()
+            .map_or_else(String::new, |p| p.0.ip().to_string()),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+    };
+    Ok(params)
 }
 
 /// The label name between `/label/` and `/values`, percent-decoded.

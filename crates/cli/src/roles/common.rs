@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gauntlet_api::BuildInfo;
-use gauntlet_promql::engine::{Engine, EngineOptions};
+use gauntlet_promql::engine::{Engine, EngineOptions, QueryObserver};
 use gauntlet_runtime::{Budget, Clock, CpuPool};
 use gauntlet_telemetry::{MetricFamily, MetricKind, MetricValue, Registry};
 use tokio::net::TcpListener;
@@ -32,7 +32,12 @@ pub(crate) struct EngineFlags {
     pub(crate) subquery_step_ms: i64,
 }
 
-pub(crate) fn engine(flags: EngineFlags, clock: Arc<dyn Clock>, features: &[String]) -> Engine {
+pub(crate) fn engine(
+    flags: EngineFlags,
+    clock: Arc<dyn Clock>,
+    features: &[String],
+    observer: Option<Arc<dyn QueryObserver>>,
+) -> Engine {
     let on = |name: &str| features.iter().any(|f| f == name);
     let mut options = EngineOptions::new(CpuPool::new(0), clock);
     options.lookback_delta_ms = flags.lookback_ms;
@@ -50,6 +55,8 @@ pub(crate) fn engine(flags: EngineFlags, clock: Arc<dyn Clock>, features: &[Stri
     options.delayed_name_removal = on("promql-delayed-name-removal");
     options.type_and_unit_labels = on("type-and-unit-labels");
     options.use_start_timestamps = on("use-start-timestamps");
+    options.per_step_stats = on("promql-per-step-stats");
+    options.observer = observer;
     Engine::new(options)
 }
 

@@ -5,16 +5,16 @@ mod late;
 mod status;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gauntlet_api::{ApiLimits, ApiState, RoleStatus as _};
+use gauntlet_api::{ApiLimits, ApiState, QueryLog, RoleStatus as _};
 use gauntlet_config::{LoadOptions, Loaded};
 use gauntlet_discovery::{self as discovery, Deps, NetworkClients};
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_net::server::{Server, ServerOptions};
-use gauntlet_runtime::fs::SystemFs;
+use gauntlet_runtime::fs::{Fs as _, SystemFs};
 use gauntlet_runtime::{Clock, CpuPool, Shutdown};
 use gauntlet_scrape::{self as scrape, offset_seed};
 use gauntlet_storage::{Fanout, Queryable};
@@ -88,6 +88,7 @@ pub(crate) struct Shared {
     retention_text: String,
     /// `--enable-feature=exemplar-storage`.
     keeps_exemplars: bool,
+    query_log: Arc<QueryLog>,
     reload_state: Mutex<ReloadState>,
     reload_ok: Gauge,
     reload_time: Gauge,
@@ -147,6 +148,10 @@ impl Shared {
         for warning in loaded.warnings.iter().chain(&config::without_effect(&loaded)) {
             warn!(warning, "configuration");
         }
+        let log = &loaded.config.global.query_log_file;
+        self.query_log
+            .reopen(Path::new(log))
+            .map_err(|err| format!("can't create json log file {log:?}: {err}"))?;
         let seed = offset_seed(&common::hostname(), &loaded.config.global.external_labels);
         let tsdb = &loaded.config.storage.tsdb;
         if let Some(db) = self.db.get() {
@@ -249,6 +254,7 @@ const FEATURES: &[&str] = &[
     "promql-delayed-name-removal",
     "promql-experimental-functions",
     "promql-extended-range-selectors",
+    "promql-per-step-stats",
     "type-and-unit-labels",
     "use-start-timestamps",
 ];
@@ -278,7 +284,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "old-ui",
     "otlp-deltatocumulative",
     "otlp-native-delta-ingestion",
-    "promql-per-step-stats",
     "search-api",
     "st-storage",
     "st-synthesis",
@@ -395,6 +400,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         started_ms: now,
         retention_text: retention_text(&plan.tsdb),
         keeps_exemplars,
+        query_log: query_log(&plan, &start),
         reload_state: Mutex::new(ReloadState { successful: true, at_ms: now, problem: None }),
         reload_ok: registry.gauge(
             "prometheus_config_last_reload_successful",
@@ -478,6 +484,21 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     Ok(())
 }
 
+/// The log of queries, closed until the configuration names a file, and the file of queries at work.
+fn query_log(plan: &ServerPlan, start: &Start) -> Arc<QueryLog> {
+    let mut log = QueryLog::new(start.clock.clone());
+    let fs = SystemFs;
+    let tracked = fs
+        .create_dir_all(&plan.data_dir)
+        .and_then(|()| log.track_active(&fs, &plan.data_dir, plan.max_queries));
+    match tracked {
+        Ok(None) => {}
+        Ok(Some(queries)) => info!(queries, "these queries did not finish in the last run"),
+        Err(err) => warn!(%err, dir = %plan.data_dir.display(), "queries at work are not tracked"),
+    }
+    Arc::new(log)
+}
+
 fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
     let mut storages: Vec<Arc<dyn Queryable>> = vec![Arc::new(shared.db.clone())];
     storages.extend(plan.more_storages.iter().cloned());
@@ -487,7 +508,12 @@ fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
     };
     let api = Arc::new(ApiState {
         storage,
-        engine: Arc::new(common::engine(plan.engine, start.clock.clone(), &plan.features)),
+        engine: Arc::new(common::engine(
+            plan.engine,
+            start.clock.clone(),
+            &plan.features,
+            Some(shared.query_log.clone()),
+        )),
         clock: start.clock.clone(),
         role: shared.clone(),
         build: common::build_info(),

@@ -55,7 +55,7 @@ pub(crate) async fn bind(
     let values = &start.values;
     let api = Arc::new(ApiState {
         storage: parts.storage,
-        engine: Arc::new(common::engine(parts.engine, start.clock.clone(), &[])),
+        engine: Arc::new(common::engine(parts.engine, start.clock.clone(), &[], None)),
         clock: start.clock.clone(),
         role: parts.status,
         build: common::build_info(),

@@ -8,10 +8,11 @@ use gauntlet_storage::{SeriesSet, TimeRange};
 use super::elementwise::{Mapper, Strip, scalar_operator};
 use super::error::EngineError;
 use super::grid::Grid;
-use super::node::{Extension, MapOp, Node, NodeId, RangeSource, Selector, WindowCall};
+use super::node::{Extension, MapOp, Node, NodeId, RangeSource, Selector, Subquery, WindowCall};
 use super::profile::Profile;
 use super::rows::{ABSENT, Meta, Rows, ScalarRow, is_absent, strip_metadata};
 use super::scan::{Pipeline, Source, Stage, Tile};
+use super::steps::ByStep;
 use super::window::Window;
 use crate::annotations::{Annotation, Annotations};
 use crate::functions::FunctionId;
@@ -32,6 +33,10 @@ pub(super) struct SampleCount {
     pub peak: usize,
     /// Samples looked at, each as often as it was.
     pub total: u64,
+    /// Of these, those that the step before had not looked at.
+    pub read: u64,
+    /// Both by step of the grid at work, where asked for.
+    pub by_step: Option<ByStep>,
     pub decoded: u64,
     pub series: u64,
 }
@@ -48,6 +53,17 @@ impl SampleCount {
         self.touch(more)?;
         self.held += more;
         Ok(())
+    }
+}
+
+impl SampleCount {
+    /// Counts samples that the only step sees.
+    pub(super) fn see_once(&mut self, samples: u64) {
+        self.total += samples;
+        self.read += samples;
+        if let Some(by_step) = &mut self.by_step {
+            by_step.add_once(samples, samples);
+        }
     }
 }
 
@@ -169,7 +185,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Rows::new(grid.steps))
             }
             Node::Once(inner) => {
-                let rows = self.rows(inner, &grid.first())?;
+                let rows = self.once(grid, |this| this.rows(inner, &grid.first()))?;
                 let samples = rows.total_samples();
                 self.samples.hold(samples.saturating_mul(grid.steps.saturating_sub(1)))?;
                 Ok(rows.broadcast(grid.steps))
@@ -233,12 +249,65 @@ impl<'a> Evaluator<'a> {
                 }
                 ScalarRow::Each(values)
             }
-            Node::ScalarOnce(inner) => match self.scalar(inner, &grid.first())? {
-                ScalarRow::Each(values) if !values.is_empty() => ScalarRow::Const(values[0]),
-                other => other,
-            },
+            Node::ScalarOnce(inner) => {
+                match self.once(grid, |this| this.scalar(inner, &grid.first()))? {
+                    ScalarRow::Each(values) if !values.is_empty() => ScalarRow::Const(values[0]),
+                    other => other,
+                }
+            }
             _ => return Err(EngineError::Internal("a scalar is wanted".to_owned())),
         })
+    }
+
+    /// Evaluates for the first step what is the same at all of them: it is seen at each, and read once.
+    fn once<R>(
+        &mut self,
+        grid: &Grid,
+        run: impl FnOnce(&mut Self) -> Result<R, EngineError>,
+    ) -> Result<R, EngineError> {
+        let outer = self.samples.by_step.take();
+        let (total, read) = (self.samples.total, self.samples.read);
+        let result = run(self)?;
+        let seen = self.samples.total - total;
+        self.samples.total = total + seen * grid.steps as u64;
+        self.samples.by_step = outer;
+        if let Some(by_step) = &mut self.samples.by_step {
+            by_step.add_once(seen, self.samples.read - read);
+        }
+        Ok(result)
+    }
+
+    /// Evaluates the inside of a subquery. What it saw does not count, for its consumer sees its result; what it read does.
+    fn subquery_rows(
+        &mut self,
+        subquery: &Subquery,
+        grid: &Grid,
+        range_ms: i64,
+    ) -> Result<Rows, EngineError> {
+        // By step it has to be known what nobody covers, and where it belongs.
+        let tracked = self.samples.by_step.is_some() || (grid.steps > 1 && grid.step > range_ms);
+        let inner = tracked.then(|| ByStep::new(subquery.grid.steps));
+        let outer = std::mem::replace(&mut self.samples.by_step, inner);
+        let (total, read) = (self.samples.total, self.samples.read);
+        let rows = self.rows(&subquery.inner, &subquery.grid)?;
+        self.samples.total = total;
+        let inner = std::mem::replace(&mut self.samples.by_step, outer);
+        if let Some(inner) = inner {
+            let outer = self.samples.by_step.as_mut();
+            let spans = (subquery.offset_ms, range_ms);
+            let taken = ByStep::take_subquery(outer, &inner, &subquery.grid, grid, spans);
+            self.samples.read = read + taken;
+        }
+        Ok(rows)
+    }
+
+    /// Evaluates a subquery that is the whole query: what it saw counts at the only step.
+    pub(super) fn root_subquery(
+        &mut self,
+        subquery: &Subquery,
+        grid: &Grid,
+    ) -> Result<Rows, EngineError> {
+        self.once(grid, |this| this.rows(&subquery.inner, &subquery.grid))
     }
 
     fn set(&self, selector: &Selector) -> (&'a SeriesSet, TimeRange) {
@@ -303,7 +372,7 @@ impl<'a> Evaluator<'a> {
                 let source = match &call.source {
                     RangeSource::Selector { selector, .. } => self.source(selector),
                     RangeSource::Subquery(subquery) => {
-                        inner = self.rows(&subquery.inner, &subquery.grid)?;
+                        inner = self.subquery_rows(subquery, grid, call.range_ms)?;
                         Source::Rows { rows: &inner, grid: subquery.grid }
                     }
                 };
@@ -325,6 +394,7 @@ impl<'a> Evaluator<'a> {
             strip: if delayed { Strip::Nothing } else { strip },
             drop_name: delayed && strip != Strip::Nothing,
             cancel: self.cancel,
+            by_step: self.samples.by_step.is_some(),
             probe: self.profile.as_ref().map(|profile| profile.probe(ids.len())),
         };
         if pipeline.maps.is_empty() || !pipeline.labels_collide() {
@@ -350,6 +420,7 @@ impl<'a> Evaluator<'a> {
                 strip: Strip::Nothing,
                 drop_name: false,
                 cancel: self.cancel,
+                by_step: false,
                 probe: None,
             },
         )
@@ -420,6 +491,10 @@ impl<'a> Evaluator<'a> {
     pub(super) fn note_tile(&mut self, tile: &mut Tile) -> Result<(), EngineError> {
         self.annotations.merge(std::mem::take(&mut tile.annotations));
         self.samples.total += tile.stats.samples;
+        self.samples.read += tile.stats.read;
+        if let (Some(sums), Some(counts)) = (&mut self.samples.by_step, &tile.by_step) {
+            sums.add(counts);
+        }
         self.samples.decoded += tile.stats.decoded;
         self.samples.touch(tile.stats.widest_window)?;
         self.samples.hold(tile.stats.cells)

@@ -19,10 +19,12 @@ mod grid;
 mod info;
 mod matching;
 mod node;
+mod observe;
 mod plan;
 mod profile;
 mod rows;
 mod scan;
+mod steps;
 mod value;
 mod window;
 
@@ -40,6 +42,7 @@ use gauntlet_storage::{
 pub use error::EngineError;
 pub use explain::{Arg, Explain, Found, PlanNode, Selection};
 pub use grid::Grid;
+pub use observe::{AskedBy, QueryObserver, QueryOrigin, QueryRecord};
 pub use profile::OperatorStats;
 pub use value::{Matrix, Sample, SampleValue, Value};
 
@@ -50,6 +53,7 @@ use error::EXECUTION;
 use eval::{Evaluator, SampleCount, Switches};
 use explain::Explainer;
 use node::{Extension, Node, NodeId, Plan};
+use observe::Watch;
 use plan::PlanContext;
 use profile::Profile;
 use rows::Cell;
@@ -79,6 +83,10 @@ pub struct EngineOptions {
     pub type_and_unit_labels: bool,
     /// Feature flag for start timestamps in rates.
     pub use_start_timestamps: bool,
+    /// Feature flag `promql-per-step-stats`: who asks for all statistics gets them by step.
+    pub per_step_stats: bool,
+    /// Told of every query.
+    pub observer: Option<Arc<dyn QueryObserver>>,
 }
 
 impl EngineOptions {
@@ -97,6 +105,8 @@ impl EngineOptions {
             delayed_name_removal: false,
             type_and_unit_labels: false,
             use_start_timestamps: false,
+            per_step_stats: false,
+            observer: None,
         }
     }
 }
@@ -120,17 +130,24 @@ pub struct QueryOptions {
     pub timeout: Option<Duration>,
     /// Whether the answer says what each operator did: [`QueryResult::explain`].
     pub analyze: bool,
+    /// Whether statistics are wanted by step; needs [`EngineOptions::per_step_stats`].
+    pub step_stats: bool,
+    pub origin: QueryOrigin,
     /// Passed on to the storage: partial answers, replica labels, resolution. The rest is the engine's.
     pub hints: SelectHints,
 }
 
 /// What evaluating a query took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryStats {
     /// Samples that selectors and ranges saw, each as often as it was seen.
     pub total_samples: u64,
     /// Most samples held at once.
     pub peak_samples: u64,
+    /// Samples that selectors and ranges saw; those that a range saw at the step before not counted again.
+    pub read_samples: u64,
+    /// The same two by step, where they were asked for.
+    pub by_step: Option<Box<StepStats>>,
     /// Samples decoded.
     pub decoded_samples: u64,
     pub series: u64,
@@ -139,6 +156,16 @@ pub struct QueryStats {
     /// Fetching and computing.
     pub select_time: Duration,
     pub compute_time: Duration,
+}
+
+/// Samples by step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepStats {
+    pub start: Timestamp,
+    /// In ms; 1 for an instant query.
+    pub step_ms: i64,
+    pub total_samples: Vec<u64>,
+    pub read_samples: Vec<u64>,
 }
 
 /// A query's answer with all that is to be said about it.
@@ -256,6 +283,24 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryFailure> {
         let own = &self.options;
+        let span = (start, end, step_ms);
+        let watch = Watch::begin(own.observer.as_ref(), &*own.clock, &options.origin, span);
+        let result = self.run_watched(storage, expr, span, options).await;
+        match &result {
+            Ok(result) => watch.end(&result.stats, None),
+            Err(failure) => watch.end(&QueryStats::default(), Some(&failure.error)),
+        }
+        result
+    }
+
+    async fn run_watched(
+        &self,
+        storage: Arc<dyn Queryable>,
+        expr: &Expr,
+        (start, end, step_ms): (Timestamp, Timestamp, i64),
+        options: &QueryOptions,
+    ) -> Result<QueryResult, QueryFailure> {
+        let own = &self.options;
         let (plan, lookback_ms) = self.plan(expr, (start, end, step_ms), options)?;
         let timeout = options.timeout.map_or(own.timeout, |t| t.min(own.timeout));
         let cancel = Cancel::with_timeout(Arc::clone(&own.clock), timeout);
@@ -278,6 +323,7 @@ impl Engine {
             max_samples: own.max_samples,
             cancel,
             budget: Arc::clone(&budget),
+            step_stats: options.step_stats && own.per_step_stats,
             profile: options.analyze.then(|| Profile::new(Arc::clone(&own.clock))),
         };
         let done = own.pool.run(move || job.execute()).await;
@@ -356,6 +402,7 @@ struct Job {
     max_samples: usize,
     cancel: Cancel,
     budget: Arc<Budget>,
+    step_stats: bool,
     profile: Option<Profile>,
 }
 
@@ -372,7 +419,11 @@ impl Job {
             budget: &self.budget,
             annotations: Annotations::default(),
             profile,
-            samples: SampleCount { max: self.max_samples, ..SampleCount::default() },
+            samples: SampleCount {
+                max: self.max_samples,
+                by_step: self.step_stats.then(|| steps::ByStep::new(self.plan.grid.steps)),
+                ..SampleCount::default()
+            },
         };
         for warning in self.sets.iter().flat_map(|set| &set.warnings) {
             evaluator.annotations.add(crate::annotations::Annotation::warning(warning.clone()));
@@ -380,8 +431,17 @@ impl Job {
         let value = self.value(&mut evaluator);
         let annotations = std::mem::take(&mut evaluator.annotations);
         let samples = &evaluator.samples;
+        let grid = self.plan.grid;
+        let by_step = samples.by_step.as_ref().map(|counts| StepStats {
+            start: grid.start,
+            step_ms: grid.step,
+            total_samples: counts.seen.clone(),
+            read_samples: counts.read.clone(),
+        });
         let stats = QueryStats {
             total_samples: samples.total,
+            read_samples: samples.read,
+            by_step: by_step.map(Box::new),
             peak_samples: samples.peak as u64,
             decoded_samples: samples.decoded,
             series: samples.series,
@@ -407,7 +467,7 @@ impl Job {
                 self.raw_range(evaluator, selector, *range_ms, *extension)
             }
             (Node::Subquery(subquery), _) => {
-                let rows = evaluator.rows(&subquery.inner, &subquery.grid)?;
+                let rows = evaluator.root_subquery(subquery, &grid)?;
                 let rows = self.clean_names(rows)?;
                 Ok(Value::Matrix(Matrix::from_rows(subquery.grid, rows)))
             }
@@ -493,7 +553,7 @@ impl Job {
             let weights = kept.histograms.iter().map(|(_, h)| h.size_in_samples().max(1) - 1);
             let weight = kept.len() + weights.sum::<usize>();
             evaluator.samples.hold(weight)?;
-            evaluator.samples.total += weight as u64;
+            evaluator.samples.see_once(weight as u64);
             series.push((source.labels(i).clone(), kept));
         }
         if let (Some(profile), Some(begin)) = (&mut evaluator.profile, begin) {

@@ -19,6 +19,7 @@ use super::grid::Grid;
 use super::node::Selector;
 use super::profile::{OperatorStats, Probe, TileProbe};
 use super::rows::{HistogramRow, Meta, Rows, is_absent, is_metadata_label, strip_metadata};
+use super::steps::ByStep;
 use super::window::{RowOut, RowStats, Samples, Window, smooth_row};
 use crate::annotations::Annotations;
 
@@ -170,6 +171,8 @@ pub(super) struct Pipeline<'a> {
     /// With delayed removal: names are to go at the end.
     pub drop_name: bool,
     pub cancel: &'a Cancel,
+    /// Whether samples are counted by step.
+    pub by_step: bool,
     /// Measures the selection, the stage and each map, in this order.
     pub probe: Option<Probe>,
 }
@@ -183,12 +186,15 @@ pub(super) struct Tile {
     pub histograms: Vec<Option<HistogramRow>>,
     pub annotations: Annotations,
     pub stats: TileStats,
+    pub by_step: Option<ByStep>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct TileStats {
     /// Samples that were looked at, each as often as it was.
     pub samples: u64,
+    /// Of these, those that the step before had not looked at.
+    pub read: u64,
     pub widest_window: usize,
     pub decoded: u64,
     /// Cells of all rows, histograms by their weight.
@@ -314,6 +320,7 @@ impl Pipeline<'_> {
             histograms: Vec::new(),
             annotations: Annotations::default(),
             stats: TileStats::default(),
+            by_step: self.by_step.then(|| ByStep::new(steps)),
         };
         let mut probed = self.probe.as_ref().map(|probe| probe.tile(2 + self.maps.len()));
         for series in range {
@@ -326,7 +333,8 @@ impl Pipeline<'_> {
                 histograms: &mut histograms,
                 annotations: &mut tile.annotations,
             };
-            let stats = self.row(series, worker, &mut out, &mut tile.stats, probed.as_mut())?;
+            let counts = (&mut tile.stats, tile.by_step.as_mut());
+            let stats = self.row(series, worker, &mut out, counts, probed.as_mut())?;
             if let (Some(probe), Some(probed)) = (&self.probe, &mut probed) {
                 probed.operators[STAGE].samples_seen += stats.samples;
                 note_cells(&mut probed.operators[STAGE], &tile.values[from..], &histograms);
@@ -368,7 +376,7 @@ impl Pipeline<'_> {
         series: usize,
         worker: &mut Worker,
         out: &mut RowOut<'_>,
-        stats: &mut TileStats,
+        (stats, by_step): (&mut TileStats, Option<&mut ByStep>),
         probed: Option<&mut TileProbe>,
     ) -> Result<RowStats, EngineError> {
         if let (Stage::Rows, Source::Rows { rows, .. }) = (&self.stage, &self.source) {
@@ -390,11 +398,21 @@ impl Pipeline<'_> {
         let labels = self.source.labels(series);
         Ok(match &self.stage {
             Stage::Instant { selector, lookback_ms } => {
-                instant_row(selector, &self.grid, *lookback_ms, columns, out)
+                let seen = instant_row(selector, &self.grid, *lookback_ms, columns, out);
+                stats.read += seen.samples;
+                if let Some(by_step) = by_step {
+                    count_cells(by_step, out);
+                }
+                seen
             }
             Stage::SampleTime { selector, lookback_ms, start, mark_histograms } => {
                 let what = (*start, *mark_histograms);
-                sample_time_row(selector, &self.grid, *lookback_ms, what, columns, out)
+                let seen = sample_time_row(selector, &self.grid, *lookback_ms, what, columns, out);
+                stats.read += seen.samples;
+                if let Some(by_step) = by_step {
+                    count_cells(by_step, out);
+                }
+                seen
             }
             Stage::Smoothed { selector, lookback_ms } => {
                 worker.samples.fill(columns);
@@ -403,6 +421,13 @@ impl Pipeline<'_> {
             }
             Stage::Window(window) => {
                 worker.samples.fill(columns);
+                let from_storage = matches!(self.source, Source::Set { .. });
+                if from_storage {
+                    stats.read += window.count_read(&worker.samples);
+                }
+                if let Some(by_step) = by_step {
+                    window.count_steps(&worker.samples, from_storage, by_step);
+                }
                 let stats = window.run(labels, &mut worker.samples, out, &mut worker.floats)?;
                 if window.wants_counters() && out.values.iter().any(|v| !is_absent(*v)) {
                     window.note_non_counter(labels, &mut worker.noted, out.annotations);
@@ -436,6 +461,19 @@ impl Pipeline<'_> {
             Ok(())
         })?;
         Ok(rows)
+    }
+}
+
+/// Counts a row's cells as seen and read at their steps.
+fn count_cells(sums: &mut ByStep, row: &RowOut<'_>) {
+    for (i, value) in row.values.iter().enumerate() {
+        let histogram = row.histograms.as_ref().and_then(|cells| cells[i].as_ref());
+        let weight = match histogram {
+            Some(histogram) => histogram.size_in_samples() as u64,
+            None => u64::from(!is_absent(*value)),
+        };
+        sums.seen[i] += weight;
+        sums.read[i] += weight;
     }
 }
 

@@ -127,18 +127,13 @@ fn refused(loaded: &Loaded) -> Vec<String> {
 
 /// What is read and changes nothing here, each for the log: nothing is ignored in silence.
 pub(crate) fn without_effect(loaded: &Loaded) -> Vec<String> {
-    let (config, tsdb) = (&loaded.config, &loaded.config.storage.tsdb);
+    let tsdb = &loaded.config.storage.tsdb;
     let mut out = Vec::new();
     let mut note = |given: bool, what: &str, why: &str| {
         if given {
             out.push(format!("{what}: {why}"));
         }
     };
-    note(
-        !config.global.query_log_file.is_empty(),
-        "global.query_log_file",
-        "queries are not logged yet",
-    );
     note(
         tsdb.stale_series_compaction_threshold > 0.0,
         "storage.tsdb.stale_series_compaction_threshold",
