@@ -15,7 +15,7 @@ use gauntlet_promql::engine::AskedBy;
 use crate::envelope::{Answer, ApiError, ErrorKind};
 use crate::params::Params;
 use crate::state::ApiState;
-use crate::{admin, compress, labels, query, remote_read, status, system};
+use crate::{admin, compress, labels, query, remote_read, remote_write, status, system};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,12 +168,7 @@ async fn dispatch(state: &Arc<ApiState>, request: Request) -> Response {
 async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Request) -> Response {
     match route {
         Route::Read => return remote_read::handle(state, request).await,
-        Route::Write => {
-            return text(
-                StatusCode::NOT_FOUND,
-                "remote write receiver needs to be enabled with --web.enable-remote-write-receiver\n",
-            );
-        }
+        Route::Write => return remote_write::write(state, request).await,
         Route::Healthy => return system::healthy(state),
         Route::Ready => return system::ready(state),
         Route::Reload => return system::reload(state, request.method()).await,

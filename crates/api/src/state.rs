@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_promql::engine::Engine;
+use gauntlet_remote::receive::WriteReceiver;
 use gauntlet_runtime::Clock;
 use gauntlet_storage::Queryable;
 use serde::Serialize;
@@ -33,6 +34,24 @@ pub struct ApiState {
     pub limits: ApiLimits,
     /// Queries at once; further ones wait for a place as long as they may take.
     pub query_gate: Arc<Semaphore>,
+    pub receivers: Receivers,
+}
+
+/// What takes samples in from other senders; each `None` where it is not enabled.
+#[derive(Clone, Debug)]
+pub struct Receivers {
+    pub write: Option<Arc<WriteReceiver>>,
+    /// Bodies at work at once: each may hold twice 32 MiB.
+    pub gate: Arc<Semaphore>,
+}
+
+/// Bodies that are read and stored at once.
+const BODIES_AT_ONCE: usize = 32;
+
+impl Default for Receivers {
+    fn default() -> Self {
+        Self { write: None, gate: Arc::new(Semaphore::new(BODIES_AT_ONCE)) }
+    }
 }
 
 /// Bounds of requests.

@@ -12,7 +12,10 @@ use gauntlet_yaml::{Context, Mapping};
 pub use azuread::{AzureAdConfig, AzureCredential};
 pub use otlp::{OtlpConfig, TranslationStrategy};
 pub use read::RemoteReadConfig;
-pub use write::{GoogleIamConfig, MetadataConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig};
+pub use write::{
+    GoogleIamConfig, MetadataConfig, ProtobufMessage, QueueConfig, RemoteWriteConfig,
+    UnknownMessage,
+};
 
 /// Headers that `headers` may not set, in lower case.
 const RESERVED_HEADERS: [&str; 17] = [

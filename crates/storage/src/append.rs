@@ -66,6 +66,18 @@ pub trait Appender: Send {
         value: f64,
     ) -> Result<SeriesRef, AppendError>;
 
+    /// Appends a zero where a counter began (its start timestamp). Errs where a sample as new is there already: the zero was
+    /// appended before, or comes too late.
+    fn append_start_zero(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+    ) -> Result<SeriesRef, AppendError> {
+        let _ = (series, labels, start);
+        Err(AppendError::Unsupported("start timestamps"))
+    }
+
     fn append_histogram(
         &mut self,
         series: SeriesRef,

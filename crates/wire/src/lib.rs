@@ -6,12 +6,14 @@
 
 pub mod apis;
 pub mod convert;
+pub mod fields;
 pub mod frame;
 pub mod hints;
 pub mod info;
 pub mod prompb;
 pub mod snappy;
 pub mod store;
+pub mod write;
 pub mod write_v2;
 
 pub use convert::WireError;

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gauntlet_api::{ApiLimits, ApiState, QueryLog, RoleStatus as _};
+use gauntlet_api::{ApiLimits, ApiState, QueryLog, Receivers, RoleStatus as _};
 use gauntlet_config::{LoadOptions, Loaded};
 use gauntlet_discovery::{self as discovery, Deps, NetworkClients};
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_net::server::{Server, ServerOptions};
+use gauntlet_remote::config::ProtobufMessage;
+use gauntlet_remote::receive::{ReceiveOptions, WriteReceiver};
 use gauntlet_runtime::fs::{Fs as _, SystemFs};
 use gauntlet_runtime::{Clock, CpuPool, Shutdown};
 use gauntlet_scrape::{self as scrape, offset_seed};
@@ -66,12 +68,21 @@ pub(crate) struct ServerPlan {
     /// How often to look for changed files; `None` to reload on request alone.
     pub(crate) auto_reload: Option<Duration>,
     pub(crate) discovery_interval: Duration,
+    /// What takes samples in from other senders.
+    pub(crate) receive: ReceivePlan,
     /// Further storages that queries read: the bucket, in `up`.
     pub(crate) more_storages: Vec<Arc<dyn Queryable>>,
     pub(crate) more_parts: Vec<MoreParts>,
     /// Called once the database is open.
     pub(crate) on_open: Option<OnOpen>,
     pub(crate) registry: Registry,
+}
+
+/// Which receivers are on.
+#[derive(Default)]
+pub(crate) struct ReceivePlan {
+    /// `--web.enable-remote-write-receiver`
+    pub(crate) write: Option<ReceiveOptions>,
 }
 
 /// State that requests and tasks share.
@@ -218,7 +229,6 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
             true => millis(values.duration_ms("scrape.timestamp-tolerance")),
             false => Duration::ZERO,
         },
-        features,
         listen: values.texts("web.listen-address"),
         web: ServerOptions {
             max_connections: values.count("web.max-connections").max(1),
@@ -239,6 +249,8 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
         flags: values.all(),
         auto_reload: auto_reload.then(|| millis(values.duration_ms("config.auto-reload-interval"))),
         discovery_interval: millis(values.duration_ms("scrape.discovery-reload-interval")),
+        receive: receive_plan(values, &features)?,
+        features,
         more_storages: Vec::new(),
         more_parts: Vec::new(),
         on_open: None,
@@ -246,8 +258,25 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
     })
 }
 
+fn receive_plan(values: &Values, features: &[String]) -> Result<ReceivePlan, Failure> {
+    let has = |name: &str| features.iter().any(|feature| feature == name);
+    let mut accepted = Vec::new();
+    for name in values.texts("web.remote-write-receiver.accepted-protobuf-messages") {
+        let message = name.parse::<ProtobufMessage>();
+        accepted.push(message.map_err(|err| Failure::config(err.to_string()))?);
+    }
+    let write = ReceiveOptions {
+        accepted,
+        type_and_unit_labels: has("type-and-unit-labels"),
+        append_metadata: has("metadata-wal-records"),
+        zero_ingestion: has("created-timestamp-zero-ingestion"),
+    };
+    Ok(ReceivePlan { write: values.bool("web.enable-remote-write-receiver").then_some(write) })
+}
+
 /// Features that act here.
 const FEATURES: &[&str] = &[
+    "created-timestamp-zero-ingestion",
     "exemplar-storage",
     "metadata-wal-records",
     "promql-binop-fill-modifiers",
@@ -275,7 +304,6 @@ const ALWAYS_ON: &[&str] = &[
 const WITHOUT_EFFECT: &[&str] = &[
     "auto-reload-config",
     "concurrent-rule-eval",
-    "created-timestamp-zero-ingestion",
     "delayed-compaction",
     "extra-scrape-metrics",
     "fast-startup",
@@ -523,6 +551,7 @@ fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
         route_prefix: plan.route_prefix.clone(),
         limits: plan.limits,
         query_gate: Arc::new(Semaphore::new(plan.max_queries)),
+        receivers: receivers(plan, shared, start),
     });
     let (title, prefix) = (plan.title.clone(), plan.route_prefix.clone());
     let shared = Arc::clone(shared);
@@ -541,6 +570,14 @@ fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
         prefix: plan.route_prefix.clone(),
         clock: start.clock.clone(),
     }
+}
+
+fn receivers(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Receivers {
+    let write = plan.receive.write.clone().map(|options| {
+        let storage = Arc::new(shared.db.clone());
+        Arc::new(WriteReceiver::new(storage, start.clock.clone(), options, &plan.registry))
+    });
+    Receivers { write, ..Receivers::default() }
 }
 
 /// Opens the database off the async threads; `None` where the shutdown came first.

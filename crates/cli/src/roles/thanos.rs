@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gauntlet_api::{ApiLimits, ApiState, RoleStatus, ThanosDefaults};
+use gauntlet_api::{ApiLimits, ApiState, Receivers, RoleStatus, ThanosDefaults};
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_storage::Queryable;
@@ -65,6 +65,7 @@ pub(crate) async fn bind(
         route_prefix: String::new(),
         limits: ApiLimits::default(),
         query_gate: Arc::new(Semaphore::new(parts.max_queries)),
+        receivers: Receivers::default(),
     });
     let web = Web {
         api: Some(api),

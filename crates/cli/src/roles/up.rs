@@ -28,7 +28,9 @@ use crate::flags::values::Values;
 use crate::roles::common::{EngineFlags, hostname};
 use crate::roles::node::{self, Node};
 use crate::roles::overview::Part;
-use crate::roles::server::{ConfigSource, MoreParts, OnOpen, ServerPlan, Shared, run_plan};
+use crate::roles::server::{
+    ConfigSource, MoreParts, OnOpen, ReceivePlan, ServerPlan, Shared, run_plan,
+};
 use crate::roles::{Failure, Start};
 
 /// Ports before `--port-offset`, those of the peers.
@@ -137,6 +139,7 @@ fn plan(
         flags,
         auto_reload: None,
         discovery_interval: Duration::from_secs(5),
+        receive: ReceivePlan::default(),
         more_storages: vec![Arc::new(past)],
         more_parts,
         on_open: Some(on_open),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use gauntlet_model::duration::Duration;
 use gauntlet_model::relabel::{NameScheme, Rule};
@@ -27,17 +28,31 @@ impl ProtobufMessage {
     }
 }
 
+/// A message's name that is not known.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown type for remote write protobuf message {0}, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request"
+)]
+pub struct UnknownMessage(String);
+
+impl FromStr for ProtobufMessage {
+    type Err = UnknownMessage;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = [Self::V1, Self::V2].into_iter().find(|m| m.as_str() == name);
+        found.ok_or_else(|| UnknownMessage(name.to_owned()))
+    }
+}
+
 impl FromYaml for ProtobufMessage {
     fn from_yaml(node: Node<'_>, cx: &mut Context) -> Option<Self> {
         let name = String::from_yaml(node, cx)?;
-        let found = [Self::V1, Self::V2].into_iter().find(|m| m.as_str() == name);
-        if found.is_none() {
-            let reason = format!(
-                "invalid protobuf_message value: unknown type for remote write protobuf message {name}, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request"
-            );
-            cx.problem(node.position(), reason);
-        }
+        let found = name.parse();
         found
+            .map_err(|err: UnknownMessage| {
+                cx.problem(node.position(), format!("invalid protobuf_message value: {err}"));
+            })
+            .ok()
     }
 
     fn go_type() -> Cow<'static, str> {

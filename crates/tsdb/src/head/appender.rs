@@ -478,6 +478,18 @@ impl Appender for HeadAppender<'_> {
         self.add(series, labels, t, Value::Float(value))
     }
 
+    fn append_start_zero(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+    ) -> Result<SeriesRef, AppendError> {
+        let discard = std::mem::replace(&mut self.options.discard_out_of_order, true);
+        let added = self.add(series, labels, start, Value::Float(0.0));
+        self.options.discard_out_of_order = discard;
+        added
+    }
+
     fn append_histogram(
         &mut self,
         series: SeriesRef,

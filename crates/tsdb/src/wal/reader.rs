@@ -84,7 +84,7 @@ impl SegmentReader {
     }
 
     /// Reads from an offset between two records up to another one, out.
-    pub(crate) fn within(file: Arc<dyn File>, path: PathBuf, offset: u64, limit: u64) -> Self {
+    pub fn within(file: Arc<dyn File>, path: PathBuf, offset: u64, limit: u64) -> Self {
         let skip = offset as usize % PAGE_BYTES;
         Self { span_offset: offset - skip as u64, skip, limit, ..Self::new(file, path) }
     }

@@ -9,12 +9,12 @@ use gauntlet_model::{
     FloatHistogram, Histogram, Labels, LabelsBuilder, Metadata, MetricType, Timestamp,
 };
 
-pub(crate) const SERIES: u8 = 1;
+pub const SERIES: u8 = 1;
 pub(crate) const SAMPLES: u8 = 2;
 pub(crate) const TOMBSTONES: u8 = 3;
-pub(crate) const EXEMPLARS: u8 = 4;
+pub const EXEMPLARS: u8 = 4;
 pub(crate) const MMAP_MARKERS: u8 = 5;
-pub(crate) const METADATA: u8 = 6;
+pub const METADATA: u8 = 6;
 pub(crate) const HISTOGRAMS: u8 = 7;
 pub(crate) const FLOAT_HISTOGRAMS: u8 = 8;
 pub(crate) const CUSTOM_HISTOGRAMS: u8 = 9;

@@ -4,8 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use gauntlet_model::{Exemplar, FloatHistogram, Histogram, Labels, Metadata, SeriesRef, Timestamp};
 use gauntlet_storage::{
-    LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet,
+    AppendError, AppendOptions, Appendable, Appender, LabelAnswer, LabelRequest, QueryError,
+    Queryable, SelectRequest, SeriesSet,
 };
 use gauntlet_tsdb::Db;
 
@@ -27,6 +29,80 @@ impl LateDb {
             QueryError::Unavailable("the database is still replaying its log".to_owned())
         })
     }
+}
+
+impl Appendable for LateDb {
+    fn appender(&self, options: AppendOptions) -> Box<dyn Appender + '_> {
+        match self.get() {
+            Some(db) => db.appender(options),
+            None => Box::new(NotReady),
+        }
+    }
+}
+
+/// Takes nothing.
+struct NotReady;
+
+impl NotReady {
+    fn refuse<T>() -> Result<T, AppendError> {
+        Err(AppendError::ReadOnly("the database is still replaying its log".to_owned()))
+    }
+}
+
+impl Appender for NotReady {
+    fn append(
+        &mut self,
+        _: SeriesRef,
+        _: &Labels,
+        _: Timestamp,
+        _: f64,
+    ) -> Result<SeriesRef, AppendError> {
+        Self::refuse()
+    }
+
+    fn append_histogram(
+        &mut self,
+        _: SeriesRef,
+        _: &Labels,
+        _: Timestamp,
+        _: Histogram,
+    ) -> Result<SeriesRef, AppendError> {
+        Self::refuse()
+    }
+
+    fn append_float_histogram(
+        &mut self,
+        _: SeriesRef,
+        _: &Labels,
+        _: Timestamp,
+        _: FloatHistogram,
+    ) -> Result<SeriesRef, AppendError> {
+        Self::refuse()
+    }
+
+    fn append_exemplar(
+        &mut self,
+        _: SeriesRef,
+        _: &Labels,
+        _: Exemplar,
+    ) -> Result<(), AppendError> {
+        Self::refuse()
+    }
+
+    fn update_metadata(
+        &mut self,
+        _: SeriesRef,
+        _: &Labels,
+        _: &Metadata,
+    ) -> Result<(), AppendError> {
+        Self::refuse()
+    }
+
+    fn commit(self: Box<Self>) -> Result<(), AppendError> {
+        Self::refuse()
+    }
+
+    fn rollback(self: Box<Self>) {}
 }
 
 impl Queryable for LateDb {
