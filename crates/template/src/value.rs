@@ -302,6 +302,11 @@ pub trait Object: Debug + Send + Sync {
         None
     }
 
+    /// For pointers to built-in types: what they point at, which functions of that type take too.
+    fn pointee(&self) -> Option<Value> {
+        None
+    }
+
     /// The parameters of a method; `None` if there is no such method.
     fn method(&self, _name: &str) -> Option<Signature> {
         None

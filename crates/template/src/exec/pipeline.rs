@@ -465,7 +465,8 @@ impl<'t> State<'t, '_> {
 /// The value as a parameter of type `ty` holds it, if it may.
 fn assigned(value: &Value, ty: Type) -> Option<Value> {
     if !value.assignable_to(ty) {
-        return None;
+        let Value::Object(object) = value else { return None };
+        return object.pointee().filter(|to| to.assignable_to(ty));
     }
     Some(match (value, ty) {
         (Value::Object(_), Type::List(_) | Type::Map(..)) => value.plain().into_owned(),

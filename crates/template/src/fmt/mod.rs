@@ -83,6 +83,11 @@ pub(crate) fn unicode(c: char) -> String {
     if is_print(c) { format!("U+{:04X} '{c}'", c as u32) } else { format!("U+{:04X}", c as u32) }
 }
 
+/// In backquotes if it can be, else quoted: as package `regexp` shows patterns.
+pub(crate) fn backquoted(text: &[u8]) -> String {
+    if can_backquote(text) { format!("`{}`", String::from_utf8_lossy(text)) } else { quoted(text) }
+}
+
 /// `strconv.CanBackquote`.
 fn can_backquote(text: &[u8]) -> bool {
     utf8::runes(text).all(|(_, c, width)| {
