@@ -1,0 +1,159 @@
+//! The log of this process and its cluster. A new entry is merged, appended to the snapshot file and queued for the cluster.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::proto::decode;
+use super::{LogEntry, LogReceiver, MeshEntry, ReceiverData};
+use crate::durable::AppendFile;
+use crate::metrics::LogMetrics;
+use crate::silence::after;
+use crate::snapshot::OVERSIZED_BYTES;
+use crate::time::Time;
+
+type Key = (Arc<str>, LogReceiver);
+
+/// The log.
+#[derive(Debug)]
+pub struct NotificationLog {
+    entries: HashMap<Key, MeshEntry>,
+    retention_ns: i64,
+    file: Option<Arc<AppendFile>>,
+    outgoing: Vec<Vec<u8>>,
+    metrics: LogMetrics,
+}
+
+impl NotificationLog {
+    /// An empty log. An entry is remembered for at most `retention_ns`.
+    pub fn new(retention_ns: i64, metrics: LogMetrics) -> Self {
+        Self { entries: HashMap::new(), retention_ns, file: None, outgoing: Vec::new(), metrics }
+    }
+
+    /// Takes in a snapshot and goes on appending to `file`, which holds it.
+    pub fn restore(&mut self, entries: Vec<MeshEntry>, file: Option<Arc<AppendFile>>) {
+        for mesh in entries {
+            self.entries.insert(key(&mesh.entry), mesh);
+        }
+        self.file = file;
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What was last told about a group.
+    pub fn get(&self, group_key: &Arc<str>, receiver: &LogReceiver) -> Option<&LogEntry> {
+        self.metrics.queries.inc();
+        let found = self.entries.get(&(Arc::clone(group_key), receiver.clone()));
+        if found.is_none() {
+            // Upstream counts "not found" among the errors.
+            self.metrics.query_errors.inc();
+        }
+        found.map(|mesh| &mesh.entry)
+    }
+
+    /// All entries, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &MeshEntry> {
+        self.entries.values()
+    }
+
+    /// Notes a notification. It is remembered for `expiry_ns`, if that is above 0 and below the retention. An entry from the
+    /// future (clocks of peers differ) is left alone.
+    pub fn log(
+        &mut self,
+        group_key: &Arc<str>,
+        receiver: &LogReceiver,
+        told: (Vec<u64>, Vec<u64>),
+        receiver_data: ReceiverData,
+        expiry_ns: i64,
+        now: Time,
+    ) {
+        let key = (Arc::clone(group_key), receiver.clone());
+        let mut timestamp = now;
+        if let Some(known) = self.entries.get(&key) {
+            if known.entry.timestamp > now {
+                return;
+            }
+            timestamp = after(known.entry.timestamp, now);
+        }
+        let keep_ns =
+            if expiry_ns > 0 { expiry_ns.min(self.retention_ns) } else { self.retention_ns };
+        let (firing, resolved) = told;
+        let entry = LogEntry {
+            group_key: Arc::clone(group_key),
+            receiver: receiver.clone(),
+            timestamp,
+            firing,
+            resolved,
+            receiver_data,
+        };
+        let mesh = MeshEntry { entry, expires_at: now.plus_ns(keep_ns) };
+        let mut bytes = Vec::new();
+        mesh.encode(&mut bytes);
+        self.entries.insert(key, mesh);
+        self.append(&bytes);
+        self.outgoing.push(bytes);
+    }
+
+    /// Takes in what the cluster sent. Returns whether anything was new. Errs, after taking in what is good, if some was not.
+    pub fn merge(&mut self, bytes: &[u8], now: Time) -> Result<bool, String> {
+        let decoded = decode(bytes);
+        let mut own = Vec::new();
+        for mesh in decoded.entries {
+            let key = key(&mesh.entry);
+            let known = self.entries.get(&key);
+            let newer = known.is_none_or(|k| k.entry.timestamp < mesh.entry.timestamp);
+            if mesh.expires_at < now || !newer {
+                continue;
+            }
+            mesh.encode(&mut own);
+            self.entries.insert(key, mesh);
+        }
+        self.append(&own);
+        let news = !own.is_empty();
+        if news && bytes.len() <= OVERSIZED_BYTES {
+            self.outgoing.push(bytes.to_vec());
+            self.metrics.propagated.inc();
+        }
+        if decoded.damage.is_empty() { Ok(news) } else { Err(decoded.damage.join("; ")) }
+    }
+
+    /// Messages for the cluster since the last call.
+    pub fn take_outgoing(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.outgoing)
+    }
+
+    /// Forgets what was to be remembered until now. Returns how many.
+    pub fn collect(&mut self, now: Time) -> usize {
+        let before = self.entries.len();
+        self.entries.retain(|_, mesh| mesh.expires_at > now);
+        before - self.entries.len()
+    }
+
+    /// The whole state, as in the snapshot file and for a peer that joins.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut entries: Vec<&MeshEntry> = self.entries.values().collect();
+        entries.sort_unstable_by_key(|mesh| (&mesh.entry.group_key, &mesh.entry.receiver));
+        let mut out = Vec::new();
+        entries.iter().for_each(|mesh| mesh.encode(&mut out));
+        out
+    }
+
+    pub(crate) fn file(&self) -> Option<&Arc<AppendFile>> {
+        self.file.as_ref()
+    }
+
+    fn append(&self, bytes: &[u8]) {
+        if let Some(file) = self.file.as_ref().filter(|_| !bytes.is_empty()) {
+            file.append(bytes);
+        }
+    }
+}
+
+fn key(entry: &LogEntry) -> Key {
+    (Arc::clone(&entry.group_key), entry.receiver.clone())
+}

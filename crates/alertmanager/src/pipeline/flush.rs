@@ -1,0 +1,336 @@
+//! One flush of a group, up to the point where its integrations go their own ways: settle, inhibition, intervals, silences.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use super::core::{Core, subject};
+use super::send::Step;
+use super::timers::Timer;
+use super::{NotifyError, ReceiverPipeline};
+use crate::alert::{Alert, AlertId, AlertState};
+use crate::dispatch::{GroupId, Route};
+use crate::labels::alert_order;
+use crate::ledger::{Cause, Event};
+use crate::time::Time;
+use gauntlet_model::Labels;
+
+/// Number of a flush, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlushId(pub(crate) u64);
+
+/// Number of an attempt, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SendId(pub(crate) u64);
+
+/// Least time that a flush is given.
+const MIN_TIMEOUT_NS: i64 = 10_000_000_000;
+
+/// An alert as the flush took it.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    pub(super) id: AlertId,
+    pub(super) alert: Alert,
+    pub(super) log_hash: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Flush {
+    /// `None` once the configuration has changed beneath it.
+    pub(super) group: Option<GroupId>,
+    pub(super) route: Arc<Route>,
+    pub(super) key: Arc<str>,
+    pub(super) labels: Labels,
+    pub(super) receiver: ReceiverPipeline,
+    pub(super) now: Time,
+    pub(super) deadline: Time,
+    /// Not kept quiet, in the order of notifications.
+    pub(super) alerts: Vec<Taken>,
+    /// Over when the flush began, with when they were last reported.
+    resolved: Vec<(AlertId, Time)>,
+    /// Waits for the cluster.
+    pub(super) settling: bool,
+    pub(super) steps: Vec<Step>,
+}
+
+impl Core {
+    pub(super) fn flush_due(&mut self, id: GroupId, due: Time, now: Time) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        if group.next_flush != due {
+            return;
+        }
+        if group.flushing.is_some() {
+            group.overdue = true;
+            return;
+        }
+        self.start_flush(id, now);
+    }
+
+    fn start_flush(&mut self, id: GroupId, now: Time) {
+        let flush_id = FlushId(self.number());
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let route = Arc::clone(&group.route);
+        group.overdue = false;
+        group.next_flush = now.plus_ns(route.group_interval_ns);
+        self.timers.add(group.next_flush, Timer::Flush(id));
+        let Some(active) = &self.active else { return };
+        let Some(receiver) = active.receivers.get(&route.receiver).cloned() else { return };
+        let store = &self.store;
+        let mut alerts: Vec<Taken> = group
+            .members
+            .values()
+            .map(|member| {
+                let slot = store.slot(member.id);
+                let mut alert = slot.alert.clone();
+                // Whether it fires is settled here: it must not end under way.
+                if !alert.resolved_at(now) {
+                    alert.ends_at = Time::ZERO;
+                }
+                Taken { id: member.id, alert, log_hash: slot.log_hash }
+            })
+            .collect();
+        if alerts.is_empty() {
+            return;
+        }
+        alerts.sort_by(|a, b| alert_order(&a.alert.labels, &b.alert.labels));
+        let resolved = alerts.iter().filter(|taken| taken.alert.is_resolved());
+        let resolved = resolved.map(|taken| (taken.id, taken.alert.updated_at)).collect();
+        let wait_ns = self.turn_ns();
+        let deadline = now.plus_ns(route.group_interval_ns.max(MIN_TIMEOUT_NS)).plus_ns(wait_ns);
+        let Some(group) = self.groups.get_mut(id) else { return };
+        group.flushing = Some(flush_id);
+        let settling = self.peer.as_ref().is_some_and(|peer| !peer.is_ready());
+        let flush = Flush {
+            group: Some(id),
+            key: Arc::clone(&group.key),
+            labels: group.labels.clone(),
+            route,
+            receiver,
+            now,
+            deadline,
+            alerts,
+            resolved,
+            settling,
+            steps: Vec::new(),
+        };
+        self.flushes.insert(flush_id, flush);
+        self.timers.add(deadline, Timer::Deadline(flush_id));
+        if !settling {
+            self.filter(flush_id, now);
+        }
+    }
+
+    /// How long peers before this one are given, in nanoseconds.
+    pub(super) fn turn_ns(&self) -> i64 {
+        let position = self.peer.as_ref().map_or(0, |peer| peer.position());
+        self.options.peer_timeout_ns.saturating_mul(i64::try_from(position).unwrap_or(i64::MAX))
+    }
+
+    /// To be called when the cluster has become ready: flushes that waited for it go on.
+    pub fn cluster_changed(&mut self, now: Time) {
+        if self.peer.as_ref().is_some_and(|peer| !peer.is_ready()) {
+            return;
+        }
+        let waiting = self.flushes.iter_mut().filter(|(_, flush)| flush.settling);
+        let mut ready: Vec<FlushId> = waiting
+            .map(|(id, flush)| {
+                flush.settling = false;
+                *id
+            })
+            .collect();
+        ready.sort_unstable();
+        ready.into_iter().for_each(|id| self.filter(id, now));
+    }
+
+    /// Whether flushes wait for the cluster.
+    pub fn is_settling(&self) -> bool {
+        self.flushes.values().any(|flush| flush.settling)
+    }
+
+    /// Takes out what is inhibited, muted or silenced, then hands what is left to the integrations.
+    fn filter(&mut self, id: FlushId, now: Time) {
+        let Some(mut flush) = self.flushes.remove(&id) else { return };
+        let left = std::mem::take(&mut flush.alerts);
+        let left = self.not_inhibited(&flush, left, now);
+        let left = if left.is_empty() { left } else { self.not_muted(&flush, left, now) };
+        let left = if left.is_empty() { left } else { self.not_silenced(&flush, left, now) };
+        let quiet = left.is_empty();
+        flush.alerts = left;
+        if quiet {
+            self.flushes.insert(id, flush);
+            self.end_flush(id, true, now);
+        } else {
+            self.start_steps(id, flush, now);
+        }
+    }
+
+    fn not_inhibited(&mut self, flush: &Flush, alerts: Vec<Taken>, now: Time) -> Vec<Taken> {
+        let mut left = Vec::with_capacity(alerts.len());
+        let mut count = 0;
+        for taken in alerts {
+            let Some(active) = &mut self.active else {
+                left.push(taken);
+                continue;
+            };
+            active.inhibitor.learn(&mut self.store, taken.id);
+            let Some(found) = active.inhibitor.inhibiting(&self.store, taken.id, now) else {
+                left.push(taken);
+                continue;
+            };
+            count += 1;
+            let rule = &active.inhibitor.rules()[found.rule];
+            let rule = match rule.name.is_empty() {
+                true => format!("#{}", found.rule + 1),
+                false => rule.name.clone(),
+            };
+            self.quiet(flush, &taken, Cause::Inhibited { source: found.source, rule }, now);
+        }
+        self.count_suppressed("inhibition", count);
+        left
+    }
+
+    fn not_muted(&mut self, flush: &Flush, alerts: Vec<Taken>, now: Time) -> Vec<Taken> {
+        let Some(active) = &self.active else { return alerts };
+        let (open, mute) = (&flush.route.active_time_intervals, &flush.route.mute_time_intervals);
+        let inactive = !open.is_empty() && active.intervals.holding(open, flush.now).is_empty();
+        let muting = if inactive { Vec::new() } else { active.intervals.holding(mute, flush.now) };
+        let (reason, cause, muted_by) = if inactive {
+            let cause = Cause::Inactive { intervals: open.clone() };
+            ("active_time_interval", Some(cause), open.clone())
+        } else if muting.is_empty() {
+            ("", None, Vec::new())
+        } else {
+            let cause = Cause::Muted { intervals: muting.clone() };
+            ("mute_time_interval", Some(cause), muting)
+        };
+        if let Some(group) = flush.group.and_then(|id| self.groups.get_mut(id)) {
+            group.muted_by = muted_by;
+        }
+        let Some(cause) = cause else { return alerts };
+        self.count_suppressed(reason, alerts.len());
+        for taken in &alerts {
+            self.quiet(flush, taken, cause.clone(), now);
+        }
+        Vec::new()
+    }
+
+    fn not_silenced(&mut self, flush: &Flush, alerts: Vec<Taken>, now: Time) -> Vec<Taken> {
+        let mut left = Vec::with_capacity(alerts.len());
+        let mut count = 0;
+        for taken in alerts {
+            let slot = self.store.slot_mut(taken.id);
+            let silences = self.silences.silencing(&taken.alert.labels, &mut slot.silences, now);
+            if silences.is_empty() {
+                self.speaking(flush, &taken, now);
+                left.push(taken);
+                continue;
+            }
+            count += 1;
+            self.quiet(flush, &taken, Cause::Silenced { silences }, now);
+        }
+        self.count_suppressed("silence", count);
+        left
+    }
+
+    fn count_suppressed(&self, reason: &str, count: usize) {
+        if count > 0 {
+            self.metrics.dispatch.suppressed.with(&[reason]).add(count as u64);
+        }
+    }
+
+    /// Marks an alert as kept quiet, and notes it if that is new or the cause is another.
+    fn quiet(&mut self, flush: &Flush, taken: &Taken, cause: Cause, now: Time) {
+        let mut hasher = DefaultHasher::new();
+        cause.hash(&mut hasher);
+        let hash = hasher.finish() | 1;
+        // Intervals quieten a group, not its alerts, as far as states are counted.
+        let state = match cause {
+            Cause::Inhibited { .. } | Cause::Silenced { .. } => AlertState::Suppressed,
+            Cause::Muted { .. } | Cause::Inactive { .. } => AlertState::Active,
+        };
+        if !self.mark(flush, taken, state, hash) {
+            return;
+        }
+        let event = Event::Suppressed {
+            group_key: flush.key.as_ref().to_owned(),
+            receiver: flush.route.receiver.as_ref().to_owned(),
+            cause,
+        };
+        self.ledger.note(now, subject(&taken.alert), event);
+    }
+
+    fn speaking(&mut self, flush: &Flush, taken: &Taken, now: Time) {
+        let was_quiet = self.member_cause(flush, taken) != 0;
+        if self.mark(flush, taken, AlertState::Active, 0) && was_quiet {
+            let event = Event::Resumed {
+                group_key: flush.key.as_ref().to_owned(),
+                receiver: flush.route.receiver.as_ref().to_owned(),
+            };
+            self.ledger.note(now, subject(&taken.alert), event);
+        }
+    }
+
+    fn member_cause(&self, flush: &Flush, taken: &Taken) -> u64 {
+        let group = flush.group.and_then(|id| self.groups.get(id));
+        let member = group.and_then(|group| group.members.get(&taken.id));
+        member.map_or(0, |member| member.cause)
+    }
+
+    /// Returns whether the cause changed.
+    fn mark(&mut self, flush: &Flush, taken: &Taken, state: AlertState, cause: u64) -> bool {
+        let group = flush.group.and_then(|id| self.groups.get_mut(id));
+        let Some(member) = group.and_then(|group| group.members.get_mut(&taken.id)) else {
+            return false;
+        };
+        member.state = state;
+        std::mem::replace(&mut member.cause, cause) != cause
+    }
+
+    /// Ends a flush. After a successful one, resolved alerts that were not reported again meanwhile leave the group.
+    pub(super) fn end_flush(&mut self, id: FlushId, success: bool, now: Time) {
+        let Some(flush) = self.flushes.remove(&id) else { return };
+        let Some(group_id) = flush.group else { return };
+        let Some(group) = self.groups.get_mut(group_id) else { return };
+        group.flushing = None;
+        let mut loose = Vec::new();
+        for (alert, updated_at) in flush.resolved.iter().filter(|_| success) {
+            let slot = self.store.slot_mut(*alert);
+            if slot.alert.updated_at != *updated_at {
+                continue;
+            }
+            group.members.remove(alert);
+            slot.groups.retain(|other| *other != group_id);
+            slot.routed = false;
+            if !slot.stored && slot.groups.is_empty() {
+                loose.push(*alert);
+            }
+        }
+        let (empty, overdue) = (group.members.is_empty(), group.overdue);
+        if empty {
+            self.groups.remove(group_id);
+            self.metrics.dispatch.groups.set(self.groups.len() as f64);
+        }
+        loose.into_iter().for_each(|id| self.free(id, now));
+        if overdue && !empty {
+            self.start_flush(group_id, now);
+        }
+    }
+
+    /// Ends what a flush without time left has not ended by itself.
+    pub(super) fn deadline(&mut self, id: FlushId, now: Time) {
+        let Some(flush) = self.flushes.get(&id) else { return };
+        if flush.settling {
+            let key = Arc::clone(&flush.key);
+            tracing::error!(component = "dispatcher", aggr_group = %key, "notify for alerts failed: the cluster did not settle in time");
+            self.end_flush(id, false, now);
+            return;
+        }
+        let error = NotifyError {
+            message: "context deadline exceeded".to_owned(),
+            retry: false,
+            reason: super::FailureReason::ContextDeadlineExceeded,
+        };
+        for step in 0..flush.steps.len() {
+            self.give_up(id, step, &error, now);
+        }
+    }
+}
