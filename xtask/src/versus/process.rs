@@ -73,12 +73,25 @@ impl Server {
         Ok(pages * PAGE_BYTES)
     }
 
-    /// The most that was ever resident, since the start or the last [`Server::reset_peak`].
-    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The part of the resident memory that no file backs: shared with nobody, and the first to hurt.
+    pub(crate) fn anonymous_bytes(&self) -> Result<u64> {
+        self.status_bytes("RssAnon:")
+    }
+
+    fn status_bytes(&self, name: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("0");
+        let line = status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or("0");
         let kib = line.trim().split(' ').next().and_then(|v| v.parse::<u64>().ok()).unwrap_or(0);
         Ok(kib * 1024)
+    }
+
+    /// The most that was ever resident, since the start or the last [`Server::reset_peak`].
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmHWM:")
     }
 
     /// Makes the peak start anew from what is resident now.
