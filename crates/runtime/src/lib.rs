@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod cancel;
+pub mod chance;
 pub mod clock;
 pub mod fs;
 pub mod pool;
@@ -12,6 +13,7 @@ pub mod shutdown;
 
 pub use budget::{Budget, BudgetError, Charge};
 pub use cancel::{Cancel, CancelReason};
+pub use chance::Chance;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use fs::{File, FileLock, Fs, SystemFs};
 pub use pool::CpuPool;
