@@ -28,7 +28,7 @@ use crate::config::HttpClientConfig;
 pub use body::{BodyReader, BufferPool, ReadBody};
 pub(crate) use error::io_text;
 pub use error::{ClientError, Stage};
-pub(crate) use tls::certificates;
+pub(crate) use tls::{ClientTls, certificates};
 
 /// Redirects followed before giving up.
 const MAX_REDIRECTS: usize = 10;

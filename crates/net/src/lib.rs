@@ -5,9 +5,11 @@
 
 pub mod client;
 pub mod config;
+mod peer_tls;
 pub mod server;
 mod tls;
 
 pub use client::{BodyReader, BufferPool, ClientError, ClientOptions, HttpClient, Stage};
+pub use peer_tls::PeerTls;
 pub use server::{ServeError, Server, ServerOptions};
 pub(crate) use tls::tls_versions;

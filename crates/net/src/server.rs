@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, warn};
 
+pub(crate) use web_config::{Material, ServerTls};
 pub use web_config::{WebConfig, WebConfigError};
 
 /// Bounds of a server.

@@ -15,7 +15,7 @@ use crate::config::TlsConfig;
 use crate::tls_versions;
 
 /// Builds TLS configurations of one client.
-pub(super) struct ClientTls {
+pub(crate) struct ClientTls {
     config: TlsConfig,
     http2: bool,
     built: Mutex<Option<Built>>,
@@ -42,17 +42,17 @@ impl fmt::Debug for ClientTls {
 }
 
 impl ClientTls {
-    pub(super) fn new(config: &TlsConfig, http2: bool) -> Result<Self, ClientError> {
+    pub(crate) fn new(config: &TlsConfig, http2: bool) -> Result<Self, ClientError> {
         tls_versions(config.min_version, config.max_version).map_err(ClientError::config)?;
         Ok(Self { config: config.clone(), http2, built: Mutex::new(None) })
     }
 
     /// The name to check the certificate against, if it is not the host's.
-    pub(super) fn server_name(&self) -> Option<&str> {
+    pub(crate) fn server_name(&self) -> Option<&str> {
         Some(self.config.server_name.as_str()).filter(|name| !name.is_empty())
     }
 
-    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, ClientError> {
+    pub(crate) async fn config(&self) -> Result<Arc<ClientConfig>, ClientError> {
         let pem = Pem {
             ca: text_or_file(&self.config.ca, &self.config.ca_file, "CA cert").await?,
             cert: text_or_file(&self.config.cert, &self.config.cert_file, "client cert").await?,

@@ -42,7 +42,7 @@ pub struct WebConfig {
 
 /// `tls_server_config`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ServerTls {
+pub(crate) struct ServerTls {
     cert: String,
     key: Secret,
     client_ca: String,
@@ -77,7 +77,7 @@ impl WebConfig {
         if let Some(tls) = &mut config.tls {
             let dir = Path::new(path).parent().map_or("", |dir| dir.to_str().unwrap_or_default());
             let dir = if dir.is_empty() { "." } else { dir };
-            for file in [&mut tls.cert_file, &mut tls.key_file, &mut tls.client_ca_file] {
+            for file in tls.files() {
                 join_dir(dir, file);
             }
         }
@@ -140,7 +140,7 @@ impl WebConfig {
 }
 
 impl ServerTls {
-    fn read(node: gauntlet_yaml::Node<'_>, cx: &mut Context) -> Option<Self> {
+    pub(crate) fn read(node: gauntlet_yaml::Node<'_>, cx: &mut Context) -> Option<Self> {
         let mut map = Mapping::read(node, "web.TLSConfig", cx)?;
         let tls = Self {
             cert: map.take_default(cx, "cert"),
@@ -163,6 +163,11 @@ impl ServerTls {
         map.finish(cx).then_some(tls)
     }
 
+    /// The names of files, to be made absolute.
+    pub(crate) fn files(&mut self) -> [&mut String; 3] {
+        [&mut self.cert_file, &mut self.key_file, &mut self.client_ca_file]
+    }
+
     /// Whether nothing that turns TLS on is set.
     pub(super) fn is_absent(&self) -> bool {
         let texts = [
@@ -177,7 +182,7 @@ impl ServerTls {
     }
 
     /// The bytes of everything that the configuration is built of: equal bytes, equal configuration.
-    pub(super) fn material(&self) -> Result<Material, String> {
+    pub(crate) fn material(&self) -> Result<Material, String> {
         if self.cert.is_empty() && self.cert_file.is_empty() {
             return Err("missing one of cert or cert_file".into());
         }
@@ -199,7 +204,7 @@ impl ServerTls {
         })
     }
 
-    pub(super) fn build(&self, material: &Material, http2: bool) -> Result<ServerConfig, String> {
+    pub(crate) fn build(&self, material: &Material, http2: bool) -> Result<ServerConfig, String> {
         let mut provider = rustls::crypto::ring::default_provider();
         self.choose_ciphers(&mut provider)?;
         let provider = Arc::new(provider);
@@ -299,7 +304,7 @@ impl ServerTls {
 
 /// The PEM texts of a TLS configuration.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Material {
+pub(crate) struct Material {
     cert: String,
     key: String,
     client_ca: String,
