@@ -1,0 +1,1 @@
+//! Integration tests: recordings of real clusters, clusters in virtual time, a real peer.
