@@ -26,6 +26,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use crate::config::HttpClientConfig;
 
 pub use body::{BodyReader, BufferPool, ReadBody};
+pub(crate) use connect::{dial, handshake};
 pub(crate) use error::io_text;
 pub use error::{ClientError, Stage};
 pub(crate) use tls::{ClientTls, certificates};
@@ -94,20 +95,23 @@ impl HttpClient {
         request: Request<Bytes>,
     ) -> Result<Response<Incoming>, ClientError> {
         let (mut parts, mut body) = request.into_parts();
-        let origin = parts.uri.authority().cloned();
+        let origin = parts.uri.clone();
         for _ in 0..=MAX_REDIRECTS {
             let mut next = Request::new(Full::new(body.clone()));
             *next.method_mut() = parts.method.clone();
             *next.uri_mut() = parts.uri.clone();
             *next.headers_mut() = parts.headers.clone();
+            let trusted = is_same_origin(&parts.uri, &origin);
             for extra in &self.headers {
-                extra.apply(next.headers_mut())?;
+                extra.apply(next.headers_mut(), trusted)?;
             }
             if let Some(value) = self.connector.proxy_authorization(&parts.uri) {
                 next.headers_mut().insert(header::PROXY_AUTHORIZATION, value);
             }
-            if parts.uri.authority() == origin.as_ref() {
+            if trusted {
                 self.auth.apply(next.headers_mut()).await?;
+            } else {
+                drop_credentials(next.headers_mut());
             }
             let response = self.client.request(next).await.map_err(ClientError::from_hyper)?;
             let location = redirect_target(&response, &parts.uri)?;
@@ -127,6 +131,25 @@ impl HttpClient {
             parts.uri = target;
         }
         Err(ClientError::new(Stage::Redirect, format!("stopped after {MAX_REDIRECTS} redirects")))
+    }
+}
+
+/// Whether credentials for `origin` may be sent to `uri`: the same host and port, and not from TLS to clear text.
+fn is_same_origin(uri: &Uri, origin: &Uri) -> bool {
+    uri.authority() == origin.authority()
+        && (uri.scheme() == origin.scheme() || uri.scheme_str() == Some("https"))
+}
+
+/// Takes out what only the host first asked may see: the usual headers, and those that the caller marked as sensitive.
+fn drop_credentials(headers: &mut http::HeaderMap) {
+    let secret = |(name, value): (&HeaderName, &HeaderValue)| {
+        let usual = [header::AUTHORIZATION, header::COOKIE, header::WWW_AUTHENTICATE];
+        ((value.is_sensitive() && *name != header::PROXY_AUTHORIZATION) || usual.contains(name))
+            .then(|| name.clone())
+    };
+    let names: Vec<HeaderName> = headers.iter().filter_map(secret).collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 

@@ -5,11 +5,13 @@
 
 pub mod client;
 pub mod config;
+mod dial;
 mod peer_tls;
 pub mod server;
 mod tls;
 
 pub use client::{BodyReader, BufferPool, ClientError, ClientOptions, HttpClient, Stage};
+pub use dial::{TlsDialer, dial};
 pub use peer_tls::PeerTls;
 pub use server::{ServeError, Server, ServerOptions};
 pub(crate) use tls::tls_versions;

@@ -42,11 +42,13 @@ impl PeerTls {
             if let Some(node) = map.node("tls_server_config").filter(|node| !node.is_null()) {
                 server = cx.in_key("tls_server_config", |cx| ServerTls::read(node, cx));
             }
-            if let Some(node) = map.node("tls_client_config") {
-                client = None;
-                if !node.is_null() {
+            let is_given = map.rest().any(|key| key == "tls_client_config");
+            match map.node("tls_client_config") {
+                Some(node) => {
                     client = cx.in_key("tls_client_config", |cx| TlsConfig::from_yaml(node, cx));
                 }
+                None if is_given => client = None,
+                None => {}
             }
             map.finish(&mut cx);
         }

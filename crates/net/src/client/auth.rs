@@ -139,9 +139,13 @@ impl ExtraHeader {
         Ok(out.into_values().collect())
     }
 
-    pub(super) fn apply(&self, headers: &mut HeaderMap) -> Result<(), ClientError> {
-        for value in &self.values {
+    /// Adds the values; the secret ones only where they are meant to go.
+    pub(super) fn apply(&self, headers: &mut HeaderMap, trusted: bool) -> Result<(), ClientError> {
+        for value in self.values.iter().filter(|value| trusted || !value.is_sensitive()) {
             headers.append(self.name.clone(), value.clone());
+        }
+        if !trusted {
+            return Ok(());
         }
         for path in &self.files {
             let text = std::fs::read_to_string(path).map_err(|err| {

@@ -77,7 +77,7 @@ impl Connector {
             if !secure {
                 return Ok(Stream::Unix(TokioIo::new(socket)));
             }
-            let stream = self.handshake(host, socket).await?;
+            let stream = handshake(&self.tls, host, socket).await?;
             return Ok(Stream::UnixTls(Box::new(TokioIo::new(stream))));
         }
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
@@ -93,26 +93,28 @@ impl Connector {
         if let Some(hop) = hop {
             hop.tunnel(&mut socket, host, port).await?;
         }
-        let stream = self.handshake(host, socket).await?;
+        let stream = handshake(&self.tls, host, socket).await?;
         Ok(Stream::Tls(Box::new(TokioIo::new(stream))))
     }
 
-    async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
-        &self,
-        host: &str,
-        socket: S,
-    ) -> Result<TlsStream<S>, ClientError> {
-        let fail = |message: String| ClientError::new(Stage::Tls, format!("tls: {message}"));
-        let name = self.tls.server_name().unwrap_or(host);
-        let name = ServerName::try_from(name.to_owned())
-            .map_err(|_| fail(format!("invalid server name {name:?}")))?;
-        let config = self.tls.config().await?;
-        TlsConnector::from(config).connect(name, socket).await.map_err(|err| fail(tls_text(&err)))
-    }
+}
+
+/// Shakes hands over an open connection.
+pub(crate) async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+    tls: &ClientTls,
+    host: &str,
+    socket: S,
+) -> Result<TlsStream<S>, ClientError> {
+    let fail = |message: String| ClientError::new(Stage::Tls, format!("tls: {message}"));
+    let name = tls.server_name().unwrap_or(host);
+    let name = ServerName::try_from(name.to_owned())
+        .map_err(|_| fail(format!("invalid server name {name:?}")))?;
+    let config = tls.config().await?;
+    TlsConnector::from(config).connect(name, socket).await.map_err(|err| fail(tls_text(&err)))
 }
 
 /// Tries a host's addresses in turn.
-async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError> {
+pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError> {
     let found = tokio::net::lookup_host((host, port)).await.map_err(|err| {
         let text = err.to_string();
         let reason = if text.contains("failed to lookup") { "no such host".into() } else { text };

@@ -116,6 +116,50 @@ async fn errors_name_stage_and_reason() {
 }
 
 #[tokio::test]
+async fn a_redirect_to_another_host_leaves_credentials_behind() {
+    let echo = |headers: HeaderMap| async move {
+        let shown = ["authorization", "cookie", "x-key", "x-secret", "x-plain", "x-token"];
+        let shown = shown.iter().filter(|name| headers.contains_key(**name));
+        shown.copied().collect::<Vec<_>>().join(" ")
+    };
+    let other = serve(Router::new().route("/", get(echo)), ServerOptions::default()).await;
+    let away = format!("http://{}/", other.address);
+    let router = Router::new().route("/home", get(echo)).route(
+        "/{to}",
+        get(move |to: axum::extract::Path<String>| {
+            let target = if to.0 == "stay" { "/home".to_owned() } else { away.clone() };
+            async move { (http::StatusCode::TEMPORARY_REDIRECT, [("location", target)], "") }
+        }),
+    );
+    let server = serve(router, ServerOptions::default()).await;
+    let text = "basic_auth: {username: u, password: p}\nhttp_headers: {x-secret: {secrets: [s]}, x-plain: {values: [v]}}\n";
+    let document = gauntlet_yaml::Document::parse(text.as_bytes(), gauntlet_yaml::Dialect::V2);
+    let document = document.unwrap();
+    let mut cx = gauntlet_yaml::Context::new();
+    let config = <HttpClientConfig as gauntlet_yaml::FromYaml>::from_yaml(
+        document.root().unwrap(),
+        &mut cx,
+    );
+    let client = client(&cx.finish(config).unwrap());
+    for (path, wanted) in
+        [("stay", "authorization cookie x-key x-secret x-plain x-token"), ("away", "x-plain x-token")]
+    {
+        let mut request = Request::get(format!("http://{}/{path}", server.address))
+            .header("cookie", "c")
+            .header("x-token", "not marked")
+            .body(Bytes::new())
+            .unwrap();
+        let mut key = http::HeaderValue::from_static("k");
+        key.set_sensitive(true);
+        request.headers_mut().insert("x-key", key);
+        let response = client.send(request, SOON).await.unwrap();
+        let mut reader = BodyReader::default();
+        let body = reader.read(response, 0, SOON).await.unwrap();
+        assert_eq!(std::str::from_utf8(body.bytes).unwrap(), wanted, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_times_out() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/metrics", silent.local_addr().unwrap());
