@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::SdConfig;
 use crate::deps::Deps;
+use crate::kinds;
 use crate::kubernetes::KubernetesDiscoverer;
 use gauntlet_model::TargetGroup;
 
@@ -52,7 +53,7 @@ impl Updates {
 pub enum StartError {
     #[error(
         "service discovery kind {0:?} is not supported by this build; supported are {supported}",
-        supported = SUPPORTED.join(", ")
+        supported = supported().join(", ")
     )]
     Unsupported(&'static str),
     #[error("service discovery kind {kind:?}: {reason}")]
@@ -87,16 +88,30 @@ pub fn build(config: &SdConfig, job: &str, deps: &Deps) -> Result<Box<dyn Discov
         "dns" => Box::new(crate::dns::DnsDiscoverer::new(fields, job, deps)),
         "consul" => Box::new(crate::consul::ConsulDiscoverer::new(fields, client()?, deps)),
         "kubernetes" => Box::new(KubernetesDiscoverer::new(fields, deps)?),
-        _ => return Err(StartError::Unsupported(kind)),
+        _ => {
+            let calls = RefreshLoop {
+                mechanism: kind,
+                job: job.to_owned(),
+                interval: fields.duration("refresh_interval").to_std(),
+                deps: deps.clone(),
+            };
+            Box::new(Polled { calls, source: kinds::build(kind, fields, deps)? })
+        }
     })
 }
 
-/// Kinds that can be run, ascending.
+/// Kinds that can be run beside [`kinds::KINDS`].
 const SUPPORTED: &[&str] = &["consul", "dns", "file", "http", "kubernetes", "static"];
 
 /// Whether a kind can be run by this build.
 pub fn is_supported(kind: &str) -> bool {
-    SUPPORTED.contains(&kind)
+    SUPPORTED.contains(&kind) || kinds::KINDS.contains(&kind)
+}
+
+fn supported() -> Vec<&'static str> {
+    let mut all: Vec<_> = SUPPORTED.iter().chain(kinds::KINDS).copied().collect();
+    all.sort_unstable();
+    all
 }
 
 /// Waits; `false`: the shutdown came first.

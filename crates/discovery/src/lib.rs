@@ -1,8 +1,8 @@
 //! Finding targets: what a configuration says to find, the discoverers that find it, and the manager that runs them.
 //!
 //! The way: [`SdConfigs`] are read from YAML; [`Manager`] turns them into running [`Discoverer`]s and publishes
-//! [`TargetSets`]. Relabelling and scraping of what is found are the scraper's. All 37 kinds are read and checked; `static`,
-//! `file`, `http`, `dns` and `consul` can run.
+//! [`TargetSets`]. Relabelling and scraping of what is found are the scraper's. All 37 kinds are read and checked; those
+//! that cannot run are refused by name.
 
 pub mod config;
 pub mod deps;
@@ -19,9 +19,12 @@ pub mod dns;
 mod file;
 mod fixed;
 mod http;
+mod kinds;
 mod kubernetes;
 mod meta;
 mod rest;
+mod time;
+mod xml;
 
 pub use config::{SdConfig, SdConfigs};
 pub use deps::{Clients, Deps, Metrics, NetworkClients, SharedWatches};

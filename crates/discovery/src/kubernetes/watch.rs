@@ -400,7 +400,8 @@ impl<T: Object> Follower<T> {
             let ask = ask.header("accept", "application/json").header("accept-encoding", "gzip");
             let start = self.source.clock.monotonic();
             let sent = self.source.client.send(ask).await;
-            self.observe(start, sent.as_ref().ok().map(|answer| answer.status));
+            self.count_request(sent.as_ref().ok().map(|answer| answer.status));
+            self.observe(start);
             let answer = sent.map_err(|err| Trouble::Failed(err.to_string()))?;
             check_status(&self.url, &answer)?;
             let list: List<T> = decode(&answer.body).map_err(Trouble::Failed)?;
@@ -440,7 +441,7 @@ impl<T: Object> Follower<T> {
         let longest = Duration::from_secs(WATCH_SECS) + WATCH_GRACE;
         let ask = Ask::get(format!("{}{parameters}", self.url), TIMEOUT)
             .header("accept", "application/json");
-        let followed = tokio::time::timeout(longest, self.follow(ask, start)).await;
+        let followed = tokio::time::timeout(longest, self.follow(ask)).await;
         match followed {
             Ok(Ok(())) => {}
             Ok(Err(trouble)) => return Err(trouble),
@@ -457,9 +458,9 @@ impl<T: Object> Follower<T> {
     }
 
     /// Reads a watch to its end.
-    async fn follow(&mut self, ask: Ask, start: Duration) -> Result<(), Trouble> {
+    async fn follow(&mut self, ask: Ask) -> Result<(), Trouble> {
         let opened = self.source.client.open(ask).await;
-        self.observe(start, opened.as_ref().ok().map(|lines| lines.status));
+        self.count_request(opened.as_ref().ok().map(|lines| lines.status));
         let failed = |err: crate::fetch::FetchError| Trouble::Failed(err.to_string());
         let mut lines = opened.map_err(failed)?;
         if lines.status != 200 {
@@ -512,14 +513,16 @@ impl<T: Object> Follower<T> {
         Ok(())
     }
 
-    fn observe(&self, start: Duration, status: Option<u16>) {
-        let metrics = &self.source.metrics;
+    fn count_request(&self, status: Option<u16>) {
         let code = status.map_or_else(|| "<error>".to_owned(), |code| code.to_string());
-        metrics.requests.with(&[&code]).inc();
+        self.source.metrics.requests.with(&[&code]).inc();
+    }
+
+    fn observe(&self, start: Duration) {
         let took = self.source.clock.monotonic().saturating_sub(start).as_secs_f64();
         let path = self.url.split('?').next().unwrap_or_default();
         let path = path.splitn(4, '/').nth(3).unwrap_or_default();
-        metrics.request_duration.with(&[&format!("/{path}")]).observe(took);
+        self.source.metrics.request_duration.with(&[&format!("/{path}")]).observe(took);
     }
 }
 

@@ -134,6 +134,18 @@ impl Fake {
     }
 }
 
+/// A path without the version that Docker's own client puts before it.
+fn unversioned(path: &str) -> &str {
+    let Some((version, rest)) = path.strip_prefix("/v1.").and_then(|p| p.split_once('/')) else {
+        return path;
+    };
+    if version.bytes().all(|b| b.is_ascii_digit()) {
+        &path[path.len() - rest.len() - 1..]
+    } else {
+        path
+    }
+}
+
 async fn proxied(mut stream: TcpStream, plain: String, secure: String) {
     let mut start = [0; 7];
     if stream.peek(&mut start).await.is_err() {
@@ -178,8 +190,9 @@ async fn answer(
     let body_text = String::from_utf8_lossy(&body);
     let fits = |route: &&Route| {
         let asked = if route.path.contains('?') { &whole } else { &path };
-        route.method == parts.method.as_str()
-            && route.path == *asked
+        let asked = unversioned(asked);
+        (route.method == parts.method.as_str() || route.method == "GET" && parts.method == "HEAD")
+            && route.path == asked
             && body_text.contains(&route.has)
             && route.needs.iter().all(|(name, value)| {
                 let found = parts.headers.get(*name).and_then(|v| v.to_str().ok());
