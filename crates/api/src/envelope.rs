@@ -1,8 +1,13 @@
 //! The envelope of every JSON answer: `{"status": ..., "data": ..., "warnings": [...]}`, and the kinds of error with their HTTP codes.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use futures::stream::{self, StreamExt as _};
 use http::{HeaderValue, StatusCode, header};
+
+use crate::results::{PART_BYTES, ResultStream};
 
 /// Warnings and infos shown of each kind; the rest is counted in one more line.
 pub const MAX_ANNOTATIONS: usize = 10;
@@ -89,6 +94,8 @@ impl IntoResponse for ApiError {
 /// A successful answer: `data` is JSON already.
 #[derive(Debug, Default)]
 pub struct Answer {
+    /// A query's value, written out before `data` while it is sent.
+    pub(crate) value: Option<ResultStream>,
     pub data: Vec<u8>,
     pub warnings: Vec<String>,
     pub infos: Vec<String>,
@@ -109,16 +116,41 @@ impl IntoResponse for Answer {
         push_list(&mut tail, "warnings", &self.warnings);
         push_list(&mut tail, "infos", &self.infos);
         tail.push('}');
-        const HEAD: &[u8] = b"{\"status\":\"success\",\"data\":";
-        let mut body = Vec::with_capacity(HEAD.len() + self.data.len() + tail.len());
-        body.extend_from_slice(HEAD);
-        body.extend_from_slice(&self.data);
-        body.extend_from_slice(tail.as_bytes());
-        json_response(StatusCode::OK, body.into())
+        const HEAD: &str = "{\"status\":\"success\",\"data\":";
+        let Some(mut value) = self.value else {
+            let mut body = Vec::with_capacity(HEAD.len() + self.data.len() + tail.len());
+            body.extend_from_slice(HEAD.as_bytes());
+            body.extend_from_slice(&self.data);
+            body.extend_from_slice(tail.as_bytes());
+            return json_response(StatusCode::OK, Body::from(body));
+        };
+        let mut first = String::from(HEAD);
+        let done = value.part(&mut first);
+        let mut first = first.into_bytes();
+        let mut end = self.data;
+        end.extend_from_slice(tail.as_bytes());
+        if done {
+            first.extend_from_slice(&end);
+            return json_response(StatusCode::OK, Body::from(first));
+        }
+        // The rest is written while it is sent, so that no answer is in memory as text.
+        let rest = stream::unfold(Some((value, end)), |rest| async move {
+            let (mut value, end) = rest?;
+            let mut part = String::with_capacity(PART_BYTES + PART_BYTES / 4);
+            let done = value.part(&mut part);
+            let mut part = part.into_bytes();
+            if done {
+                part.extend_from_slice(&end);
+                return Some((part, None));
+            }
+            Some((part, Some((value, end))))
+        });
+        let parts = stream::once(async move { first }).chain(rest);
+        json_response(StatusCode::OK, Body::from_stream(parts.map(Ok::<_, Infallible>)))
     }
 }
 
-fn json_response(status: StatusCode, body: Bytes) -> Response {
+fn json_response(status: StatusCode, body: Body) -> Response {
     let mut response = (status, body).into_response();
     response
         .headers_mut()

@@ -82,7 +82,7 @@ pub(crate) async fn series(state: &ApiState, params: &Params) -> Result<Answer, 
         push_labels(&mut data, set);
     }
     data.push(']');
-    Ok(Answer { data: data.into_bytes(), warnings, infos: Vec::new() })
+    Ok(Answer { data: data.into_bytes(), warnings, ..Answer::default() })
 }
 
 fn range(params: &Params) -> Result<TimeRange, ApiError> {

@@ -17,7 +17,8 @@ use crate::envelope::{Answer, ApiError, ErrorKind, MAX_ANNOTATIONS};
 use crate::explain;
 use crate::labels::TRUNCATED;
 use crate::params::{Params, parse_duration};
-use crate::results::{push_labels, push_seconds, push_timestamp, push_value};
+use crate::results::ResultStream;
+use crate::results::{push_labels, push_seconds, push_timestamp};
 use crate::state::{ApiState, bool_param};
 
 /// Most points a series of a range query may have.
@@ -263,8 +264,7 @@ fn answer(
     if limit > 0 && truncate(&mut result.value, limit) {
         warnings.push(TRUNCATED.to_owned());
     }
-    let mut data = String::with_capacity(4096);
-    push_value(&mut data, &result.value);
+    let mut data = String::new();
     if !params.get("stats").is_empty() {
         data.push_str(",\"stats\":");
         push_stats(&mut data, &result.stats);
@@ -274,7 +274,8 @@ fn answer(
         data.push_str(&explain::tree(text, plan, Some(&result)).to_string());
     }
     data.push('}');
-    Ok(Answer { data: data.into_bytes(), warnings, infos })
+    let value = Some(ResultStream::new(result.value));
+    Ok(Answer { value, data: data.into_bytes(), warnings, infos })
 }
 
 fn truncate(value: &mut Value, limit: usize) -> bool {

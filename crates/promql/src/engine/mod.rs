@@ -44,7 +44,7 @@ pub use explain::{Arg, Explain, Found, PlanNode, Selection};
 pub use grid::Grid;
 pub use observe::{AskedBy, QueryObserver, QueryOrigin, QueryRecord};
 pub use profile::OperatorStats;
-pub use value::{Matrix, Sample, SampleValue, Value};
+pub use value::{Matrix, Sample, SampleValue, Value, is_no_float};
 
 use crate::annotations::Annotations;
 use crate::ast::{Expr, ValueType};
@@ -189,7 +189,10 @@ pub struct QueryFailure {
 
 impl From<EngineError> for QueryFailure {
     fn from(error: EngineError) -> Self {
-        Self { error, annotations: Annotations::default() }
+        Self {
+            error,
+            annotations: Annotations::default(),
+        }
     }
 }
 
@@ -210,7 +213,9 @@ impl Drop for CancelOnDrop {
 
 impl Engine {
     pub fn new(options: EngineOptions) -> Self {
-        Self { options: Arc::new(options) }
+        Self {
+            options: Arc::new(options),
+        }
     }
 
     pub fn options(&self) -> &EngineOptions {
@@ -251,7 +256,8 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryFailure> {
         let expr = parse(query, &self.options.parser).map_err(EngineError::from)?;
-        self.range_expr(storage, &expr, start, end, step_ms, options).await
+        self.range_expr(storage, &expr, start, end, step_ms, options)
+            .await
     }
 
     /// [`Engine::range`] for a parsed and checked expression.
@@ -272,7 +278,8 @@ impl Engine {
             ))
             .into());
         }
-        self.run(storage, expr, (start, end, step_ms.max(1)), options).await
+        self.run(storage, expr, (start, end, step_ms.max(1)), options)
+            .await
     }
 
     async fn run(
@@ -324,7 +331,9 @@ impl Engine {
             cancel,
             budget: Arc::clone(&budget),
             step_stats: options.step_stats && own.per_step_stats,
-            profile: options.analyze.then(|| Profile::new(Arc::clone(&own.clock))),
+            profile: options
+                .analyze
+                .then(|| Profile::new(Arc::clone(&own.clock))),
         };
         let done = own.pool.run(move || job.execute()).await;
         let mut result = done.map_err(|lost| EngineError::Internal(lost.to_string()))??;
@@ -346,7 +355,11 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<Explain, EngineError> {
         let (plan, _) = self.plan(expr, (start, end, step_ms), options)?;
-        Ok(Explainer { plan: &plan, profile: None }.explain(self.options.pool.threads()))
+        Ok(Explainer {
+            plan: &plan,
+            profile: None,
+        }
+        .explain(self.options.pool.threads()))
     }
 
     /// The plan, and the lookback it was made with.
@@ -421,12 +434,16 @@ impl Job {
             profile,
             samples: SampleCount {
                 max: self.max_samples,
-                by_step: self.step_stats.then(|| steps::ByStep::new(self.plan.grid.steps)),
+                by_step: self
+                    .step_stats
+                    .then(|| steps::ByStep::new(self.plan.grid.steps)),
                 ..SampleCount::default()
             },
         };
         for warning in self.sets.iter().flat_map(|set| &set.warnings) {
-            evaluator.annotations.add(crate::annotations::Annotation::warning(warning.clone()));
+            evaluator
+                .annotations
+                .add(crate::annotations::Annotation::warning(warning.clone()));
         }
         let value = self.value(&mut evaluator);
         let annotations = std::mem::take(&mut evaluator.annotations);
@@ -447,9 +464,17 @@ impl Job {
             series: samples.series,
             ..QueryStats::default()
         };
-        let explain = evaluator.profile.as_ref().map(|profile| Box::new(self.explain(profile)));
+        let explain = evaluator
+            .profile
+            .as_ref()
+            .map(|profile| Box::new(self.explain(profile)));
         match value {
-            Ok(value) => Ok(QueryResult { value, annotations, stats, explain }),
+            Ok(value) => Ok(QueryResult {
+                value,
+                annotations,
+                stats,
+                explain,
+            }),
             Err(error) => Err(QueryFailure { error, annotations }),
         }
     }
@@ -462,10 +487,18 @@ impl Job {
             gauntlet_runtime::CancelReason::TimedOut => EngineError::TimedOut(EXECUTION),
         })?;
         match (&*self.plan.root, self.kind) {
-            (Node::Text(text), _) => Ok(Value::String { t, text: text.clone() }),
-            (Node::Range { selector, range_ms, extension }, _) => {
-                self.raw_range(evaluator, selector, *range_ms, *extension)
-            }
+            (Node::Text(text), _) => Ok(Value::String {
+                t,
+                text: text.clone(),
+            }),
+            (
+                Node::Range {
+                    selector,
+                    range_ms,
+                    extension,
+                },
+                _,
+            ) => self.raw_range(evaluator, selector, *range_ms, *extension),
             (Node::Subquery(subquery), _) => {
                 let rows = evaluator.root_subquery(subquery, &grid)?;
                 let rows = self.clean_names(rows)?;
@@ -474,7 +507,11 @@ impl Job {
             (root, ValueType::Scalar) => {
                 let row = evaluator.scalar(root, &grid)?;
                 if !self.is_range {
-                    let value = if grid.steps == 0 { f64::NAN } else { row.get(0) };
+                    let value = if grid.steps == 0 {
+                        f64::NAN
+                    } else {
+                        row.get(0)
+                    };
                     return Ok(Value::Scalar { t, value });
                 }
                 evaluator.samples.hold(grid.steps)?;
@@ -497,7 +534,11 @@ impl Job {
                         Cell::Float(value) => SampleValue::Float(value),
                         Cell::Empty => return None,
                     };
-                    Some(Sample { labels: rows.metas[row].labels.clone(), t, value })
+                    Some(Sample {
+                        labels: rows.metas[row].labels.clone(),
+                        t,
+                        value,
+                    })
                 };
                 Ok(Value::Vector((0..rows.len()).filter_map(sample).collect()))
             }
@@ -505,13 +546,20 @@ impl Job {
     }
 
     fn explain(&self, profile: &Profile) -> Explain {
-        let explainer = Explainer { plan: &self.plan, profile: Some(profile) };
+        let explainer = Explainer {
+            plan: &self.plan,
+            profile: Some(profile),
+        };
         let mut explain = explainer.explain(rayon::current_num_threads());
         for (selection, set) in explain.selections.iter_mut().zip(&self.sets) {
             selection.found = Some(Found {
                 series: set.len() as u64,
                 chunks: set.iter().map(|(_, chunks)| chunks.len() as u64).sum(),
-                bytes: set.charges.iter().map(gauntlet_runtime::Charge::bytes).sum(),
+                bytes: set
+                    .charges
+                    .iter()
+                    .map(gauntlet_runtime::Charge::bytes)
+                    .sum(),
             });
         }
         explain
@@ -550,7 +598,10 @@ impl Job {
             if kept.is_empty() {
                 continue;
             }
-            let weights = kept.histograms.iter().map(|(_, h)| h.size_in_samples().max(1) - 1);
+            let weights = kept
+                .histograms
+                .iter()
+                .map(|(_, h)| h.size_in_samples().max(1) - 1);
             let weight = kept.len() + weights.sum::<usize>();
             evaluator.samples.hold(weight)?;
             evaluator.samples.see_once(weight as u64);

@@ -20,13 +20,15 @@ use super::node::Selector;
 use super::profile::{OperatorStats, Probe, TileProbe};
 use super::rows::{HistogramRow, Meta, Rows, is_absent, is_metadata_label, strip_metadata};
 use super::steps::ByStep;
-use super::window::{RowOut, RowStats, Samples, Window, smooth_row};
+use super::window::{Frame, RowOut, RowStats, Samples, Window, smooth_row};
 use crate::annotations::Annotations;
 
 /// Cells of a tile: small enough for a core's second-level cache.
 const TILE_CELLS: usize = 16 * 1024;
 const TILE_MIN_SERIES: usize = 4;
 const TILE_MAX_SERIES: usize = 1024;
+/// Series of a tile between two looks at whether the query is still wanted: even those of a day take a few ms.
+const CHECK_EVERY: usize = 16;
 /// Tiles a thread gets before results are taken up.
 const WAVE_TILES_PER_THREAD: usize = 4;
 
@@ -39,10 +41,7 @@ pub(super) enum Source<'a> {
         skip_buckets: bool,
     },
     /// What an inner expression evaluated to on its own grid.
-    Rows {
-        rows: &'a Rows,
-        grid: Grid,
-    },
+    Rows { rows: &'a Rows, grid: Grid },
 }
 
 impl Source<'_> {
@@ -75,7 +74,11 @@ impl Source<'_> {
         out: &mut Columns,
     ) -> Result<(), EngineError> {
         match self {
-            Self::Set { set, range, skip_buckets } => {
+            Self::Set {
+                set,
+                range,
+                skip_buckets,
+            } => {
                 set.decode(series, *range, scratch, out)?;
                 if *skip_buckets && !out.histograms.is_empty() {
                     reduce_to_stats(out);
@@ -230,6 +233,8 @@ struct Worker {
     decode: DecodeScratch,
     columns: Columns,
     samples: Samples,
+    frame: Frame,
+    looks: Looks,
     floats: Vec<f64>,
     /// The metric that was last said not to be a counter.
     noted: String,
@@ -244,7 +249,10 @@ impl Pipeline<'_> {
             Strip::Name => labels.without_name(),
             Strip::Metadata => strip_metadata(labels),
         };
-        Meta { labels, drop_name: self.drop_name || self.source.drop_name(series) }
+        Meta {
+            labels,
+            drop_name: self.drop_name || self.source.drop_name(series),
+        }
     }
 
     /// Whether taking names away may make label sets equal: two series that differ in nothing else.
@@ -273,7 +281,9 @@ impl Pipeline<'_> {
         if (1..self.source.len()).all(|i| same(self.source.labels(i))) {
             return false;
         }
-        let stripped: Vec<Labels> = (0..self.source.len()).map(|i| self.meta(i).labels).collect();
+        let stripped: Vec<Labels> = (0..self.source.len())
+            .map(|i| self.meta(i).labels)
+            .collect();
         super::rows::has_duplicates(stripped.iter())
     }
 
@@ -292,7 +302,9 @@ impl Pipeline<'_> {
             let mut worker = Worker::default();
             for tile in 0..tiles {
                 let probe = self.probe.as_ref();
-                sink(Probe::outside(probe, || self.tile(range(tile), &mut worker))?)?;
+                sink(Probe::outside(probe, || {
+                    self.tile(range(tile), &mut worker)
+                })?)?;
             }
             return Ok(());
         }
@@ -302,7 +314,9 @@ impl Pipeline<'_> {
             Probe::outside(self.probe.as_ref(), || {
                 (first..(first + wave).min(tiles))
                     .into_par_iter()
-                    .map_init(Worker::default, |worker, tile| self.tile(range(tile), worker))
+                    .map_init(Worker::default, |worker, tile| {
+                        self.tile(range(tile), worker)
+                    })
                     .collect_into_vec(&mut done);
             });
             for tile in done.drain(..) {
@@ -322,9 +336,14 @@ impl Pipeline<'_> {
             stats: TileStats::default(),
             by_step: self.by_step.then(|| ByStep::new(steps)),
         };
-        let mut probed = self.probe.as_ref().map(|probe| probe.tile(2 + self.maps.len()));
-        for series in range {
-            self.cancel.check()?;
+        let mut probed = self
+            .probe
+            .as_ref()
+            .map(|probe| probe.tile(2 + self.maps.len()));
+        for (n, series) in range.enumerate() {
+            if n % CHECK_EVERY == 0 {
+                self.cancel.check()?;
+            }
             let from = tile.values.len();
             tile.values.resize(from + steps, super::rows::ABSENT);
             let mut histograms = None;
@@ -337,7 +356,11 @@ impl Pipeline<'_> {
             let stats = self.row(series, worker, &mut out, counts, probed.as_mut())?;
             if let (Some(probe), Some(probed)) = (&self.probe, &mut probed) {
                 probed.operators[STAGE].samples_seen += stats.samples;
-                note_cells(&mut probed.operators[STAGE], &tile.values[from..], &histograms);
+                note_cells(
+                    &mut probed.operators[STAGE],
+                    &tile.values[from..],
+                    &histograms,
+                );
                 probe.lap(probed, STAGE);
             }
             tile.stats.samples += stats.samples;
@@ -351,7 +374,7 @@ impl Pipeline<'_> {
                     probe.lap(probed, operator);
                 }
             }
-            let floats = tile.values[from..].iter().filter(|v| !is_absent(**v)).count();
+            let floats = count_floats(&tile.values[from..]);
             let weights = histograms.iter().flat_map(|row| row.iter().flatten());
             let weight: usize = weights.map(|h| h.size_in_samples().max(1)).sum();
             if floats + weight == 0 {
@@ -384,7 +407,8 @@ impl Pipeline<'_> {
             *out.histograms = rows.histogram_row(series).cloned();
             return Ok(RowStats::default());
         }
-        self.source.load(series, &mut worker.decode, &mut worker.columns)?;
+        self.source
+            .load(series, &mut worker.decode, &mut worker.columns)?;
         let columns = &mut worker.columns;
         stats.decoded += columns.len() as u64;
         if let (Some(probe), Some(probed)) = (&self.probe, probed) {
@@ -397,26 +421,50 @@ impl Pipeline<'_> {
         }
         let labels = self.source.labels(series);
         Ok(match &self.stage {
-            Stage::Instant { selector, lookback_ms } => {
-                let seen = instant_row(selector, &self.grid, *lookback_ms, columns, out);
+            Stage::Instant {
+                selector,
+                lookback_ms,
+            } => {
+                worker
+                    .looks
+                    .fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
+                let seen = instant_row(&worker.looks, columns, out);
                 stats.read += seen.samples;
                 if let Some(by_step) = by_step {
                     count_cells(by_step, out);
                 }
                 seen
             }
-            Stage::SampleTime { selector, lookback_ms, start, mark_histograms } => {
+            Stage::SampleTime {
+                selector,
+                lookback_ms,
+                start,
+                mark_histograms,
+            } => {
                 let what = (*start, *mark_histograms);
-                let seen = sample_time_row(selector, &self.grid, *lookback_ms, what, columns, out);
+                worker
+                    .looks
+                    .fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
+                let seen = sample_time_row(&worker.looks, what, columns, out);
                 stats.read += seen.samples;
                 if let Some(by_step) = by_step {
                     count_cells(by_step, out);
                 }
                 seen
             }
-            Stage::Smoothed { selector, lookback_ms } => {
+            Stage::Smoothed {
+                selector,
+                lookback_ms,
+            } => {
                 worker.samples.fill(columns);
-                smooth_row(selector, &self.grid, *lookback_ms, labels, &worker.samples, out);
+                smooth_row(
+                    selector,
+                    &self.grid,
+                    *lookback_ms,
+                    labels,
+                    &worker.samples,
+                    out,
+                );
                 RowStats::default()
             }
             Stage::Window(window) => {
@@ -428,7 +476,8 @@ impl Pipeline<'_> {
                 if let Some(by_step) = by_step {
                     window.count_steps(&worker.samples, from_storage, by_step);
                 }
-                let stats = window.run(labels, &mut worker.samples, out, &mut worker.floats)?;
+                let buffers = (&mut worker.frame, &mut worker.floats);
+                let stats = window.run(labels, &mut worker.samples, out, buffers)?;
                 if window.wants_counters() && out.values.iter().any(|v| !is_absent(*v)) {
                     window.note_non_counter(labels, &mut worker.noted, out.annotations);
                 }
@@ -447,7 +496,8 @@ impl Pipeline<'_> {
         self.run(|mut tile| {
             note(&mut tile)?;
             let before = rows.metas.len();
-            rows.metas.extend(tile.series.iter().map(|series| self.meta(*series as usize)));
+            rows.metas
+                .extend(tile.series.iter().map(|series| self.meta(*series as usize)));
             if before == 0 && rows.values.is_empty() {
                 rows.values = tile.values;
             } else {
@@ -477,48 +527,73 @@ fn count_cells(sums: &mut ByStep, row: &RowOut<'_>) {
     }
 }
 
-/// Calls `found(step, index)` for each step at which a sample is in sight, with the last one not after the instant.
-#[inline(always)]
-fn look_back(
-    selector: &Selector,
-    grid: &Grid,
-    lookback_ms: i64,
-    times: &[Timestamp],
-    mut found: impl FnMut(usize, usize),
-) {
-    let mut next = 0;
-    // The instants are evenly spaced, or all the same.
-    let mut t = selector.reference(grid, 0);
-    let advance = if selector.at.is_some() { 0 } else { grid.step };
-    for step in 0..grid.steps {
-        while next < times.len() && times[next] <= t {
-            next += 1;
+/// Which sample each step shows, worked out once for series that are sampled at the same times. Valid for one selector alone.
+#[derive(Default)]
+struct Looks {
+    times: Vec<Timestamp>,
+    known: bool,
+    /// By step; [`NOTHING`] where no sample is in sight.
+    index: Vec<u32>,
+    /// Whether every step shows one.
+    whole: bool,
+}
+
+/// No sample is in sight.
+const NOTHING: u32 = u32::MAX;
+
+impl Looks {
+    fn fit(&mut self, selector: &Selector, grid: &Grid, lookback_ms: i64, times: &[Timestamp]) {
+        if self.known && self.times == times {
+            return;
         }
-        if next > 0 && times[next - 1] > t.saturating_sub(lookback_ms) {
-            found(step, next - 1);
+        self.known = true;
+        self.times.clear();
+        self.times.extend_from_slice(times);
+        self.index.clear();
+        let mut next = 0;
+        // The instants are evenly spaced, or all the same.
+        let mut t = selector.reference(grid, 0);
+        let advance = if selector.at.is_some() { 0 } else { grid.step };
+        for _ in 0..grid.steps {
+            while next < times.len() && times[next] <= t {
+                next += 1;
+            }
+            let seen = next > 0 && times[next - 1] > t.saturating_sub(lookback_ms);
+            self.index
+                .push(if seen { (next - 1) as u32 } else { NOTHING });
+            t = t.saturating_add(advance);
         }
-        t = t.saturating_add(advance);
+        self.whole = !self.index.contains(&NOTHING);
+    }
+
+    /// Steps and the samples that they show.
+    fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let seen = self
+            .index
+            .iter()
+            .enumerate()
+            .filter(|(_, i)| **i != NOTHING);
+        seen.map(|(step, i)| (step, *i as usize))
     }
 }
 
-fn instant_row(
-    selector: &Selector,
-    grid: &Grid,
-    lookback_ms: i64,
-    columns: &Columns,
-    out: &mut RowOut<'_>,
-) -> RowStats {
+fn instant_row(looks: &Looks, columns: &Columns, out: &mut RowOut<'_>) -> RowStats {
     let mut stats = RowStats::default();
     if columns.histograms.is_empty() {
-        let values = &mut *out.values;
-        look_back(selector, grid, lookback_ms, &columns.timestamps, |step, i| {
-            // A stale marker means nothing here, and so it is copied like any value.
-            values[step] = columns.values[i];
-        });
-        stats.samples = values.iter().filter(|v| !is_absent(**v)).count() as u64;
+        // A stale marker means nothing here, and so it is copied like any value.
+        if looks.whole {
+            for (cell, i) in out.values.iter_mut().zip(&looks.index) {
+                *cell = columns.values[*i as usize];
+            }
+        } else {
+            looks
+                .iter()
+                .for_each(|(step, i)| out.values[step] = columns.values[i]);
+        }
+        stats.samples = count_floats(out.values) as u64;
         return stats;
     }
-    look_back(selector, grid, lookback_ms, &columns.timestamps, |step, i| {
+    for (step, i) in looks.iter() {
         match columns.histogram(i) {
             None => {
                 out.values[step] = columns.values[i];
@@ -530,20 +605,18 @@ fn instant_row(
             }
             Some(_) => {}
         }
-    });
+    }
     stats
 }
 
 fn sample_time_row(
-    selector: &Selector,
-    grid: &Grid,
-    lookback_ms: i64,
+    looks: &Looks,
     (start, mark_histograms): (bool, bool),
     columns: &Columns,
     out: &mut RowOut<'_>,
 ) -> RowStats {
     let mut stats = RowStats::default();
-    look_back(selector, grid, lookback_ms, &columns.timestamps, |step, i| {
+    for (step, i) in looks.iter() {
         let stale = match columns.histogram(i) {
             None => is_stale_nan(columns.values[i]),
             Some(histogram) => is_stale_nan(histogram.sum),
@@ -555,9 +628,19 @@ fn sample_time_row(
                 columns.timestamps[i]
             };
             let marked = mark_histograms && columns.histogram(i).is_some();
-            out.values[step] = if marked { f64::INFINITY } else { t as f64 / 1000.0 };
+            out.values[step] = if marked {
+                f64::INFINITY
+            } else {
+                t as f64 / 1000.0
+            };
             stats.samples += 1;
         }
-    });
+    }
     stats
+}
+
+/// Floats in a row.
+#[inline]
+fn count_floats(values: &[f64]) -> usize {
+    values.iter().filter(|v| !is_absent(**v)).count()
 }

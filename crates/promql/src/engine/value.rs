@@ -43,6 +43,12 @@ pub enum SampleValue {
     Histogram(Arc<FloatHistogram>),
 }
 
+/// Whether a place in a [`Matrix::row`] has no float.
+#[inline]
+pub fn is_no_float(value: f64) -> bool {
+    is_absent(value)
+}
+
 /// Series in ascending order of label set.
 #[derive(Clone, Debug)]
 pub struct Matrix(Content);
@@ -128,13 +134,25 @@ impl Matrix {
         }
     }
 
+    /// The floats of a series by step of [`Matrix::grid`]; see [`is_no_float`]. `None` where samples have times of their own.
+    pub fn row(&self, series: usize) -> Option<&[f64]> {
+        match &self.0 {
+            Content::Steps { rows, .. } => Some(rows.floats(series)),
+            Content::Samples(_) => None,
+        }
+    }
+
     /// Float samples of a series, ascending by time.
     pub fn floats(&self, series: usize) -> impl Iterator<Item = (Timestamp, f64)> + '_ {
         let (steps, samples) = match &self.0 {
             Content::Steps { grid, rows } => {
                 let cells = rows.floats(series).iter().enumerate();
                 (
-                    Some(cells.filter(|(_, v)| !is_absent(**v)).map(|(i, v)| (grid.time(i), *v))),
+                    Some(
+                        cells
+                            .filter(|(_, v)| !is_absent(**v))
+                            .map(|(i, v)| (grid.time(i), *v)),
+                    ),
                     None,
                 )
             }
@@ -146,7 +164,10 @@ impl Matrix {
                 (None, Some(floats))
             }
         };
-        steps.into_iter().flatten().chain(samples.into_iter().flatten())
+        steps
+            .into_iter()
+            .flatten()
+            .chain(samples.into_iter().flatten())
     }
 
     /// Histogram samples of a series, ascending by time.
@@ -156,17 +177,27 @@ impl Matrix {
     ) -> impl Iterator<Item = (Timestamp, &Arc<FloatHistogram>)> + '_ {
         let (steps, samples) = match &self.0 {
             Content::Steps { grid, rows } => {
-                let cells = rows.histogram_row(series).map(|cells| cells.iter().enumerate());
+                let cells = rows
+                    .histogram_row(series)
+                    .map(|cells| cells.iter().enumerate());
                 let cells = cells.into_iter().flatten();
-                (Some(cells.filter_map(|(i, h)| Some((grid.time(i), h.as_ref()?)))), None)
+                (
+                    Some(cells.filter_map(|(i, h)| Some((grid.time(i), h.as_ref()?)))),
+                    None,
+                )
             }
             Content::Samples(all) => {
                 let columns = &all[series].1;
-                let cells =
-                    columns.histograms.iter().map(|(i, h)| (columns.timestamps[*i as usize], h));
+                let cells = columns
+                    .histograms
+                    .iter()
+                    .map(|(i, h)| (columns.timestamps[*i as usize], h));
                 (None, Some(cells))
             }
         };
-        steps.into_iter().flatten().chain(samples.into_iter().flatten())
+        steps
+            .into_iter()
+            .flatten()
+            .chain(samples.into_iter().flatten())
     }
 }

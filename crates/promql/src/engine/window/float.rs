@@ -4,8 +4,8 @@ use gauntlet_model::Timestamp;
 use gauntlet_model::histogram::kahan_add;
 
 use super::quantile::{median_deviation, quantile};
-use super::rate::{Extrapolation, Lanes, Span, per_second};
-use super::{RowOut, RowStats, Slider, Window};
+use super::rate::{Extrapolation, per_second};
+use super::{Frame, RowOut, RowStats, Window};
 use crate::annotations::Annotation;
 use crate::engine::error::EngineError;
 use crate::functions::FunctionId;
@@ -13,6 +13,7 @@ use crate::functions::FunctionId;
 /// Evaluates all steps.
 pub(super) fn run(
     window: &Window,
+    frame: &mut Frame,
     times: &[Timestamp],
     values: &[f64],
     out: &mut RowOut<'_>,
@@ -20,9 +21,11 @@ pub(super) fn run(
 ) -> Result<RowStats, EngineError> {
     use FunctionId as F;
     let row = &mut *out.values;
-    let slide = Slide { window, times };
+    if matches!(window.func, F::Rate | F::Increase | F::Delta) {
+        return Ok(rate(window, frame, values, row, scratch));
+    }
+    let slide = Slide { frame };
     Ok(match window.func {
-        F::Rate | F::Increase | F::Delta => rate(window, times, values, row, scratch),
         F::Irate => slide.each(row, |_, lo, hi| instant_rate(times, values, lo, hi)),
         F::Idelta => slide.each(row, |_, lo, hi| {
             if hi - lo < 2 || times[hi - 1] == times[hi - 2] {
@@ -30,8 +33,8 @@ pub(super) fn run(
             }
             values[hi - 1] - values[hi - 2]
         }),
-        F::SumOverTime => slide.each(row, |_, lo, hi| sum(&values[lo..hi])),
-        F::AvgOverTime => slide.each(row, |_, lo, hi| average(&values[lo..hi])),
+        F::SumOverTime => sums(&slide, values, row, sum, |sum, c, _| sum + c),
+        F::AvgOverTime => sums(&slide, values, row, average, |sum, c, n| sum / n + c / n),
         F::MinOverTime => extreme(&slide, values, row, |new, old| new < old),
         F::MaxOverTime => extreme(&slide, values, row, |new, old| new > old),
         F::CountOverTime => slide.each(row, |_, lo, hi| (hi - lo) as f64),
@@ -41,7 +44,9 @@ pub(super) fn run(
         F::StdvarOverTime => slide.each(row, |_, lo, hi| variance(&values[lo..hi])),
         F::StddevOverTime => slide.each(row, |_, lo, hi| variance(&values[lo..hi]).sqrt()),
         F::Changes => {
-            count_up(values, scratch, |old, new| new != old && !(new.is_nan() && old.is_nan()));
+            count_up(values, scratch, |old, new| {
+                new != old && !(new.is_nan() && old.is_nan())
+            });
             slide.each(row, |_, lo, hi| scratch[hi - 1] - scratch[lo])
         }
         F::Resets => {
@@ -90,44 +95,88 @@ pub(super) fn run(
             return failed.map_or(Ok(stats), Err);
         }
         other => {
-            return Err(EngineError::Internal(format!("{other:?} is no function of ranges")));
+            return Err(EngineError::Internal(format!(
+                "{other:?} is no function of ranges"
+            )));
         }
     })
 }
 
 /// Walks the steps.
 struct Slide<'a> {
-    window: &'a Window,
-    times: &'a [Timestamp],
+    frame: &'a Frame,
 }
 
 impl Slide<'_> {
     /// Calls `value(step, lo, hi)` for each step with samples `lo..hi` in its window, at least one.
     #[inline(always)]
     fn each(&self, row: &mut [f64], mut value: impl FnMut(usize, usize, usize) -> f64) -> RowStats {
-        let mut stats = RowStats::default();
-        let mut slider = Slider::default();
-        // The ends are evenly spaced, or all the same.
-        let mut end = self.window.end(0);
-        let advance = if self.window.at.is_some() { 0 } else { self.window.grid.step };
-        for (step, cell) in row.iter_mut().enumerate() {
-            slider.advance(self.times, end.saturating_sub(self.window.range_ms), end);
-            end = end.saturating_add(advance);
-            let Slider { lo, hi } = slider;
-            if lo < hi {
-                stats.samples += (hi - lo) as u64;
-                stats.widest = stats.widest.max(hi - lo);
-                *cell = value(step, lo, hi);
+        for (step, lo, hi) in self.frame.steps() {
+            row[step] = value(step, lo, hi);
+        }
+        self.frame.stats
+    }
+}
+
+/// Compensated sums of windows of equal length, several side by side: one alone waits for each of its additions. What
+/// overflows or is no number is left to `alone`.
+fn sums(
+    slide: &Slide<'_>,
+    values: &[f64],
+    row: &mut [f64],
+    alone: impl Fn(&[f64]) -> f64,
+    finish: impl Fn(f64, f64, f64) -> f64,
+) -> RowStats {
+    const LANES: usize = 8;
+    let (lo, hi) = (&slide.frame.lo[..], &slide.frame.hi[..]);
+    let mut step = 0;
+    while step < row.len() {
+        let (first, end) = (lo[step] as usize, hi[step] as usize);
+        let n = end - first;
+        // Windows that move on by one sample a step.
+        let side_by_side = n > 0
+            && step + LANES <= row.len()
+            && (1..LANES)
+                .all(|i| lo[step + i] as usize == first + i && hi[step + i] as usize == end + i);
+        if !side_by_side {
+            if n > 0 {
+                row[step] = alone(&values[first..end]);
+            }
+            step += 1;
+            continue;
+        }
+        let (mut sum, mut c) = ([0.0; LANES], [0.0; LANES]);
+        sum.copy_from_slice(&values[first..first + LANES]);
+        for column in values[first + 1..end + LANES - 1].windows(LANES) {
+            for i in 0..LANES {
+                (sum[i], c[i]) = kahan_add_finite(column[i], sum[i], c[i]);
             }
         }
-        stats
+        for i in 0..LANES {
+            row[step + i] = if sum[i].is_finite() {
+                finish(sum[i], c[i], n as f64)
+            } else {
+                alone(&values[first + i..end + i])
+            };
+        }
+        step += LANES;
     }
+    slide.frame.stats
+}
+
+/// [`kahan_add`] where the sum stays finite: without a branch.
+#[inline(always)]
+fn kahan_add_finite(value: f64, sum: f64, c: f64) -> (f64, f64) {
+    let total = sum + value;
+    let swap = sum.abs() < value.abs();
+    let (large, small) = if swap { (value, sum) } else { (sum, value) };
+    (total, c + ((large - total) + small))
 }
 
 /// rate, increase and delta: first, last and the resets between, whatever the window's length.
 fn rate(
     window: &Window,
-    times: &[Timestamp],
+    frame: &mut Frame,
     values: &[f64],
     row: &mut [f64],
     resets: &mut Vec<f64>,
@@ -135,26 +184,30 @@ fn rate(
     let counter = window.func != FunctionId::Delta;
     let is_rate = window.func == FunctionId::Rate;
     let extrapolation = Extrapolation::new(window.range_ms, counter, is_rate);
+    frame.fit_stretches(window, &extrapolation);
     // Places of values that fell, as floats to reuse the buffer; a series has far fewer than 2^53 samples.
     resets.clear();
     if counter {
-        let falls = values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]);
+        let falls = values
+            .windows(2)
+            .enumerate()
+            .filter(|(_, pair)| pair[1] < pair[0]);
         resets.extend(falls.map(|(i, _)| (i + 1) as f64));
     }
+    let steps = frame
+        .lo
+        .iter()
+        .zip(&frame.hi)
+        .zip(&frame.stretches)
+        .zip(row);
     let mut next_reset = 0;
-    let mut end = window.end(0);
-    let advance = if window.at.is_some() { 0 } else { window.grid.step };
-    let mut slider = Slider::default();
-    let mut stats = RowStats::default();
-    let mut lanes = Lanes::default();
-    for step in 0..row.len() {
-        let start = end.saturating_sub(window.range_ms);
-        slider.advance(times, start, end);
-        let Slider { lo, hi } = slider;
-        stats.samples += (hi - lo) as u64;
-        stats.widest = stats.widest.max(hi - lo);
-        if hi - lo >= 2 {
-            let mut rise = values[hi - 1] - values[lo];
+    for (((lo, hi), stretch), cell) in steps {
+        let (lo, hi) = (*lo as usize, *hi as usize);
+        if hi - lo < 2 {
+            continue;
+        }
+        let mut rise = values[hi - 1] - values[lo];
+        if !resets.is_empty() {
             while next_reset < resets.len() && resets[next_reset] as usize <= lo {
                 next_reset += 1;
             }
@@ -165,15 +218,10 @@ fn rate(
                 }
                 rise += values[place - 1];
             }
-            let span = Span { first: times[lo], last: times[hi - 1], start, end, samples: hi - lo };
-            if lanes.push(step, rise, values[lo], &span) {
-                extrapolation.apply_all(&mut lanes, row);
-            }
         }
-        end = end.saturating_add(advance);
+        *cell = extrapolation.apply(stretch, rise, values[lo]);
     }
-    extrapolation.apply_all(&mut lanes, row);
-    stats
+    frame.stats
 }
 
 fn instant_rate(times: &[Timestamp], values: &[f64], lo: usize, hi: usize) -> f64 {
@@ -315,7 +363,11 @@ pub(super) fn regression(times: &[Timestamp], values: &[f64], origin: Timestamp)
         xx_sum = kahan_add(x * x, xx_sum.0, xx_sum.1);
     }
     if constant {
-        return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
+        return if first.is_infinite() {
+            (f64::NAN, f64::NAN)
+        } else {
+            (0.0, first)
+        };
     }
     let [x, y, xy, xx] = [x_sum, y_sum, xy_sum, xx_sum].map(|(sum, c)| sum + c);
     let covariance = xy - x * y / n;

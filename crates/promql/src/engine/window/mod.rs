@@ -6,6 +6,7 @@
 
 mod extended;
 mod float;
+mod frame;
 mod histogram;
 mod mixed;
 pub(super) mod quantile;
@@ -25,6 +26,7 @@ use crate::annotations::{Annotation, Annotations};
 use crate::ast::PosRange;
 use crate::functions::FunctionId;
 
+pub(super) use frame::Frame;
 pub(super) use histogram::Mean;
 pub(super) use smooth::smooth_row;
 
@@ -81,8 +83,8 @@ impl RowOut<'_> {
 
     pub(super) fn share_histogram(&mut self, step: usize, histogram: Arc<FloatHistogram>) {
         let steps = self.values.len();
-        self.histograms.get_or_insert_with(|| super::rows::empty_histograms(steps))[step] =
-            Some(histogram);
+        self.histograms
+            .get_or_insert_with(|| super::rows::empty_histograms(steps))[step] = Some(histogram);
     }
 }
 
@@ -160,7 +162,7 @@ impl Window {
         metric: &Labels,
         samples: &mut Samples,
         out: &mut RowOut<'_>,
-        scratch: &mut Vec<f64>,
+        (frame, scratch): (&mut Frame, &mut Vec<f64>),
     ) -> Result<RowStats, EngineError> {
         if !self.use_start_timestamps {
             samples.float_starts.clear();
@@ -170,7 +172,15 @@ impl Window {
             && samples.float_starts.is_empty()
             && self.extension == Extension::None;
         if floats_only {
-            float::run(self, &samples.float_times, &samples.floats, out, scratch)
+            frame.fit(self, &samples.float_times);
+            float::run(
+                self,
+                frame,
+                &samples.float_times,
+                &samples.floats,
+                out,
+                scratch,
+            )
         } else {
             mixed::run(self, metric, samples, out, scratch)
         }
@@ -199,7 +209,10 @@ impl Window {
             if kind != "counter" && kind != "histogram" {
                 annotations.add(Annotation::possible_non_counter_label(name, kind, self.pos));
             }
-        } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
+        } else if !["_total", "_sum", "_count", "_bucket"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
             annotations.add(Annotation::possible_non_counter(name, self.pos));
             noted.clear();
             noted.push_str(name);
@@ -234,8 +247,16 @@ pub(super) fn raw(
     extension: Extension,
     lookback_ms: i64,
 ) -> Result<Columns, EngineError> {
-    let before = if extension == Extension::None { 0 } else { lookback_ms };
-    let after = if extension == Extension::Smoothed { lookback_ms } else { 0 };
+    let before = if extension == Extension::None {
+        0
+    } else {
+        lookback_ms
+    };
+    let after = if extension == Extension::Smoothed {
+        lookback_ms
+    } else {
+        0
+    };
     let (min, max) = (start.saturating_sub(before), end.saturating_add(after));
     let mut kept = Columns::default();
     for (i, t) in columns.timestamps.iter().enumerate() {
@@ -262,8 +283,12 @@ pub(super) fn raw(
     }
     let (times, values) = (&kept.timestamps, &kept.values);
     let mut out = Columns::default();
-    let Some(mut last) = times.len().checked_sub(1) else { return Ok(out) };
-    let mut first = times[..last].partition_point(|t| *t <= start).saturating_sub(1);
+    let Some(mut last) = times.len().checked_sub(1) else {
+        return Ok(out);
+    };
+    let mut first = times[..last]
+        .partition_point(|t| *t <= start)
+        .saturating_sub(1);
     if smoothed {
         last = times[..last].partition_point(|t| *t < end);
     }

@@ -22,54 +22,6 @@ pub(super) struct Extrapolation {
     range_seconds: Option<f64>,
 }
 
-/// Windows that are extrapolated together.
-const LANES: usize = 32;
-
-/// Increases of several windows, column by column.
-pub(super) struct Lanes {
-    len: usize,
-    step: [u32; LANES],
-    rise: [f64; LANES],
-    first_value: [f64; LANES],
-    to_start_ms: [f64; LANES],
-    to_end_ms: [f64; LANES],
-    sampled_ms: [f64; LANES],
-    /// Number of samples less one.
-    intervals: [f64; LANES],
-}
-
-impl Default for Lanes {
-    fn default() -> Self {
-        Self {
-            len: 0,
-            step: [0; LANES],
-            rise: [0.0; LANES],
-            first_value: [0.0; LANES],
-            to_start_ms: [0.0; LANES],
-            to_end_ms: [0.0; LANES],
-            sampled_ms: [0.0; LANES],
-            intervals: [1.0; LANES],
-        }
-    }
-}
-
-impl Lanes {
-    /// Takes a window of at least two samples; returns whether the lanes are full.
-    #[inline(always)]
-    pub(super) fn push(&mut self, step: usize, rise: f64, first_value: f64, span: &Span) -> bool {
-        let i = self.len;
-        self.step[i] = step as u32;
-        self.rise[i] = rise;
-        self.first_value[i] = first_value;
-        self.to_start_ms[i] = (span.first - span.start) as f64;
-        self.to_end_ms[i] = (span.end - span.last) as f64;
-        self.sampled_ms[i] = (span.last - span.first) as f64;
-        self.intervals[i] = (span.samples - 1) as f64;
-        self.len += 1;
-        self.len == LANES
-    }
-}
-
 /// What extrapolation has to know of a window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
@@ -82,41 +34,80 @@ pub(super) struct Span {
     pub samples: usize,
 }
 
+/// How far the increase of a window is stretched, as far as its times tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stretch {
+    /// For a counter that is not near zero.
+    factor: f64,
+    /// Seconds between first and last sample.
+    sampled: f64,
+    /// Seconds that it is stretched to the left and right.
+    to_start: f64,
+    to_end: f64,
+}
+
 impl Extrapolation {
     pub(super) fn new(range_ms: i64, counter: bool, rate: bool) -> Self {
-        Self { counter, range_seconds: rate.then(|| go_seconds(range_ms)) }
+        Self {
+            counter,
+            range_seconds: rate.then(|| go_seconds(range_ms)),
+        }
     }
 
-    /// Extrapolates all lanes and empties them: [`Self::factor`] without branches, so that divisions go several at a time.
-    pub(super) fn apply_all(&self, lanes: &mut Lanes, row: &mut [f64]) {
-        let mut results = [0.0; LANES];
-        for (i, result) in results.iter_mut().enumerate() {
-            let rise = lanes.rise[i];
-            let mut to_start = lanes.to_start_ms[i] / 1000.0;
-            let mut to_end = lanes.to_end_ms[i] / 1000.0;
-            let sampled = lanes.sampled_ms[i] / 1000.0;
-            let average = sampled / lanes.intervals[i];
-            let threshold = average * 1.1;
-            let half = average / 2.0;
-            to_start = if to_start >= threshold { half } else { to_start };
-            if self.counter {
-                let to_zero = sampled * (lanes.first_value[i] / rise);
-                let falls_to_zero =
-                    (rise > 0.0) & (lanes.first_value[i] >= 0.0) & (to_zero < to_start);
-                to_start = if falls_to_zero { to_zero } else { to_start };
-            }
-            to_end = if to_end >= threshold { half } else { to_end };
-            let stretched = (sampled + to_start + to_end) / sampled;
-            let mut factor = if sampled == 0.0 { 1.0 } else { stretched };
-            if let Some(seconds) = self.range_seconds {
-                factor /= seconds;
-            }
-            *result = rise * factor;
+    /// What a window's times say of its factor.
+    pub(super) fn stretch(&self, span: &Span) -> Stretch {
+        let mut to_start = (span.first - span.start) as f64 / 1000.0;
+        let mut to_end = (span.end - span.last) as f64 / 1000.0;
+        let sampled = (span.last - span.first) as f64 / 1000.0;
+        let average = sampled / (span.samples - 1) as f64;
+        let threshold = average * 1.1;
+        if to_start >= threshold {
+            to_start = average / 2.0;
         }
-        for (result, step) in results.iter().zip(&lanes.step[..lanes.len]) {
-            row[*step as usize] = *result;
+        if to_end >= threshold {
+            to_end = average / 2.0;
         }
-        lanes.len = 0;
+        let mut this = Stretch {
+            factor: 0.0,
+            sampled,
+            to_start,
+            to_end,
+        };
+        this.factor = self.factor_with(&this, to_start);
+        this
+    }
+
+    #[inline(always)]
+    fn factor_with(&self, stretch: &Stretch, to_start: f64) -> f64 {
+        let mut factor = 1.0;
+        if stretch.sampled != 0.0 {
+            factor = (stretch.sampled + to_start + stretch.to_end) / stretch.sampled;
+        }
+        if let Some(seconds) = self.range_seconds {
+            factor /= seconds;
+        }
+        factor
+    }
+
+    /// The increase `rise` from `first` on, stretched. A counter is not stretched to before it was zero.
+    #[inline(always)]
+    pub(super) fn apply(&self, stretch: &Stretch, rise: f64, first: f64) -> f64 {
+        // Far from zero, as nearly always, neither division is needed: the products settle it with room for their rounding.
+        let far = first * stretch.sampled > stretch.to_start * rise * (1.0 + 1e-9) && rise > 1e-200;
+        if !far && self.counter && rise > 0.0 && first >= 0.0 {
+            return rise * self.factor_near_zero(stretch, rise, first);
+        }
+        rise * stretch.factor
+    }
+
+    #[inline(never)]
+    fn factor_near_zero(&self, stretch: &Stretch, rise: f64, first: f64) -> f64 {
+        let to_zero = stretch.sampled * (first / rise);
+        if to_zero < stretch.to_start {
+            self.factor_with(stretch, to_zero)
+        } else {
+            stretch.factor
+        }
     }
 
     /// The factor for the increase. `zero_share`: how far before the first sample, in lengths of the sampled interval, a counter
@@ -131,7 +122,11 @@ impl Extrapolation {
         let mut to_start = (span.first - span.start) as f64 / 1000.0;
         let mut to_end = (span.end - span.last) as f64 / 1000.0;
         let mut sampled = (span.last - span.first) as f64 / 1000.0;
-        let average = if span.samples > 1 { sampled / (span.samples - 1) as f64 } else { 0.0 };
+        let average = if span.samples > 1 {
+            sampled / (span.samples - 1) as f64
+        } else {
+            0.0
+        };
         let threshold = average * 1.1;
         if let Some(zero_at) = zero_at {
             to_start = 0.0;
@@ -216,7 +211,10 @@ impl Histograms<'_> {
         let mixed = || Annotation::mixed_exponential_custom_histograms(self.metric, self.pos);
         let is_gauge = |h: &FloatHistogram| h.counter_reset_hint == Gauge;
         if counter && (is_gauge(&all[0]) || is_gauge(last)) {
-            annotations.add(Annotation::native_histogram_not_counter(self.metric, self.pos));
+            annotations.add(Annotation::native_histogram_not_counter(
+                self.metric,
+                self.pos,
+            ));
         }
         let empty;
         let mut previous = &*all[0];
@@ -238,8 +236,10 @@ impl Histograms<'_> {
         if counter {
             for current in &all[1..all.len() - 1] {
                 if is_gauge(current) {
-                    annotations
-                        .add(Annotation::native_histogram_not_counter(self.metric, self.pos));
+                    annotations.add(Annotation::native_histogram_not_counter(
+                        self.metric,
+                        self.pos,
+                    ));
                 }
                 schema = schema.min(current.schema);
                 if current.uses_custom_buckets() != custom {
@@ -288,7 +288,10 @@ impl Histograms<'_> {
                 previous = current;
             }
         } else if !is_gauge(&all[0]) || !is_gauge(last) {
-            annotations.add(Annotation::native_histogram_not_gauge(self.metric, self.pos));
+            annotations.add(Annotation::native_histogram_not_gauge(
+                self.metric,
+                self.pos,
+            ));
         }
         result.counter_reset_hint = Gauge;
         result.compact(0);
@@ -318,7 +321,10 @@ mod tests {
             lanes.push(step, rise, first, &span);
         }
         extrapolation.apply_all(&mut lanes, &mut row);
-        assert!((alone - rise * factor).abs() < 1e-12, "{to_start} {to_end}: {alone}");
+        assert!(
+            (alone - rise * factor).abs() < 1e-12,
+            "{to_start} {to_end}: {alone}"
+        );
         assert_eq!(row, [alone; 2], "{to_start} {to_end}: several at a time");
     }
 
