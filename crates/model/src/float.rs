@@ -103,12 +103,7 @@ struct Shortest {
 impl Shortest {
     fn of(value: f64) -> Self {
         let negative = value.is_sign_negative();
-        let mut this = Self {
-            negative,
-            digits: [b'0'; 17],
-            len: 1,
-            exponent: 0,
-        };
+        let mut this = Self { negative, digits: [b'0'; 17], len: 1, exponent: 0 };
         if value == 0.0 {
             return this;
         }

@@ -74,32 +74,17 @@ const QUANTILE_DOC: &str =
 impl Annotation {
     fn warning_at(pos: PosRange, text: &str) -> Self {
         let text = format!("PromQL warning: {text}");
-        Self {
-            level: Level::Warning,
-            text,
-            pos: Some(pos),
-            extra: Extra::None,
-        }
+        Self { level: Level::Warning, text, pos: Some(pos), extra: Extra::None }
     }
 
     fn info_at(pos: PosRange, text: &str) -> Self {
         let text = format!("PromQL info: {text}");
-        Self {
-            level: Level::Info,
-            text,
-            pos: Some(pos),
-            extra: Extra::None,
-        }
+        Self { level: Level::Info, text, pos: Some(pos), extra: Extra::None }
     }
 
     /// A warning that is none of PromQL's own, such as a storage's: printed as it is, without a position.
     pub fn warning(text: impl Into<String>) -> Self {
-        Self {
-            level: Level::Warning,
-            text: text.into(),
-            pos: None,
-            extra: Extra::None,
-        }
+        Self { level: Level::Warning, text: text.into(), pos: None, extra: Extra::None }
     }
 
     pub fn level(&self) -> Level {
@@ -114,10 +99,7 @@ impl Annotation {
     /// A quantile outside 0..=1, or NaN.
     pub fn invalid_quantile(q: f64, pos: PosRange) -> Self {
         let q = go_float(q);
-        Self::warning_at(
-            pos,
-            &format!("quantile value should be between 0 and 1, got {q}"),
-        )
+        Self::warning_at(pos, &format!("quantile value should be between 0 and 1, got {q}"))
     }
 
     /// A ratio outside -1..=1.
@@ -151,10 +133,7 @@ impl Annotation {
 
     /// An aggregation got both kinds of samples.
     pub fn mixed_floats_histograms_aggregation(pos: PosRange) -> Self {
-        Self::warning_at(
-            pos,
-            "encountered a mix of histograms and floats for aggregation",
-        )
+        Self::warning_at(pos, "encountered a mix of histograms and floats for aggregation")
     }
 
     pub fn mixed_classic_native_histograms(metric: &str, pos: PosRange) -> Self {
@@ -165,20 +144,14 @@ impl Annotation {
     pub fn native_histogram_not_counter(metric: &str, pos: PosRange) -> Self {
         Self::warning_at(
             pos,
-            &format!(
-                "this native histogram metric is not a counter: {}",
-                GoQuoted(metric)
-            ),
+            &format!("this native histogram metric is not a counter: {}", GoQuoted(metric)),
         )
     }
 
     pub fn native_histogram_not_gauge(metric: &str, pos: PosRange) -> Self {
         Self::warning_at(
             pos,
-            &format!(
-                "this native histogram metric is not a gauge: {}",
-                GoQuoted(metric)
-            ),
+            &format!("this native histogram metric is not a gauge: {}", GoQuoted(metric)),
         )
     }
 
@@ -265,10 +238,7 @@ impl Annotation {
     }
 
     pub fn histogram_ignored_in_aggregation(aggregation: &str, pos: PosRange) -> Self {
-        Self::info_at(
-            pos,
-            &format!("ignored histogram in {aggregation} aggregation"),
-        )
+        Self::info_at(pos, &format!("ignored histogram in {aggregation} aggregation"))
     }
 
     pub fn histogram_ignored_in_mixed_range(metric: &str, pos: PosRange) -> Self {
@@ -300,20 +270,14 @@ impl Annotation {
     pub fn counter_reset_collision(operation: HistogramOperation, pos: PosRange) -> Self {
         Self::warning_at(
             pos,
-            &format!(
-                "conflicting counter resets during histogram {}",
-                operation.as_str()
-            ),
+            &format!("conflicting counter resets during histogram {}", operation.as_str()),
         )
     }
 
     pub fn mismatched_custom_buckets(operation: HistogramOperation, pos: PosRange) -> Self {
         Self::info_at(
             pos,
-            &format!(
-                "mismatched custom buckets were reconciled during {}",
-                operation.as_str()
-            ),
+            &format!("mismatched custom buckets were reconciled during {}", operation.as_str()),
         )
     }
 
@@ -323,10 +287,7 @@ impl Annotation {
             "sample has start time that overlaps with previous sample timestamp for metric {}",
             GoQuoted(metric)
         );
-        Self {
-            extra: Extra::Overlap(1),
-            ..Self::warning_at(pos, &text)
-        }
+        Self { extra: Extra::Overlap(1), ..Self::warning_at(pos, &text) }
     }
 
     /// Takes up an older annotation of the same text.
@@ -416,8 +377,7 @@ impl Annotations {
                 self.items[i] = annotation;
             }
             None => {
-                self.by_text
-                    .insert(annotation.text.clone(), self.items.len());
+                self.by_text.insert(annotation.text.clone(), self.items.len());
                 self.items.push(annotation);
             }
         }
@@ -448,10 +408,7 @@ impl Annotations {
             }
             texts
         };
-        (
-            list(Level::Warning, max_warnings, "warning"),
-            list(Level::Info, max_infos, "info"),
-        )
+        (list(Level::Warning, max_warnings, "warning"), list(Level::Info, max_infos, "info"))
     }
 }
 
@@ -464,10 +421,7 @@ mod tests {
         let mut all = Annotations::default();
         all.add(Annotation::invalid_quantile(1.5, PosRange::new(0, 1)));
         all.add(Annotation::invalid_quantile(1.5, PosRange::new(4, 5)));
-        all.add(Annotation::possible_non_counter(
-            "a\"b",
-            PosRange::new(2, 5),
-        ));
+        all.add(Annotation::possible_non_counter("a\"b", PosRange::new(2, 5)));
         let (warnings, infos) = all.to_strings("rate(\nfoo", 10, 10);
         assert_eq!(
             warnings,
@@ -485,20 +439,8 @@ mod tests {
     fn forced_monotonicity_accumulates() {
         let mut all = Annotations::default();
         let pos = PosRange::new(1, 2);
-        all.add(Annotation::forced_monotonicity(
-            "m",
-            pos,
-            1_000,
-            (0.5, 1.0),
-            0.123_45,
-        ));
-        all.add(Annotation::forced_monotonicity(
-            "m",
-            pos,
-            61_000,
-            (0.25, 2.0),
-            0.01,
-        ));
+        all.add(Annotation::forced_monotonicity("m", pos, 1_000, (0.5, 1.0), 0.123_45));
+        all.add(Annotation::forced_monotonicity("m", pos, 61_000, (0.25, 2.0), 0.01));
         let (_, infos) = all.to_strings("xy", 0, 0);
         assert_eq!(
             infos,

@@ -20,18 +20,12 @@ pub struct PosRange {
 
 impl PosRange {
     pub fn new(start: usize, end: usize) -> Self {
-        Self {
-            start: start as u32,
-            end: end as u32,
-        }
+        Self { start: start as u32, end: end as u32 }
     }
 
     /// From the start of `self` to the end of `other`.
     pub fn to(self, other: Self) -> Self {
-        Self {
-            start: self.start,
-            end: other.end,
-        }
+        Self { start: self.start, end: other.end }
     }
 }
 
@@ -111,9 +105,7 @@ impl StringLiteral {
 
     /// The text in double quotes as Go's `%q` prints it.
     pub fn quoted(&self) -> String {
-        let Some(bytes) = &self.invalid_utf8 else {
-            return GoQuoted(&self.value).to_string();
-        };
+        let Some(bytes) = &self.invalid_utf8 else { return GoQuoted(&self.value).to_string() };
         let mut out = String::from("\"");
         for chunk in bytes.utf8_chunks() {
             let valid = GoQuoted(chunk.valid()).to_string();
@@ -307,10 +299,7 @@ impl BinaryOp {
     /// `==`, `!=`, `<`, `<=`, `>`, `>=`.
     pub fn is_comparison(self) -> bool {
         use BinaryOp::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
-        matches!(
-            self,
-            Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual
-        )
+        matches!(self, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual)
     }
 
     /// `and`, `or`, `unless`.
@@ -375,10 +364,7 @@ impl AggregateOp {
     /// Whether it takes a parameter before the vector.
     pub fn has_param(self) -> bool {
         use AggregateOp::{Bottomk, CountValues, LimitRatio, Limitk, Quantile, Topk};
-        matches!(
-            self,
-            Topk | Bottomk | CountValues | Quantile | Limitk | LimitRatio
-        )
+        matches!(self, Topk | Bottomk | CountValues | Quantile | Limitk | LimitRatio)
     }
 
     /// Needs the feature flag `promql-experimental-functions`.
@@ -484,11 +470,7 @@ impl Expr {
             Self::Binary(e) => {
                 let scalars = e.lhs.value_type() == ValueType::Scalar
                     && e.rhs.value_type() == ValueType::Scalar;
-                if scalars {
-                    ValueType::Scalar
-                } else {
-                    ValueType::Vector
-                }
+                if scalars { ValueType::Scalar } else { ValueType::Vector }
             }
         }
     }
@@ -528,9 +510,7 @@ impl Expr {
             Self::Paren(e) => vec![&e.expr],
             Self::StepInvariant(e) => vec![e],
             Self::Binary(e) => vec![&e.lhs, &e.rhs],
-            Self::Aggregate(e) => std::iter::once(&*e.expr)
-                .chain(e.param.as_deref())
-                .collect(),
+            Self::Aggregate(e) => std::iter::once(&*e.expr).chain(e.param.as_deref()).collect(),
             Self::Call(e) => e.args.iter().collect(),
         }
     }

@@ -15,10 +15,7 @@ use crate::functions::FunctionId;
 
 /// Checks `expr`, a tree of `query`; gives all that is wrong.
 pub(crate) fn check(expr: &mut Expr, query: &str) -> Vec<ParseError> {
-    let mut checker = Checker {
-        query,
-        errors: Vec::new(),
-    };
+    let mut checker = Checker { query, errors: Vec::new() };
     checker.check(expr);
     checker.errors
 }
@@ -30,8 +27,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn report(&mut self, pos: PosRange, message: impl Into<String>) {
-        self.errors
-            .push(ParseError::new(self.query, pos, message.into()));
+        self.errors.push(ParseError::new(self.query, pos, message.into()));
     }
 
     fn check(&mut self, expr: &mut Expr) -> ValueType {
@@ -59,10 +55,7 @@ impl Checker<'_> {
         let got = self.check(expr);
         if got != want {
             let (want, got) = (want.documented(), got.documented());
-            self.report(
-                expr.pos(),
-                format!("expected type {want} in {context}, got {got}"),
-            );
+            self.report(expr.pos(), format!("expected type {want} in {context}, got {got}"));
         }
     }
 
@@ -89,11 +82,7 @@ impl Checker<'_> {
     }
 
     fn aggregate(&mut self, aggregate: &mut Aggregate) {
-        self.expect(
-            &mut aggregate.expr,
-            ValueType::Vector,
-            "aggregation expression",
-        );
+        self.expect(&mut aggregate.expr, ValueType::Vector, "aggregation expression");
         let want = match aggregate.op {
             AggregateOp::CountValues => ValueType::String,
             _ => ValueType::Scalar,
@@ -111,10 +100,7 @@ impl Checker<'_> {
         let op = binary.op;
         if binary.return_bool && !op.is_comparison() {
             let pos = self.operator_pos(binary);
-            self.report(
-                pos,
-                "bool modifier can only be used on comparison operators",
-            );
+            self.report(pos, "bool modifier can only be used on comparison operators");
         }
         if op.is_comparison() && !binary.return_bool && scalars {
             let pos = self.operator_pos(binary);
@@ -147,10 +133,7 @@ impl Checker<'_> {
             let filled = m.fill_lhs.is_some() || m.fill_rhs.is_some();
             if !vectors {
                 if !m.labels.is_empty() {
-                    self.report(
-                        whole,
-                        "vector matching only allowed between instant vectors",
-                    );
+                    self.report(whole, "vector matching only allowed between instant vectors");
                 }
                 if filled {
                     self.report(
@@ -167,10 +150,7 @@ impl Checker<'_> {
                     self.report(whole, "set operations must always be many-to-many");
                 }
                 if filled {
-                    self.report(
-                        whole,
-                        "filling in missing series not allowed for set operators",
-                    );
+                    self.report(whole, "filling in missing series not allowed for set operators");
                 }
             }
         }
@@ -186,10 +166,7 @@ impl Checker<'_> {
 
     /// Where the operator stands: behind the left side and the space that follows it.
     fn operator_pos(&self, binary: &Binary) -> PosRange {
-        let (start, end) = (
-            binary.lhs.pos().end as usize,
-            binary.rhs.pos().start as usize,
-        );
+        let (start, end) = (binary.lhs.pos().end as usize, binary.rhs.pos().start as usize);
         let between = self.query.get(start..end).unwrap_or("");
         let spaces = between.len() - between.trim_start_matches([' ', '\t', '\n', '\r']).len();
         PosRange::new(start + spaces, end)
@@ -258,10 +235,7 @@ impl Checker<'_> {
             }
             Expr::Vector(selector) => {
                 let pos = selector.pos;
-                self.report(
-                    pos,
-                    "expected label selectors only, got vector selector instead",
-                );
+                self.report(pos, "expected label selectors only, got vector selector instead");
             }
             other => {
                 let pos = other.pos();

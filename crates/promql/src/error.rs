@@ -17,11 +17,7 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) fn new(query: &str, pos: PosRange, message: String) -> Self {
-        Self {
-            pos,
-            message,
-            position: line_and_column(query, pos.start as usize),
-        }
+        Self { pos, message, position: line_and_column(query, pos.start as usize) }
     }
 }
 

@@ -154,42 +154,19 @@ fn optional_duration(expr: Option<&DurationExpr>) -> Value {
 fn duration(expr: &DurationExpr) -> Value {
     let node = |op: &str, lhs: Value, rhs: Value, wrapped: bool| json!({ "type": "durationExpr", "op": op, "lhs": lhs, "rhs": rhs, "wrapped": wrapped });
     match expr {
-        DurationExpr::Number(NumberLiteral {
-            value, is_duration, ..
-        }) => {
+        DurationExpr::Number(NumberLiteral { value, is_duration, .. }) => {
             json!({ "type": "numberLiteral", "val": plain_float(*value), "duration": is_duration })
         }
         DurationExpr::Step { wrapped, .. } => node("step", Value::Null, Value::Null, *wrapped),
         DurationExpr::Range { wrapped, .. } => node("range", Value::Null, Value::Null, *wrapped),
-        DurationExpr::Unary {
-            negative,
-            expr,
-            wrapped,
-            ..
-        } => node(
-            if *negative { "-" } else { "+" },
-            Value::Null,
-            duration(expr),
-            *wrapped,
-        ),
-        DurationExpr::Binary {
-            op,
-            lhs,
-            rhs,
-            wrapped,
-            ..
-        } => node(op.as_str(), duration(lhs), duration(rhs), *wrapped),
-        DurationExpr::MinMax {
-            max,
-            lhs,
-            rhs,
-            wrapped,
-            ..
-        } => node(
-            if *max { "max_of" } else { "min_of" },
-            duration(lhs),
-            duration(rhs),
-            *wrapped,
-        ),
+        DurationExpr::Unary { negative, expr, wrapped, .. } => {
+            node(if *negative { "-" } else { "+" }, Value::Null, duration(expr), *wrapped)
+        }
+        DurationExpr::Binary { op, lhs, rhs, wrapped, .. } => {
+            node(op.as_str(), duration(lhs), duration(rhs), *wrapped)
+        }
+        DurationExpr::MinMax { max, lhs, rhs, wrapped, .. } => {
+            node(if *max { "max_of" } else { "min_of" }, duration(lhs), duration(rhs), *wrapped)
+        }
     }
 }

@@ -70,10 +70,7 @@ impl<'a> Lexer<'a> {
 
     /// A lexer of series descriptions.
     pub(crate) fn for_series(input: &'a str) -> Self {
-        Self {
-            series: true,
-            ..Self::new(input)
-        }
+        Self { series: true, ..Self::new(input) }
     }
 
     /// The next token; at the end of input [`TokenKind::Eof`], any number of times.
@@ -126,24 +123,14 @@ impl<'a> Lexer<'a> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Option<Token> {
-        let token = Token {
-            kind,
-            start: self.start,
-            end: self.pos,
-            error: None,
-        };
+        let token = Token { kind, start: self.start, end: self.pos, error: None };
         self.start = self.pos;
         Some(token)
     }
 
     fn fail(&mut self, message: String) -> Option<Token> {
         let error = Some(message.into_boxed_str());
-        Some(Token {
-            kind: TokenKind::Error,
-            start: self.start,
-            end: self.input.len(),
-            error,
-        })
+        Some(Token { kind: TokenKind::Error, start: self.start, end: self.input.len(), error })
     }
 
     /// An error at what follows the token just read.
@@ -159,10 +146,7 @@ impl<'a> Lexer<'a> {
 
     fn skip_comment(&mut self) {
         let rest = &self.input.as_bytes()[self.pos..];
-        let len = rest
-            .iter()
-            .position(|b| matches!(b, b'\n' | b'\r'))
-            .unwrap_or(rest.len());
+        let len = rest.iter().position(|b| matches!(b, b'\n' | b'\r')).unwrap_or(rest.len());
         self.pos += len;
         self.start = self.pos;
     }
@@ -177,9 +161,7 @@ impl<'a> Lexer<'a> {
             return None;
         }
         use TokenKind as T;
-        let Some(c) = self.peek() else {
-            return self.end_of_input();
-        };
+        let Some(c) = self.peek() else { return self.end_of_input() };
         match c {
             '#' => {
                 self.skip_comment();
@@ -215,10 +197,9 @@ impl<'a> Lexer<'a> {
             },
             '!' => match self.peek() {
                 Some('=') => self.emit_two(T::Neq),
-                other => self.fail(format!(
-                    "unexpected character after '!': {}",
-                    quoted_char(other)
-                )),
+                other => {
+                    self.fail(format!("unexpected character after '!': {}", quoted_char(other)))
+                }
             },
             '<' => match self.peek() {
                 Some('=') => self.emit_two(T::Lte),
@@ -298,10 +279,7 @@ impl<'a> Lexer<'a> {
         if let Some(kind) = self.duration_keyword(first) {
             return self.emit(kind);
         }
-        self.fail(format!(
-            "unexpected character: {}, expected ':'",
-            quoted_char(Some(first))
-        ))
+        self.fail(format!("unexpected character: {}, expected ':'", quoted_char(Some(first))))
     }
 
     /// Reads the rest of a word that may name a duration function; `None` if it does not.
@@ -309,10 +287,7 @@ impl<'a> Lexer<'a> {
         if !matches!(first.to_ascii_lowercase(), 's' | 'r' | 'm') {
             return None;
         }
-        while self
-            .peek_byte()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        {
+        while self.peek_byte().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') {
             self.pos += 1;
         }
         match self.word().to_ascii_lowercase().as_str() {
@@ -325,10 +300,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn digit_follows_dot(&self) -> bool {
-        self.input
-            .as_bytes()
-            .get(self.pos + 1)
-            .is_some_and(u8::is_ascii_digit)
+        self.input.as_bytes().get(self.pos + 1).is_some_and(u8::is_ascii_digit)
     }
 
     /// Within `[...]` up to the first number: from there on [`Self::statement`] reads.
@@ -423,17 +395,10 @@ impl<'a> Lexer<'a> {
             '{' => self.fail("unexpected left brace '{'".to_owned()),
             '}' => {
                 self.brace_open = false;
-                self.mode = if self.series {
-                    Mode::Values
-                } else {
-                    Mode::Statements
-                };
+                self.mode = if self.series { Mode::Values } else { Mode::Statements };
                 self.emit(T::RightBrace)
             }
-            _ => self.fail(format!(
-                "unexpected character inside braces: {}",
-                quoted_char(Some(c))
-            )),
+            _ => self.fail(format!("unexpected character inside braces: {}", quoted_char(Some(c)))),
         }
     }
 
@@ -455,20 +420,14 @@ impl<'a> Lexer<'a> {
             None => TokenKind::Identifier,
         };
         // `fill` and its kin are names unless a parenthesis follows.
-        if matches!(
-            kind,
-            TokenKind::Fill | TokenKind::FillLeft | TokenKind::FillRight
-        ) {
+        if matches!(kind, TokenKind::Fill | TokenKind::FillLeft | TokenKind::FillRight) {
             let rest = self.input[self.pos..].trim_start_matches([' ', '\t', '\n', '\r']);
             if !rest.starts_with('(') {
                 kind = TokenKind::Identifier;
             }
         }
-        self.mode = if self.series && self.peek() != Some('{') {
-            Mode::Values
-        } else {
-            Mode::Statements
-        };
+        self.mode =
+            if self.series && self.peek() != Some('{') { Mode::Values } else { Mode::Statements };
         self.emit(kind)
     }
 
@@ -486,10 +445,7 @@ impl<'a> Lexer<'a> {
         if self.scan_rest_of_duration() {
             return self.emit(TokenKind::Duration);
         }
-        self.fail(format!(
-            "bad number or duration syntax: {}",
-            GoQuoted(self.word())
-        ))
+        self.fail(format!("bad number or duration syntax: {}", GoQuoted(self.word())))
     }
 
     /// What follows the digits of a duration. Units are checked when the duration is parsed.
@@ -514,8 +470,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn at_alphanumeric(&self) -> bool {
-        self.peek_byte()
-            .is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
+        self.peek_byte().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_')
     }
 
     /// Reads what looks like a number; whether it is one, the parser finds out.
@@ -613,10 +568,7 @@ impl<'a> Lexer<'a> {
         while left > 0 {
             let c = self.bump().ok_or_else(unterminated)?;
             let Some(digit) = c.to_digit(base) else {
-                return Err(format!(
-                    "illegal character {} in escape sequence",
-                    code_point(c)
-                ));
+                return Err(format!("illegal character {} in escape sequence", code_point(c)));
             };
             value = value.wrapping_mul(base).wrapping_add(digit);
             left -= 1;
@@ -632,9 +584,5 @@ impl<'a> Lexer<'a> {
 fn code_point(c: char) -> String {
     let quoted = quoted_char(Some(c));
     let printable = !quoted.starts_with("'\\") || matches!(c, '\'' | '\\');
-    if printable {
-        format!("U+{:04X} '{c}'", c as u32)
-    } else {
-        format!("U+{:04X}", c as u32)
-    }
+    if printable { format!("U+{:04X} '{c}'", c as u32) } else { format!("U+{:04X}", c as u32) }
 }

@@ -13,11 +13,7 @@ pub(crate) fn parse_number(text: &str) -> Result<f64, String> {
     match lower.trim_start_matches(['+', '-']) {
         "inf" | "infinity" => {
             let infinity = f64::INFINITY;
-            return Ok(if lower.starts_with('-') {
-                -infinity
-            } else {
-                infinity
-            });
+            return Ok(if lower.starts_with('-') { -infinity } else { infinity });
         }
         "nan" => return Ok(f64::from_bits(gauntlet_model::sample::NORMAL_NAN_BITS)),
         _ => {}
@@ -26,10 +22,7 @@ pub(crate) fn parse_number(text: &str) -> Result<f64, String> {
         return Err(error("invalid syntax"));
     }
     let digits: String = lower.chars().filter(|c| *c != '_').collect();
-    if !digits
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-'))
-    {
+    if !digits.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-')) {
         return Err(error("invalid syntax"));
     }
     match digits.parse::<f64>() {
@@ -129,16 +122,11 @@ pub(crate) fn unquote(quoted: &str) -> Result<String, Vec<u8>> {
 
 fn take_digits(chars: &mut std::str::Chars<'_>, first: u32, count: usize, radix: u32) -> u32 {
     let digits = chars.take(count).filter_map(|c| c.to_digit(radix));
-    digits.fold(first, |value, digit| {
-        value.wrapping_mul(radix).wrapping_add(digit)
-    })
+    digits.fold(first, |value, digit| value.wrapping_mul(radix).wrapping_add(digit))
 }
 
 fn push_code(out: &mut Vec<u8>, code: u32) {
-    push_char(
-        out,
-        char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
-    );
+    push_char(out, char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
 }
 
 fn push_char(out: &mut Vec<u8>, c: char) {

@@ -84,19 +84,11 @@ impl VectorSelector {
                 && m.value == self.name
                 && !m.value.is_empty()
         };
-        let mut texts: Vec<String> = self
-            .matchers
-            .iter()
-            .filter(|m| !is_name(m))
-            .map(Matcher::to_string)
-            .collect();
+        let mut texts: Vec<String> =
+            self.matchers.iter().filter(|m| !is_name(m)).map(Matcher::to_string).collect();
         texts.sort_unstable();
         f.write_str(&self.name)?;
-        if texts.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "{{{}}}", texts.join(","))
-        }
+        if texts.is_empty() { Ok(()) } else { write!(f, "{{{}}}", texts.join(",")) }
     }
 
     fn fmt_extended(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -182,19 +174,11 @@ impl fmt::Display for DurationExpr {
             Self::Number(number) => number.fmt(f)?,
             Self::Step { .. } => f.write_str("step()")?,
             Self::Range { .. } => f.write_str("range()")?,
-            Self::Unary {
-                negative: true,
-                expr,
-                ..
-            } => write!(f, "-{expr}")?,
+            Self::Unary { negative: true, expr, .. } => write!(f, "-{expr}")?,
             Self::Unary { expr, .. } => expr.fmt(f)?,
             Self::Binary { op, lhs, rhs, .. } => write!(f, "{lhs} {} {rhs}", op.as_str())?,
             Self::MinMax { max, lhs, rhs, .. } => {
-                write!(
-                    f,
-                    "{}({lhs}, {rhs})",
-                    if *max { "max_of" } else { "min_of" }
-                )?;
+                write!(f, "{}({lhs}, {rhs})", if *max { "max_of" } else { "min_of" })?;
             }
         }
         if wrapped { f.write_str(")") } else { Ok(()) }
@@ -281,10 +265,7 @@ pub fn pretty(expr: &Expr) -> String {
 
 /// [`pretty`] for another length of lines.
 pub fn pretty_within(expr: &Expr, max_line_bytes: usize) -> String {
-    let mut pretty = Pretty {
-        out: String::new(),
-        max_line_bytes,
-    };
+    let mut pretty = Pretty { out: String::new(), max_line_bytes };
     pretty.push(expr, 0);
     pretty.out
 }
@@ -322,10 +303,7 @@ impl Pretty {
         match expr {
             Expr::Unary(e) => {
                 self.out.push(sign(e.negative));
-                let child = Self {
-                    out: String::new(),
-                    max_line_bytes: self.max_line_bytes,
-                };
+                let child = Self { out: String::new(), max_line_bytes: self.max_line_bytes };
                 let child = child.text_of(&e.expr, level);
                 self.out.push_str(child.trim());
             }
@@ -368,13 +346,7 @@ impl Pretty {
 
     /// Whether the expression is longer than a line. Prints no further than that.
     fn needs_split(&self, expr: &Expr) -> bool {
-        write!(
-            Line {
-                left: self.max_line_bytes
-            },
-            "{expr}"
-        )
-        .is_err()
+        write!(Line { left: self.max_line_bytes }, "{expr}").is_err()
     }
     fn text_of(mut self, expr: &Expr, level: usize) -> String {
         self.push(expr, level);
@@ -416,19 +388,10 @@ mod tests {
             ("a-on(b)c", "a - on (b) c"),
             ("a-ignoring()c", "a - c"),
             ("a - on() c", "a - on () c"),
-            (
-                "a - ignoring() group_left c",
-                "a - ignoring () group_left () c",
-            ),
-            (
-                "a * on(x) group_right(y,\"z z\") c",
-                "a * on (x) group_right (y, \"z z\") c",
-            ),
+            ("a - ignoring() group_left c", "a - ignoring () group_left () c"),
+            ("a * on(x) group_right(y,\"z z\") c", "a * on (x) group_right (y, \"z z\") c"),
             ("a + fill(1) b", "a + fill (1) b"),
-            (
-                "a + fill_right(2) fill_left(1) b",
-                "a + fill_left (1) fill_right (2) b",
-            ),
+            ("a + fill_right(2) fill_left(1) b", "a + fill_left (1) fill_right (2) b"),
             ("up > bool 0", "up > bool 0"),
             ("a[1h30m] offset 1d", "a[1h30m] offset 1d"),
             ("a offset -7m", "a offset -7m"),
@@ -452,10 +415,7 @@ mod tests {
             ("a[-(5m)+10m]", "a[-(5m) + 10m]"),
             ("a offset -(5m)", "a offset -(5m)"),
             ("a offset -step()", "a offset -step()"),
-            (
-                "a[5m+step():min_of(step(),1m)]",
-                "a[5m + step():min_of(step(), 1m)]",
-            ),
+            ("a[5m+step():min_of(step(),1m)]", "a[5m + step():min_of(step(), 1m)]"),
             ("'a\\'b'", "\"a'b\""),
             ("NaN", "NaN"),
             ("-Inf", "-Inf"),

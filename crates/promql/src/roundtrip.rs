@@ -11,9 +11,7 @@ pub fn check(input: &str) {
     let _ = parse_metric_selector(input);
     let _ = parse_series_description(input);
     let options = ParserOptions::all();
-    let Ok(expr) = parse(input, &options) else {
-        return;
-    };
+    let Ok(expr) = parse(input, &options) else { return };
     let printed = expr.to_string();
     // U+FFFD prints as itself, which the lexer refuses: the peer has the same hole.
     if printed.contains('\u{fffd}') {

@@ -21,10 +21,7 @@ pub(crate) fn rfc3339_seconds(seconds: i64) -> String {
     let second = seconds.rem_euclid(86_400);
     let (year, month, day) = civil_from_days(days);
     let (hour, minute) = (second / 3600, second / 60 % 60);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z",
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}Z", second % 60)
 }
 
 /// Year, month (1..=12) and day of month of a day counted from the epoch. Source: the era arithmetic of Howard Hinnant's
@@ -38,11 +35,7 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_index = (5 * day_of_year + 2) / 153;
     let day = (day_of_year - (153 * month_index + 2) / 5 + 1) as u32;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    } as u32;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 } as u32;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -52,9 +45,7 @@ pub(crate) fn two_digit_float(value: f64) -> String {
         return gauntlet_model::float::go_float(value);
     }
     let scientific = format!("{value:.1e}");
-    let (mantissa, exponent) = scientific
-        .split_once('e')
-        .expect("BUG: `e` form has an exponent");
+    let (mantissa, exponent) = scientific.split_once('e').expect("BUG: `e` form has an exponent");
     let exponent: i32 = exponent.parse().expect("BUG: exponent is whole");
     if (-4..2).contains(&exponent) {
         let rounded: f64 = scientific.parse().expect("BUG: printed by us");

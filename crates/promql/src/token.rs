@@ -191,9 +191,7 @@ pub(crate) fn histogram_key(word: &str) -> Option<TokenKind> {
         K::CustomValues,
         K::CounterResetHint,
     ];
-    let found = KEYS
-        .into_iter()
-        .find(|k| k.as_str().eq_ignore_ascii_case(word))?;
+    let found = KEYS.into_iter().find(|k| k.as_str().eq_ignore_ascii_case(word))?;
     Some(TokenKind::HistogramKey(found))
 }
 

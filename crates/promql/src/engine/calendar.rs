@@ -35,16 +35,7 @@ pub(super) fn of_float(func: FunctionId) -> fn(f64) -> f64 {
             }
         };
     }
-    through!(
-        Minute,
-        Hour,
-        DayOfMonth,
-        DayOfWeek,
-        DayOfYear,
-        DaysInMonth,
-        Month,
-        Year
-    )
+    through!(Minute, Hour, DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Month, Year)
 }
 
 /// Seconds as the peer's machine converts them: what does not fit becomes the least number.
@@ -59,11 +50,7 @@ const FIRST_SECOND: i128 = -(292_277_022_400 * 146_097 / 400 + 306) * 86_400 - 6
 
 fn wrapped(t: i64) -> i128 {
     let seconds = i128::from(t);
-    if seconds < FIRST_SECOND {
-        seconds + (1 << 64)
-    } else {
-        seconds
-    }
+    if seconds < FIRST_SECOND { seconds + (1 << 64) } else { seconds }
 }
 
 fn days(t: i64) -> i64 {

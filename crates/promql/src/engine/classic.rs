@@ -58,15 +58,7 @@ impl Evaluator<'_> {
         self.check_quantiles(q, q_pos, grid.steps);
         let gathered = self.gather(rows, pos);
         let mut out = Rows::new(grid.steps);
-        self.answer(
-            rows,
-            grid,
-            &gathered,
-            &Question::Quantile(q),
-            pos,
-            &|l| l,
-            &mut out,
-        )?;
+        self.answer(rows, grid, &gathered, &Question::Quantile(q), pos, &|l| l, &mut out)?;
         self.finish_histograms(rows, out)
     }
 
@@ -93,17 +85,14 @@ impl Evaluator<'_> {
             }
             for value in values {
                 let text = open_metrics_float(value);
-                let only: ScalarRow = ScalarRow::Each(
-                    q.iter(grid.steps)
-                        .map(|v| {
-                            if v.to_bits() == value.to_bits() {
-                                v
-                            } else {
-                                super::rows::ABSENT
-                            }
-                        })
-                        .collect(),
-                );
+                let only: ScalarRow =
+                    ScalarRow::Each(
+                        q.iter(grid.steps)
+                            .map(|v| {
+                                if v.to_bits() == value.to_bits() { v } else { super::rows::ABSENT }
+                            })
+                            .collect(),
+                    );
                 let with_label = |labels: Labels| labels.to_builder().set(label, &text).build();
                 let question = Question::Quantile(&only);
                 self.answer(rows, grid, &gathered, &question, pos, &with_label, &mut out)?;
@@ -128,10 +117,7 @@ impl Evaluator<'_> {
     }
 
     fn check_quantiles(&mut self, q: &ScalarRow, pos: PosRange, steps: usize) {
-        for q in q
-            .iter(steps)
-            .filter(|q| q.is_nan() || !(0.0..=1.0).contains(q))
-        {
+        for q in q.iter(steps).filter(|q| q.is_nan() || !(0.0..=1.0).contains(q)) {
             self.annotations.add(Annotation::invalid_quantile(q, pos));
         }
     }
@@ -157,22 +143,13 @@ impl Evaluator<'_> {
             }
             let bound = meta.labels.value(BUCKET_LABEL);
             let Some(upper) = parse_bound(bound) else {
-                let name = if delayed {
-                    meta.labels.metric_name()
-                } else {
-                    ""
-                };
-                self.annotations
-                    .add(Annotation::bad_bucket_label(name, bound, pos));
+                let name = if delayed { meta.labels.metric_name() } else { "" };
+                self.annotations.add(Annotation::bad_bucket_label(name, bound, pos));
                 continue;
             };
             let labels = meta.labels.without(&[BUCKET_LABEL]);
             let i = *by_labels.entry(labels.clone()).or_insert_with(|| {
-                classic.push(Classic {
-                    labels,
-                    drop_name: true,
-                    buckets: Vec::new(),
-                });
+                classic.push(Classic { labels, drop_name: true, buckets: Vec::new() });
                 classic.len() - 1
             });
             classic[i].buckets.push((upper, row));
@@ -203,34 +180,22 @@ impl Evaluator<'_> {
         let delayed = self.switches.delayed_name_removal;
         let steps = grid.steps;
         let final_labels = |labels: &Labels| {
-            relabel(if delayed {
-                labels.clone()
-            } else {
-                strip_metadata(labels)
-            })
+            relabel(if delayed { labels.clone() } else { strip_metadata(labels) })
         };
         // Steps at which a classic histogram shares its labels with a native one: neither counts.
         let mut conflicts: HashMap<usize, Vec<bool>> = HashMap::new();
         for (row, classic) in &gathered.native {
             self.cancel.check()?;
             let labels = &rows.metas[*row].labels;
-            let to = out.push_empty(Meta {
-                labels: final_labels(labels),
-                drop_name: delayed,
-            });
+            let to = out.push_empty(Meta { labels: final_labels(labels), drop_name: delayed });
             for step in 0..steps {
-                let Some(histogram) = rows.histogram(*row, step) else {
-                    continue;
-                };
+                let Some(histogram) = rows.histogram(*row, step) else { continue };
                 if let Some(classic) = classic
                     && gathered.classic[*classic].is_present(rows, step)
                 {
                     let name = if delayed { labels.metric_name() } else { "" };
-                    self.annotations
-                        .add(Annotation::mixed_classic_native_histograms(name, pos));
-                    conflicts
-                        .entry(*classic)
-                        .or_insert_with(|| vec![false; steps])[step] = true;
+                    self.annotations.add(Annotation::mixed_classic_native_histograms(name, pos));
+                    conflicts.entry(*classic).or_insert_with(|| vec![false; steps])[step] = true;
                     continue;
                 }
                 let name = || if delayed { labels.metric_name() } else { "" };
@@ -243,9 +208,9 @@ impl Evaluator<'_> {
                         let (value, note) = histogram.quantile(q);
                         let note = match note {
                             QuantileNote::None => None,
-                            QuantileNote::NanResult => Some(
-                                Annotation::native_histogram_quantile_nan_result(name(), pos),
-                            ),
+                            QuantileNote::NanResult => {
+                                Some(Annotation::native_histogram_quantile_nan_result(name(), pos))
+                            }
                             QuantileNote::NanObservations => {
                                 Some(Annotation::native_histogram_quantile_nan_skew(name(), pos))
                             }
@@ -291,11 +256,7 @@ impl Evaluator<'_> {
                         }
                         let (value, forced) = bucket_quantile(q, &mut buckets);
                         if let Some(forced) = forced {
-                            let name = if delayed {
-                                classic.labels.metric_name()
-                            } else {
-                                ""
-                            };
+                            let name = if delayed { classic.labels.metric_name() } else { "" };
                             self.annotations.add(Annotation::forced_monotonicity(
                                 name,
                                 pos,
@@ -316,9 +277,7 @@ impl Evaluator<'_> {
 
 impl Classic {
     fn is_present(&self, rows: &Rows, step: usize) -> bool {
-        self.buckets
-            .iter()
-            .any(|(_, row)| !is_absent(rows.values[row * rows.steps + step]))
+        self.buckets.iter().any(|(_, row)| !is_absent(rows.values[row * rows.steps + step]))
     }
 
     /// The buckets of one step, ascending.
@@ -364,10 +323,7 @@ pub(super) fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, Option
     if q > 1.0 {
         return (f64::INFINITY, None);
     }
-    if buckets
-        .last()
-        .is_none_or(|last| last.upper != f64::INFINITY)
-    {
+    if buckets.last().is_none_or(|last| last.upper != f64::INFINITY) {
         return (f64::NAN, None);
     }
     coalesce(buckets);
@@ -398,10 +354,7 @@ pub(super) fn bucket_quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, Option
 
 /// Share of observations between two values.
 fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
-    if buckets
-        .last()
-        .is_none_or(|last| last.upper != f64::INFINITY)
-    {
+    if buckets.last().is_none_or(|last| last.upper != f64::INFINITY) {
         return f64::NAN;
     }
     coalesce(buckets);
@@ -414,11 +367,7 @@ fn bucket_fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     }
     let (mut lower_rank, mut upper_rank) = (None, None);
     let mut rank = 0.0;
-    let mut start = if buckets[0].upper <= 0.0 {
-        f64::NEG_INFINITY
-    } else {
-        0.0
-    };
+    let mut start = if buckets[0].upper <= 0.0 { f64::NEG_INFINITY } else { 0.0 };
     for bucket in buckets.iter() {
         let end = bucket.upper;
         let rank_at = |value: f64| {
@@ -482,11 +431,8 @@ fn force_order(buckets: &mut [Bucket]) -> Option<Forced> {
             bucket.count = previous;
             let at = bucket.upper;
             let diff = previous - count;
-            let all = forced.get_or_insert(Forced {
-                min_bucket: at,
-                max_bucket: at,
-                max_diff: 0.0,
-            });
+            let all =
+                forced.get_or_insert(Forced { min_bucket: at, max_bucket: at, max_diff: 0.0 });
             all.min_bucket = all.min_bucket.min(at);
             all.max_bucket = all.max_bucket.max(at);
             all.max_diff = all.max_diff.max(diff);
@@ -514,13 +460,7 @@ mod tests {
     use super::*;
 
     fn buckets(pairs: &[(f64, f64)]) -> Vec<Bucket> {
-        pairs
-            .iter()
-            .map(|(upper, count)| Bucket {
-                upper: *upper,
-                count: *count,
-            })
-            .collect()
+        pairs.iter().map(|(upper, count)| Bucket { upper: *upper, count: *count }).collect()
     }
 
     #[test]
@@ -530,20 +470,10 @@ mod tests {
         assert_eq!(bucket_quantile(0.25, &mut buckets(&all)), (0.5, None));
         assert_eq!(bucket_quantile(0.75, &mut buckets(&all)), (1.5, None));
         assert_eq!(bucket_quantile(1.0, &mut buckets(&all)).0, 2.0);
-        assert!(
-            bucket_quantile(0.5, &mut buckets(&all[..2])).0.is_nan(),
-            "no last bucket"
-        );
+        assert!(bucket_quantile(0.5, &mut buckets(&all[..2])).0.is_nan(), "no last bucket");
         let (_, forced) =
             bucket_quantile(0.5, &mut buckets(&[(1.0, 10.0), (2.0, 8.0), (inf, 12.0)]));
-        assert_eq!(
-            forced,
-            Some(Forced {
-                min_bucket: 2.0,
-                max_bucket: 2.0,
-                max_diff: 2.0
-            })
-        );
+        assert_eq!(forced, Some(Forced { min_bucket: 2.0, max_bucket: 2.0, max_diff: 2.0 }));
         assert_eq!(bucket_fraction(0.5, 1.5, &mut buckets(&all)), 0.5);
     }
 }

@@ -14,18 +14,9 @@ use crate::ast::{BinaryOp, PosRange};
 #[derive(Debug)]
 pub(super) enum Mapper {
     Float(fn(f64) -> f64),
-    Clamp {
-        min: ScalarRow,
-        max: ScalarRow,
-    },
+    Clamp { min: ScalarRow, max: ScalarRow },
     Round(ScalarRow),
-    Binary {
-        op: BinaryOp,
-        scalar: ScalarRow,
-        swap: bool,
-        return_bool: bool,
-        pos: PosRange,
-    },
+    Binary { op: BinaryOp, scalar: ScalarRow, swap: bool, return_bool: bool, pos: PosRange },
     Negate,
     StepTime,
     Histogram(fn(&FloatHistogram) -> f64),
@@ -50,9 +41,9 @@ pub(super) fn changes_meaning(op: BinaryOp) -> bool {
 impl Mapper {
     pub(super) fn strip(&self) -> Strip {
         match self {
-            Self::Binary {
-                op, return_bool, ..
-            } if !changes_meaning(*op) && !return_bool => Strip::Nothing,
+            Self::Binary { op, return_bool, .. } if !changes_meaning(*op) && !return_bool => {
+                Strip::Nothing
+            }
             Self::Histogram(_) => Strip::Name,
             _ => Strip::Metadata,
         }
@@ -75,11 +66,7 @@ impl Mapper {
                 *histograms = None;
                 each(values, |i, v| {
                     let (min, max) = (min.get(i), max.get(i));
-                    if max < min {
-                        ABSENT
-                    } else {
-                        gomath::max(min, gomath::min(max, v))
-                    }
+                    if max < min { ABSENT } else { gomath::max(min, gomath::min(max, v)) }
                 });
             }
             Self::Round(to) => {
@@ -91,10 +78,7 @@ impl Mapper {
             }
             Self::Negate => {
                 each(values, |_, v| -v);
-                for histogram in histograms
-                    .iter_mut()
-                    .flat_map(|row| row.iter_mut().flatten())
-                {
+                for histogram in histograms.iter_mut().flat_map(|row| row.iter_mut().flatten()) {
                     Arc::make_mut(histogram).mul(-1.0);
                 }
             }
@@ -115,19 +99,8 @@ impl Mapper {
                 }
                 *histograms = None;
             }
-            Self::Binary {
-                op,
-                scalar,
-                swap,
-                return_bool,
-                pos,
-            } => {
-                let with = ScalarOp {
-                    op: *op,
-                    swap: *swap,
-                    return_bool: *return_bool,
-                    pos: *pos,
-                };
+            Self::Binary { op, scalar, swap, return_bool, pos } => {
+                let with = ScalarOp { op: *op, swap: *swap, return_bool: *return_bool, pos: *pos };
                 with.apply(scalar, values, histograms, annotations);
             }
         }
@@ -165,9 +138,7 @@ impl ScalarOp {
         } else if matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
             if values.iter().any(|v| !is_absent(*v)) {
                 let name = self.op.as_str();
-                annotations.add(Annotation::incompatible_types(
-                    "float", name, "float", self.pos,
-                ));
+                annotations.add(Annotation::incompatible_types("float", name, "float", self.pos));
                 values.fill(ABSENT);
             }
         } else {
@@ -181,9 +152,7 @@ impl ScalarOp {
         if let Some(row) = histograms {
             let mut any = false;
             for (i, cell) in row.iter_mut().enumerate() {
-                let Some(histogram) = cell.take() else {
-                    continue;
-                };
+                let Some(histogram) = cell.take() else { continue };
                 match self.histogram(&histogram, scalar.get(i), annotations) {
                     Cell::Empty => {}
                     Cell::Float(value) => values[i] = value,
@@ -238,21 +207,14 @@ impl ScalarOp {
             (BinaryOp::TrimUpper, false) => changed(&|h| h.trim(scalar, true)),
             (BinaryOp::TrimLower, false) => changed(&|h| h.trim(scalar, false)),
             _ => {
-                let (lhs, rhs) = if self.swap {
-                    ("float", "histogram")
-                } else {
-                    ("histogram", "float")
-                };
+                let (lhs, rhs) =
+                    if self.swap { ("float", "histogram") } else { ("histogram", "float") };
                 let name = self.op.as_str();
                 annotations.add(Annotation::incompatible_types(lhs, name, rhs, self.pos));
                 return Cell::Empty;
             }
         };
-        if self.return_bool {
-            Cell::Float(1.0)
-        } else {
-            result
-        }
+        if self.return_bool { Cell::Float(1.0) } else { result }
     }
 }
 
@@ -356,11 +318,8 @@ pub(super) fn combine_cells(
                 annotations.add(Annotation::incompatible_bucket_layout(op.as_str(), pos));
                 return Outcome::Nothing;
             };
-            let operation = if add {
-                HistogramOperation::Addition
-            } else {
-                HistogramOperation::Subtraction
-            };
+            let operation =
+                if add { HistogramOperation::Addition } else { HistogramOperation::Subtraction };
             if !add {
                 h.counter_reset_hint = CounterResetHint::Gauge;
             }

@@ -46,11 +46,7 @@ impl SampleCount {
     pub(super) fn touch(&mut self, more: usize) -> Result<(), EngineError> {
         let now = self.held + more;
         self.peak = self.peak.max(now);
-        if now > self.max {
-            Err(EngineError::TooManySamples)
-        } else {
-            Ok(())
-        }
+        if now > self.max { Err(EngineError::TooManySamples) } else { Ok(()) }
     }
 
     pub(super) fn hold(&mut self, more: usize) -> Result<(), EngineError> {
@@ -130,31 +126,15 @@ impl<'a> Evaluator<'a> {
                 Ok(rows)
             }
             Node::Aggregate(aggregate) => self.aggregate(aggregate, grid),
-            Node::CountValues {
-                input,
-                label,
-                grouping,
-            } => {
+            Node::CountValues { input, label, grouping } => {
                 let rows = self.rows(input, grid)?;
                 self.count_values(&rows, label, grouping)
             }
-            Node::VectorBinary {
-                op,
-                lhs,
-                rhs,
-                matching,
-                return_bool,
-                pos,
-            } => {
+            Node::VectorBinary { op, lhs, rhs, matching, return_bool, pos } => {
                 let (lhs, rhs) = (self.rows(lhs, grid)?, self.rows(rhs, grid)?);
                 self.vector_binary(*op, lhs, rhs, matching, *return_bool, *pos)
             }
-            Node::Set {
-                op,
-                lhs,
-                rhs,
-                matching,
-            } => {
+            Node::Set { op, lhs, rhs, matching } => {
                 let (lhs, rhs) = (self.rows(lhs, grid)?, self.rows(rhs, grid)?);
                 self.set_operator(*op, lhs, rhs, matching)
             }
@@ -166,54 +146,27 @@ impl<'a> Evaluator<'a> {
                 let rows = self.with_pipeline(input, grid, Self::collect)?;
                 Ok(self.absent(&rows, grid, labels, true))
             }
-            Node::Sort {
-                input,
-                key,
-                descending,
-                labels,
-                pos,
-            } => {
+            Node::Sort { input, key, descending, labels, pos } => {
                 if grid.steps > 1 {
                     self.annotations.add(Annotation::sort_in_range_query(*pos));
                 }
                 let rows = self.rows(input, grid)?;
                 self.sort(rows, *key, *descending, labels)
             }
-            Node::LabelReplace {
-                input,
-                target,
-                source,
-                regex,
-                template,
-            } => {
+            Node::LabelReplace { input, target, source, regex, template } => {
                 let rows = self.rows(input, grid)?;
                 self.label_replace(rows, target, source, regex, template)
             }
-            Node::LabelJoin {
-                input,
-                target,
-                separator,
-                sources,
-            } => {
+            Node::LabelJoin { input, target, separator, sources } => {
                 let rows = self.rows(input, grid)?;
                 self.label_join(rows, target, separator, sources)
             }
-            Node::HistogramQuantile {
-                q,
-                q_pos,
-                input,
-                pos,
-            } => {
+            Node::HistogramQuantile { q, q_pos, input, pos } => {
                 let q = self.scalar(q, grid)?;
                 let rows = self.rows(input, grid)?;
                 self.histogram_quantile(&rows, grid, &q, *q_pos, *pos)
             }
-            Node::HistogramQuantiles {
-                input,
-                label,
-                qs,
-                pos,
-            } => {
+            Node::HistogramQuantiles { input, label, qs, pos } => {
                 let mut rows_of_q = Vec::new();
                 for (q, q_pos) in qs {
                     rows_of_q.push((self.scalar(q, grid)?, *q_pos));
@@ -221,12 +174,7 @@ impl<'a> Evaluator<'a> {
                 let rows = self.rows(input, grid)?;
                 self.histogram_quantiles(&rows, grid, label, &rows_of_q, *pos)
             }
-            Node::HistogramFraction {
-                lower,
-                upper,
-                input,
-                pos,
-            } => {
+            Node::HistogramFraction { lower, upper, input, pos } => {
                 let (lower, upper) = (self.scalar(lower, grid)?, self.scalar(upper, grid)?);
                 let rows = self.rows(input, grid)?;
                 self.histogram_fraction(&rows, grid, &lower, &upper, *pos)
@@ -239,8 +187,7 @@ impl<'a> Evaluator<'a> {
             Node::Once(inner) => {
                 let rows = self.once(grid, |this| this.rows(inner, &grid.first()))?;
                 let samples = rows.total_samples();
-                self.samples
-                    .hold(samples.saturating_mul(grid.steps.saturating_sub(1)))?;
+                self.samples.hold(samples.saturating_mul(grid.steps.saturating_sub(1)))?;
                 Ok(rows.broadcast(grid.steps))
             }
             Node::Text(_)
@@ -252,9 +199,9 @@ impl<'a> Evaluator<'a> {
             | Node::ScalarMinMax { .. }
             | Node::ScalarOnce(_)
             | Node::Range { .. }
-            | Node::Subquery(_) => Err(EngineError::Internal(
-                "an instant vector is wanted".to_owned(),
-            )),
+            | Node::Subquery(_) => {
+                Err(EngineError::Internal("an instant vector is wanted".to_owned()))
+            }
         }
     }
 
@@ -374,11 +321,7 @@ impl<'a> Evaluator<'a> {
     /// The source of a selector's series.
     pub(super) fn source(&self, selector: &Selector) -> Source<'a> {
         let (set, range) = self.set(selector);
-        Source::Set {
-            set,
-            range,
-            skip_buckets: selector.skip_buckets,
-        }
+        Source::Set { set, range, skip_buckets: selector.skip_buckets }
     }
 
     /// Makes a pipeline of a leaf and the maps above it, or of a materialized input and the maps above it, and lets `run` run it.
@@ -406,30 +349,15 @@ impl<'a> Evaluator<'a> {
         let nothing = Rows::new(grid.steps);
         let (window, inner);
         let (source, stage, drops) = match leaf {
-            Node::Instant(selector) => (
-                self.source(selector),
-                Stage::Instant {
-                    selector,
-                    lookback_ms,
-                },
-                false,
-            ),
-            Node::Smoothed(selector) => (
-                self.source(selector),
-                Stage::Smoothed {
-                    selector,
-                    lookback_ms,
-                },
-                false,
-            ),
-            Node::SampleTime { start: true, .. } if !self.switches.use_start_timestamps => (
-                Source::Rows {
-                    rows: &nothing,
-                    grid: *grid,
-                },
-                Stage::Rows,
-                false,
-            ),
+            Node::Instant(selector) => {
+                (self.source(selector), Stage::Instant { selector, lookback_ms }, false)
+            }
+            Node::Smoothed(selector) => {
+                (self.source(selector), Stage::Smoothed { selector, lookback_ms }, false)
+            }
+            Node::SampleTime { start: true, .. } if !self.switches.use_start_timestamps => {
+                (Source::Rows { rows: &nothing, grid: *grid }, Stage::Rows, false)
+            }
             Node::SampleTime { selector, start } => {
                 let stage = Stage::SampleTime {
                     selector,
@@ -445,31 +373,17 @@ impl<'a> Evaluator<'a> {
                     RangeSource::Selector { selector, .. } => self.source(selector),
                     RangeSource::Subquery(subquery) => {
                         inner = self.subquery_rows(subquery, grid, call.range_ms)?;
-                        Source::Rows {
-                            rows: &inner,
-                            grid: subquery.grid,
-                        }
+                        Source::Rows { rows: &inner, grid: subquery.grid }
                     }
                 };
                 (source, Stage::Window(&window), !keeps_name(call.func))
             }
             other => {
                 inner = self.rows(other, grid)?;
-                (
-                    Source::Rows {
-                        rows: &inner,
-                        grid: *grid,
-                    },
-                    Stage::Rows,
-                    false,
-                )
+                (Source::Rows { rows: &inner, grid: *grid }, Stage::Rows, false)
             }
         };
-        let mut strip = if drops {
-            Strip::Metadata
-        } else {
-            Strip::Nothing
-        };
+        let mut strip = if drops { Strip::Metadata } else { Strip::Nothing };
         strip = maps.iter().map(Mapper::strip).fold(strip, Ord::max);
         let delayed = self.switches.delayed_name_removal;
         let pipeline = Pipeline {
@@ -481,10 +395,7 @@ impl<'a> Evaluator<'a> {
             drop_name: delayed && strip != Strip::Nothing,
             cancel: self.cancel,
             by_step: self.samples.by_step.is_some(),
-            probe: self
-                .profile
-                .as_ref()
-                .map(|profile| profile.probe(ids.len())),
+            probe: self.profile.as_ref().map(|profile| profile.probe(ids.len())),
         };
         if pipeline.maps.is_empty() || !pipeline.labels_collide() {
             let result = run(self, &pipeline)?;
@@ -502,10 +413,7 @@ impl<'a> Evaluator<'a> {
         run(
             self,
             &Pipeline {
-                source: Source::Rows {
-                    rows: &rows,
-                    grid: *grid,
-                },
+                source: Source::Rows { rows: &rows, grid: *grid },
                 stage: Stage::Rows,
                 maps: Vec::new(),
                 grid: *grid,
@@ -522,12 +430,7 @@ impl<'a> Evaluator<'a> {
     fn map_rows(&mut self, mut rows: Rows, grid: &Grid, map: &Mapper) -> Result<Rows, EngineError> {
         for row in 0..rows.len() {
             let mut histograms = rows.histograms.get_mut(row).and_then(Option::take);
-            map.apply(
-                grid,
-                rows.floats_mut(row),
-                &mut histograms,
-                &mut self.annotations,
-            );
+            map.apply(grid, rows.floats_mut(row), &mut histograms, &mut self.annotations);
             if let Some(slot) = rows.histograms.get_mut(row) {
                 *slot = histograms;
             }
@@ -554,20 +457,11 @@ impl<'a> Evaluator<'a> {
                     None => Ok(ScalarRow::Const(open)),
                 };
                 let min = bound(min, f64::NEG_INFINITY)?;
-                Mapper::Clamp {
-                    min,
-                    max: bound(max, f64::INFINITY)?,
-                }
+                Mapper::Clamp { min, max: bound(max, f64::INFINITY)? }
             }
             MapOp::Round(None) => Mapper::Round(ScalarRow::Const(1.0)),
             MapOp::Round(Some(to)) => Mapper::Round(self.scalar(to, grid)?),
-            MapOp::Binary {
-                op,
-                scalar,
-                swap,
-                return_bool,
-                pos,
-            } => Mapper::Binary {
+            MapOp::Binary { op, scalar, swap, return_bool, pos } => Mapper::Binary {
                 op: *op,
                 scalar: self.scalar(scalar, grid)?,
                 swap: *swap,
@@ -595,8 +489,7 @@ impl<'a> Evaluator<'a> {
 
     /// Takes over what a tile has to say, and counts its cells as held.
     pub(super) fn note_tile(&mut self, tile: &mut Tile) -> Result<(), EngineError> {
-        self.annotations
-            .merge(std::mem::take(&mut tile.annotations));
+        self.annotations.merge(std::mem::take(&mut tile.annotations));
         self.samples.total += tile.stats.samples;
         self.samples.read += tile.stats.read;
         if let (Some(sums), Some(counts)) = (&mut self.samples.by_step, &tile.by_step) {
@@ -613,10 +506,9 @@ impl<'a> Evaluator<'a> {
             params.push(self.scalar(param, grid)?);
         }
         let (at, offset_ms, extension) = match &call.source {
-            RangeSource::Selector {
-                selector,
-                extension,
-            } => (selector.at, selector.offset_ms, *extension),
+            RangeSource::Selector { selector, extension } => {
+                (selector.at, selector.offset_ms, *extension)
+            }
             RangeSource::Subquery(subquery) => (subquery.at, subquery.offset_ms, Extension::None),
         };
         let uses_starts = matches!(
@@ -664,10 +556,9 @@ fn stage_ids(leaf: &Node) -> [Option<NodeId>; 2] {
         // The selection is the stage.
         Node::Instant(_) | Node::Smoothed(_) => [stage, stage],
         Node::SampleTime { selector, .. } => [stage, Some(NodeId::of_selector(selector))],
-        Node::Window(WindowCall {
-            source: RangeSource::Selector { selector, .. },
-            ..
-        }) => [stage, Some(NodeId::of_selector(selector))],
+        Node::Window(WindowCall { source: RangeSource::Selector { selector, .. }, .. }) => {
+            [stage, Some(NodeId::of_selector(selector))]
+        }
         Node::Window(_) => [stage, None],
         // Rows that were evaluated apart.
         _ => [None, None],

@@ -97,11 +97,7 @@ impl Explainer<'_> {
     }
 
     fn origin(&self, id: NodeId) -> Option<&Origin> {
-        self.plan
-            .origins
-            .iter()
-            .find(|(other, _)| *other == id)
-            .map(|(_, origin)| origin)
+        self.plan.origins.iter().find(|(other, _)| *other == id).map(|(_, origin)| origin)
     }
 
     fn leaf(&self, node: &Node, operator: &'static str, gives: &'static str) -> PlanNode {
@@ -124,36 +120,29 @@ impl Explainer<'_> {
         let vector = |operator| self.leaf(node, operator, "vector");
         let scalar = |operator| self.leaf(node, operator, "scalar");
         match node {
-            Node::Text(text) => self
-                .leaf(node, "string", "string")
-                .arg("value", text.as_str()),
+            Node::Text(text) => self.leaf(node, "string", "string").arg("value", text.as_str()),
             Node::Number(value) => scalar("number").arg("value", *value),
             Node::Time => scalar("time"),
             Node::ScalarOf(inner) => scalar("scalarOf").input(self.node(inner)),
             Node::ScalarNegate(inner) => scalar("negate").input(self.node(inner)),
-            Node::ScalarBinary { op, lhs, rhs } => scalar("binary")
-                .arg("op", op.as_str())
-                .input(self.node(lhs))
-                .input(self.node(rhs)),
-            Node::ScalarMinMax { max, lhs, rhs } => scalar("minMax")
-                .arg("max", *max)
-                .input(self.node(lhs))
-                .input(self.node(rhs)),
+            Node::ScalarBinary { op, lhs, rhs } => {
+                scalar("binary").arg("op", op.as_str()).input(self.node(lhs)).input(self.node(rhs))
+            }
+            Node::ScalarMinMax { max, lhs, rhs } => {
+                scalar("minMax").arg("max", *max).input(self.node(lhs)).input(self.node(rhs))
+            }
             Node::ScalarOnce(inner) => scalar("once").input(self.node(inner)),
             Node::Instant(selector) => self.selector(vector("select"), selector),
-            Node::Smoothed(selector) => self
-                .selector(vector("select"), selector)
-                .arg("smoothed", true),
-            Node::SampleTime { selector, start } => vector("sampleTime")
-                .arg("start", *start)
-                .input(self.inner_selector(selector, None)),
+            Node::Smoothed(selector) => {
+                self.selector(vector("select"), selector).arg("smoothed", true)
+            }
+            Node::SampleTime { selector, start } => {
+                vector("sampleTime").arg("start", *start).input(self.inner_selector(selector, None))
+            }
             Node::Window(call) => {
                 let mut out = vector("window").arg("rangeMs", call.range_ms);
                 out = match &call.source {
-                    RangeSource::Selector {
-                        selector,
-                        extension,
-                    } => {
+                    RangeSource::Selector { selector, extension } => {
                         let mut select = self.inner_selector(selector, Some(call.range_ms));
                         if *extension != Extension::None {
                             let name = format!("{extension:?}").to_lowercase();
@@ -163,9 +152,7 @@ impl Explainer<'_> {
                     }
                     RangeSource::Subquery(subquery) => out.input(self.subquery(subquery)),
                 };
-                call.params
-                    .iter()
-                    .fold(out, |out, param| out.input(self.node(param)))
+                call.params.iter().fold(out, |out, param| out.input(self.node(param)))
             }
             Node::VectorOf(inner) => vector("vectorOf").input(self.node(inner)),
             Node::TimeFunction(_) => vector("timeFunction"),
@@ -180,97 +167,51 @@ impl Explainer<'_> {
                     None => out,
                 }
             }
-            Node::CountValues {
-                input,
-                label,
-                grouping,
-            } => vector("countValues")
+            Node::CountValues { input, label, grouping } => vector("countValues")
                 .arg("label", label.as_str())
                 .grouping(grouping)
                 .input(self.node(input)),
-            Node::VectorBinary {
-                op,
-                lhs,
-                rhs,
-                matching,
-                return_bool,
-                ..
-            } => vector("join")
+            Node::VectorBinary { op, lhs, rhs, matching, return_bool, .. } => vector("join")
                 .arg("op", op.as_str())
                 .arg("bool", *return_bool)
                 .matching(matching)
                 .input(self.node(lhs))
                 .input(self.node(rhs)),
-            Node::Set {
-                op,
-                lhs,
-                rhs,
-                matching,
-            } => vector("set")
+            Node::Set { op, lhs, rhs, matching } => vector("set")
                 .arg("op", op.as_str())
                 .matching(matching)
                 .input(self.node(lhs))
                 .input(self.node(rhs)),
-            Node::Absent { input, labels } => vector("absent")
-                .arg("labels", labels.to_string())
-                .input(self.node(input)),
-            Node::AbsentOverTime { input, labels } => vector("absent")
-                .arg("labels", labels.to_string())
-                .input(self.fused(input)),
-            Node::Sort {
-                input,
-                key,
-                descending,
-                labels,
-                ..
-            } => vector("sort")
-                .arg(
-                    "by",
-                    if *key == SortKey::Value {
-                        "value"
-                    } else {
-                        "labels"
-                    },
-                )
+            Node::Absent { input, labels } => {
+                vector("absent").arg("labels", labels.to_string()).input(self.node(input))
+            }
+            Node::AbsentOverTime { input, labels } => {
+                vector("absent").arg("labels", labels.to_string()).input(self.fused(input))
+            }
+            Node::Sort { input, key, descending, labels, .. } => vector("sort")
+                .arg("by", if *key == SortKey::Value { "value" } else { "labels" })
                 .arg("descending", *descending)
                 .arg("labels", labels.clone())
                 .input(self.node(input)),
-            Node::LabelReplace {
-                input,
-                target,
-                source,
-                ..
-            } => vector("labelReplace")
+            Node::LabelReplace { input, target, source, .. } => vector("labelReplace")
                 .arg("target", target.as_str())
                 .arg("source", source.as_str())
                 .input(self.node(input)),
-            Node::LabelJoin {
-                input,
-                target,
-                separator,
-                sources,
-            } => vector("labelJoin")
+            Node::LabelJoin { input, target, separator, sources } => vector("labelJoin")
                 .arg("target", target.as_str())
                 .arg("separator", separator.as_str())
                 .arg("sources", sources.clone())
                 .input(self.node(input)),
-            Node::HistogramQuantile { q, input, .. } => vector("histogramQuantile")
-                .input(self.node(input))
-                .input(self.node(q)),
-            Node::HistogramQuantiles {
-                input, label, qs, ..
-            } => {
+            Node::HistogramQuantile { q, input, .. } => {
+                vector("histogramQuantile").input(self.node(input)).input(self.node(q))
+            }
+            Node::HistogramQuantiles { input, label, qs, .. } => {
                 let out = vector("histogramQuantiles")
                     .arg("label", label.as_str())
                     .input(self.node(input));
                 qs.iter().fold(out, |out, (q, _)| out.input(self.node(q)))
             }
-            Node::HistogramFraction {
-                lower,
-                upper,
-                input,
-                ..
-            } => vector("histogramFraction")
+            Node::HistogramFraction { lower, upper, input, .. } => vector("histogramFraction")
                 .input(self.node(input))
                 .input(self.node(lower))
                 .input(self.node(upper)),
@@ -279,17 +220,12 @@ impl Explainer<'_> {
                 .input(self.inner_selector(&info.selector, None)),
             Node::Nothing(input) => vector("nothing").input(self.node(input)),
             Node::Once(inner) => vector("once").input(self.node(inner)),
-            Node::Range {
-                selector, range_ms, ..
-            } => self
+            Node::Range { selector, range_ms, .. } => self
                 .selector(self.leaf(node, "select", "range"), selector)
                 .arg("rangeMs", *range_ms),
             Node::Subquery(subquery) => {
                 let inner = self.subquery(subquery);
-                PlanNode {
-                    pos: self.origin(NodeId::of(node)).map(|o| o.pos),
-                    ..inner
-                }
+                PlanNode { pos: self.origin(NodeId::of(node)).map(|o| o.pos), ..inner }
             }
         }
     }
@@ -304,10 +240,7 @@ impl Explainer<'_> {
                 | Node::Window(_)
                 | Node::Map { .. }
         );
-        PlanNode {
-            fused,
-            ..self.node(node)
-        }
+        PlanNode { fused, ..self.node(node) }
     }
 
     fn map(&self, mut out: PlanNode, input: &Node, op: &MapOp) -> PlanNode {
@@ -325,13 +258,7 @@ impl Explainer<'_> {
                 Some(to) => out.input(self.node(to)),
                 None => out,
             },
-            MapOp::Binary {
-                op,
-                scalar,
-                swap,
-                return_bool,
-                ..
-            } => out
+            MapOp::Binary { op, scalar, swap, return_bool, .. } => out
                 .arg("op", op.as_str())
                 .arg("scalarOnTheLeft", *swap)
                 .arg("bool", *return_bool)
@@ -359,26 +286,17 @@ impl Explainer<'_> {
     /// The selection inside a window, an operator of its own.
     fn inner_selector(&self, selector: &Selector, range_ms: Option<i64>) -> PlanNode {
         let matchers = selector.select.map(|i| &self.plan.selects[i].matchers);
-        let name = matchers
-            .into_iter()
-            .flat_map(|m| m.iter())
-            .find(|m| m.name == "__name__");
+        let name = matchers.into_iter().flat_map(|m| m.iter()).find(|m| m.name == "__name__");
         let out = PlanNode {
             operator: "select",
             name: name.map_or_else(String::new, |m| m.value.clone()),
-            gives: if range_ms.is_some() {
-                "range"
-            } else {
-                "vector"
-            },
+            gives: if range_ms.is_some() { "range" } else { "vector" },
             pos: Some(selector.pos),
             args: Vec::new(),
             grid: None,
             fused: true,
             inputs: Vec::new(),
-            stats: self
-                .profile
-                .and_then(|p| p.get(NodeId::of_selector(selector))),
+            stats: self.profile.and_then(|p| p.get(NodeId::of_selector(selector))),
         };
         let out = self.selector(out, selector);
         match range_ms {
@@ -432,17 +350,11 @@ impl PlanNode {
             Cardinality::ManyToMany => "many-to-many",
         };
         self = self.arg("card", card);
-        self = self.arg(
-            if matching.on { "on" } else { "ignoring" },
-            matching.labels.clone(),
-        );
+        self = self.arg(if matching.on { "on" } else { "ignoring" }, matching.labels.clone());
         if !matching.include.is_empty() {
             self = self.arg("include", matching.include.clone());
         }
-        for (name, fill) in [
-            ("fillLeft", matching.fill_lhs),
-            ("fillRight", matching.fill_rhs),
-        ] {
+        for (name, fill) in [("fillLeft", matching.fill_lhs), ("fillRight", matching.fill_rhs)] {
             if let Some(fill) = fill {
                 self = self.arg(name, fill);
             }

@@ -33,14 +33,7 @@ impl Evaluator<'_> {
         let mut out = Rows::new(grid.steps);
         if values.iter().any(|v| !is_absent(*v)) {
             let drop_name = drops_name && self.switches.delayed_name_removal;
-            out.push(
-                Meta {
-                    labels: labels.clone(),
-                    drop_name,
-                },
-                &values,
-                None,
-            );
+            out.push(Meta { labels: labels.clone(), drop_name }, &values, None);
         }
         out
     }
@@ -74,11 +67,7 @@ impl Evaluator<'_> {
                 order.sort_by(|a, b| {
                     let (a, b) = (&rows.metas[*a].labels, &rows.metas[*b].labels);
                     let ordering = by_labels(a, b, labels).then_with(|| a.cmp(b));
-                    if descending {
-                        ordering.reverse()
-                    } else {
-                        ordering
-                    }
+                    if descending { ordering.reverse() } else { ordering }
                 });
             }
         }
@@ -102,9 +91,7 @@ impl Evaluator<'_> {
         for meta in &mut rows.metas {
             self.cancel.check()?;
             let value = meta.labels.value(source);
-            let Some(captures) = regex.captures(value) else {
-                continue;
-            };
+            let Some(captures) = regex.captures(value) else { continue };
             let mut expanded = String::new();
             template.expand_str(value, &captures, &mut expanded);
             meta.labels = meta.labels.to_builder().set(target, &expanded).build();
@@ -140,11 +127,7 @@ fn by_labels(a: &Labels, b: &Labels, names: &[String]) -> Ordering {
     for name in names {
         let (a, b) = (a.value(name), b.value(name));
         if a != b {
-            return if natural_less(a, b) {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            };
+            return if natural_less(a, b) { Ordering::Less } else { Ordering::Greater };
         }
     }
     Ordering::Equal
@@ -195,13 +178,7 @@ mod tests {
     #[test]
     fn numbers_in_text_sort_as_numbers() {
         let mut names = ["a10", "a2", "a1b", "b", "a"];
-        names.sort_by(|a, b| {
-            if natural_less(a, b) {
-                Ordering::Less
-            } else {
-                Ordering::Greater
-            }
-        });
+        names.sort_by(|a, b| if natural_less(a, b) { Ordering::Less } else { Ordering::Greater });
         assert_eq!(names, ["a", "a1b", "a2", "a10", "b"]);
         assert_eq!(chunks("é12x"), ["é", "12", "x"]);
     }

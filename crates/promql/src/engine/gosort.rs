@@ -7,11 +7,7 @@
 /// Sorts `data` by `less`.
 pub(super) fn sort<T>(data: &mut [T], mut less: impl FnMut(&T, &T) -> bool) {
     let limit = usize::BITS - data.len().leading_zeros();
-    Sorter {
-        data,
-        less: &mut less,
-    }
-    .quick(0, usize::MAX, limit);
+    Sorter { data, less: &mut less }.quick(0, usize::MAX, limit);
 }
 
 /// Adds an element to a heap whose least element is the first.

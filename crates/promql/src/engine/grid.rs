@@ -13,36 +13,24 @@ pub struct Grid {
 
 impl Grid {
     pub fn instant(t: Timestamp) -> Self {
-        Self {
-            start: t,
-            step: 1,
-            steps: 1,
-        }
+        Self { start: t, step: 1, steps: 1 }
     }
 
     /// From `start` to at most `end`.
     pub fn new(start: Timestamp, end: Timestamp, step: i64) -> Self {
         let step = step.max(1);
-        let steps = if end < start {
-            0
-        } else {
-            (end.saturating_sub(start) / step) as usize + 1
-        };
+        let steps = if end < start { 0 } else { (end.saturating_sub(start) / step) as usize + 1 };
         Self { start, step, steps }
     }
 
     /// The first instant alone.
     pub fn first(self) -> Self {
-        Self {
-            steps: self.steps.min(1),
-            ..self
-        }
+        Self { steps: self.steps.min(1), ..self }
     }
 
     /// The instant of step `i`.
     pub fn time(&self, i: usize) -> Timestamp {
-        self.start
-            .saturating_add((i as i64).saturating_mul(self.step))
+        self.start.saturating_add((i as i64).saturating_mul(self.step))
     }
 
     /// The last instant; the start if there is none.

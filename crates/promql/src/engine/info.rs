@@ -46,12 +46,7 @@ impl Evaluator<'_> {
         ignored: &[bool],
     ) -> Result<Rows, EngineError> {
         let mut wanted: [HashSet<&str>; 2] = Default::default();
-        for (meta, _) in base
-            .metas
-            .iter()
-            .zip(ignored)
-            .filter(|(_, ignored)| !**ignored)
-        {
+        for (meta, _) in base.metas.iter().zip(ignored).filter(|(_, ignored)| !**ignored) {
             for (values, name) in wanted.iter_mut().zip(IDENTIFYING) {
                 values.extend(meta.labels.get(name));
             }
@@ -114,10 +109,7 @@ impl Evaluator<'_> {
             if !names.contains(&name) {
                 names.push(name);
             }
-            by_signature
-                .entry(signature(name, &meta.labels))
-                .or_default()
-                .push(row);
+            by_signature.entry(signature(name, &meta.labels)).or_default().push(row);
         }
         names.sort_unstable();
         // At each step the newest sample of a signature counts.
@@ -166,12 +158,9 @@ impl Evaluator<'_> {
                     }
                 };
                 let Some(labels) = labels else { continue };
-                let to = *results.entry(labels.clone()).or_insert_with(|| {
-                    out.push_empty(Meta {
-                        labels,
-                        drop_name: meta.drop_name,
-                    })
-                });
+                let to = *results
+                    .entry(labels.clone())
+                    .or_insert_with(|| out.push_empty(Meta { labels, drop_name: meta.drop_name }));
                 if out.present(to, step) {
                     return Err(EngineError::same_labels());
                 }

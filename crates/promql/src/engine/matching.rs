@@ -20,11 +20,7 @@ struct Signatures<'a> {
 
 impl<'a> Signatures<'a> {
     fn new(matching: &'a VectorMatching) -> Self {
-        Self {
-            matching,
-            by_key: HashMap::new(),
-            key: Vec::new(),
-        }
+        Self { matching, by_key: HashMap::new(), key: Vec::new() }
     }
 
     fn of(&mut self, labels: &Labels) -> u32 {
@@ -32,8 +28,7 @@ impl<'a> Signatures<'a> {
         for (name, value) in labels {
             if counts(self.matching, name) {
                 for text in [name, value] {
-                    self.key
-                        .extend_from_slice(&(text.len() as u32).to_le_bytes());
+                    self.key.extend_from_slice(&(text.len() as u32).to_le_bytes());
                     self.key.extend_from_slice(text.as_bytes());
                 }
             }
@@ -43,10 +38,7 @@ impl<'a> Signatures<'a> {
     }
 
     fn of_rows(&mut self, rows: &Rows) -> Vec<u32> {
-        rows.metas
-            .iter()
-            .map(|meta| self.of(&meta.labels))
-            .collect()
+        rows.metas.iter().map(|meta| self.of(&meta.labels)).collect()
     }
 
     fn len(&self) -> usize {
@@ -57,11 +49,7 @@ impl<'a> Signatures<'a> {
 /// Whether a label must agree.
 fn counts(matching: &VectorMatching, name: &str) -> bool {
     let named = matching.labels.iter().any(|l| l == name);
-    if matching.on {
-        named
-    } else {
-        !named && name != METRIC_NAME
-    }
+    if matching.on { named } else { !named && name != METRIC_NAME }
 }
 
 /// The labels that must agree.
@@ -154,9 +142,7 @@ impl Evaluator<'_> {
             out = join.out;
             if return_bool {
                 let delayed = self.switches.delayed_name_removal;
-                out.metas
-                    .iter_mut()
-                    .for_each(|meta| meta.drop_name = delayed);
+                out.metas.iter_mut().for_each(|meta| meta.drop_name = delayed);
             }
         }
         self.finish_join(&mut out)?;
@@ -188,11 +174,7 @@ impl Evaluator<'_> {
         let mut signatures = Signatures::new(matching);
         let left = signatures.of_rows(&lhs);
         let right = signatures.of_rows(&rhs);
-        let (of, by) = if op == BinaryOp::Or {
-            (&lhs, &left)
-        } else {
-            (&rhs, &right)
-        };
+        let (of, by) = if op == BinaryOp::Or { (&lhs, &left) } else { (&rhs, &right) };
         // Where a signature is present on the side that decides.
         let mut present = vec![false; signatures.len() * steps];
         for (row, signature) in by.iter().enumerate() {
@@ -266,22 +248,12 @@ impl Join<'_> {
             let matches = self.matches(row, &sides[*signature as usize]);
             for (partner, mask) in matches {
                 if !alone && self.matching.card == Cardinality::OneToOne {
-                    let taken = taken
-                        .entry(*signature)
-                        .or_insert_with(|| vec![false; steps]);
+                    let taken = taken.entry(*signature).or_insert_with(|| vec![false; steps]);
                     for step in (0..steps).filter(|step| mask[*step]) {
                         if std::mem::replace(&mut taken[step], true) {
                             let text = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
                             let error = EngineError::execution(text);
-                            note(
-                                &mut self.fault,
-                                Fault {
-                                    step,
-                                    phase: 1,
-                                    row,
-                                    error,
-                                },
-                            );
+                            note(&mut self.fault, Fault { step, phase: 1, row, error });
                         }
                     }
                 }
@@ -312,15 +284,7 @@ impl Join<'_> {
                             *slot = *row as u32;
                         } else if self.compared_at(step) {
                             let error = self.duplicate(*slot as usize, *row);
-                            note(
-                                &mut self.fault,
-                                Fault {
-                                    step,
-                                    phase: 0,
-                                    row: *row,
-                                    error,
-                                },
-                            );
+                            note(&mut self.fault, Fault { step, phase: 0, row: *row, error });
                         }
                     }
                 }
@@ -354,9 +318,7 @@ impl Join<'_> {
         let steps = self.many.steps;
         let fill = self.matching.fill_rhs.is_some();
         let meet = |there: &dyn Fn(usize) -> bool| -> Mask {
-            (0..steps)
-                .map(|step| self.many.present(row, step) && there(step))
-                .collect()
+            (0..steps).map(|step| self.many.present(row, step) && there(step)).collect()
         };
         match side {
             OneSide::Nobody if fill => return vec![(FILL, meet(&|_| true))],
@@ -379,13 +341,10 @@ impl Join<'_> {
                 }
                 partner = FILL;
             }
-            let i = found
-                .iter()
-                .position(|(p, _)| *p == partner)
-                .unwrap_or_else(|| {
-                    found.push((partner, vec![false; steps]));
-                    found.len() - 1
-                });
+            let i = found.iter().position(|(p, _)| *p == partner).unwrap_or_else(|| {
+                found.push((partner, vec![false; steps]));
+                found.len() - 1
+            });
             found[i].1[step] = true;
         }
         found
@@ -407,17 +366,9 @@ impl Join<'_> {
         } else {
             self.result_labels(many_labels, &self.one.metas[partner as usize].labels)
         };
-        let many = Side {
-            rows: self.many,
-            row,
-            fill: 0.0,
-        };
+        let many = Side { rows: self.many, row, fill: 0.0 };
         let fill = self.matching.fill_rhs.unwrap_or(0.0);
-        let one = Side {
-            rows: self.one,
-            row: partner as usize,
-            fill,
-        };
+        let one = Side { rows: self.one, row: partner as usize, fill };
         self.compute(labels, &many, &one, mask, guard, annotations);
     }
 
@@ -430,16 +381,9 @@ impl Join<'_> {
         guard: Option<u32>,
         annotations: &mut Annotations,
     ) {
-        let (lhs, rhs) = if self.swapped {
-            (one, many)
-        } else {
-            (many, one)
-        };
+        let (lhs, rhs) = if self.swapped { (one, many) } else { (many, one) };
         let steps = self.out.steps;
-        let to = self.out.push_empty(Meta {
-            labels,
-            drop_name: false,
-        });
+        let to = self.out.push_empty(Meta { labels, drop_name: false });
         let trims = matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
         let plain = !trims && lhs.histograms().is_none() && rhs.histograms().is_none();
         if plain {
@@ -490,15 +434,11 @@ impl Join<'_> {
         many_signatures: &[u32],
         evaluator: &mut Evaluator<'_>,
     ) {
-        let Some(fill) = self.matching.fill_lhs else {
-            return;
-        };
+        let Some(fill) = self.matching.fill_lhs else { return };
         let steps = self.one.steps;
         let mut matched: HashMap<u32, Vec<bool>> = HashMap::new();
         for (row, signature) in many_signatures.iter().enumerate() {
-            let mask = matched
-                .entry(*signature)
-                .or_insert_with(|| vec![false; steps]);
+            let mask = matched.entry(*signature).or_insert_with(|| vec![false; steps]);
             for (step, seen) in mask.iter_mut().enumerate() {
                 *seen |= self.many.present(row, step);
             }
@@ -524,16 +464,8 @@ impl Join<'_> {
             let one_labels = &self.one.metas[row].labels;
             let many_labels = match_labels(self.matching, one_labels);
             let labels = self.result_labels(&many_labels, one_labels);
-            let many = Side {
-                rows: self.many,
-                row: FILL as usize,
-                fill,
-            };
-            let one = Side {
-                rows: self.one,
-                row,
-                fill: 0.0,
-            };
+            let many = Side { rows: self.many, row: FILL as usize, fill };
+            let one = Side { rows: self.one, row, fill: 0.0 };
             let annotations = &mut evaluator.annotations;
             self.compute(labels, &many, &one, &mask, None, annotations);
         }
@@ -562,13 +494,9 @@ impl Join<'_> {
         let mut seen: HashMap<(u32, &Labels), Vec<bool>> = HashMap::new();
         let mut found: Option<(usize, usize)> = None;
         for (row, guarded) in self.matched.iter().enumerate() {
-            let Some((group, mask)) = guarded else {
-                continue;
-            };
+            let Some((group, mask)) = guarded else { continue };
             let labels = &self.out.metas[row].labels;
-            let before = seen
-                .entry((*group, labels))
-                .or_insert_with(|| vec![false; mask.len()]);
+            let before = seen.entry((*group, labels)).or_insert_with(|| vec![false; mask.len()]);
             for (step, matched) in mask.iter().enumerate().filter(|(_, m)| **m) {
                 if std::mem::replace(&mut before[step], *matched)
                     && found.is_none_or(|best| (step, row) < best)
@@ -580,15 +508,7 @@ impl Join<'_> {
         if let Some((step, row)) = found {
             let text = "multiple matches for labels: grouping labels must ensure unique matches";
             let error = EngineError::execution(text);
-            note(
-                &mut self.fault,
-                Fault {
-                    step,
-                    phase: 1,
-                    row,
-                    error,
-                },
-            );
+            note(&mut self.fault, Fault { step, phase: 1, row, error });
         }
     }
 }
@@ -610,27 +530,15 @@ impl Side<'_> {
 
     #[inline(always)]
     fn float(&self, step: usize) -> f64 {
-        if self.is_fill() {
-            self.fill
-        } else {
-            self.rows.values[self.row * self.rows.steps + step]
-        }
+        if self.is_fill() { self.fill } else { self.rows.values[self.row * self.rows.steps + step] }
     }
 
     fn histograms(&self) -> Option<&super::rows::HistogramRow> {
-        if self.is_fill() {
-            None
-        } else {
-            self.rows.histogram_row(self.row)
-        }
+        if self.is_fill() { None } else { self.rows.histogram_row(self.row) }
     }
 
     fn cell(&self, step: usize) -> Cell {
         let value = self.float(step);
-        if is_absent(value) {
-            self.rows.cell(self.row, step)
-        } else {
-            Cell::Float(value)
-        }
+        if is_absent(value) { self.rows.cell(self.row, step) } else { Cell::Float(value) }
     }
 }

@@ -189,10 +189,7 @@ pub struct QueryFailure {
 
 impl From<EngineError> for QueryFailure {
     fn from(error: EngineError) -> Self {
-        Self {
-            error,
-            annotations: Annotations::default(),
-        }
+        Self { error, annotations: Annotations::default() }
     }
 }
 
@@ -213,9 +210,7 @@ impl Drop for CancelOnDrop {
 
 impl Engine {
     pub fn new(options: EngineOptions) -> Self {
-        Self {
-            options: Arc::new(options),
-        }
+        Self { options: Arc::new(options) }
     }
 
     pub fn options(&self) -> &EngineOptions {
@@ -256,8 +251,7 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryFailure> {
         let expr = parse(query, &self.options.parser).map_err(EngineError::from)?;
-        self.range_expr(storage, &expr, start, end, step_ms, options)
-            .await
+        self.range_expr(storage, &expr, start, end, step_ms, options).await
     }
 
     /// [`Engine::range`] for a parsed and checked expression.
@@ -278,8 +272,7 @@ impl Engine {
             ))
             .into());
         }
-        self.run(storage, expr, (start, end, step_ms.max(1)), options)
-            .await
+        self.run(storage, expr, (start, end, step_ms.max(1)), options).await
     }
 
     async fn run(
@@ -331,9 +324,7 @@ impl Engine {
             cancel,
             budget: Arc::clone(&budget),
             step_stats: options.step_stats && own.per_step_stats,
-            profile: options
-                .analyze
-                .then(|| Profile::new(Arc::clone(&own.clock))),
+            profile: options.analyze.then(|| Profile::new(Arc::clone(&own.clock))),
         };
         let done = own.pool.run(move || job.execute()).await;
         let mut result = done.map_err(|lost| EngineError::Internal(lost.to_string()))??;
@@ -355,11 +346,7 @@ impl Engine {
         options: &QueryOptions,
     ) -> Result<Explain, EngineError> {
         let (plan, _) = self.plan(expr, (start, end, step_ms), options)?;
-        Ok(Explainer {
-            plan: &plan,
-            profile: None,
-        }
-        .explain(self.options.pool.threads()))
+        Ok(Explainer { plan: &plan, profile: None }.explain(self.options.pool.threads()))
     }
 
     /// The plan, and the lookback it was made with.
@@ -434,16 +421,12 @@ impl Job {
             profile,
             samples: SampleCount {
                 max: self.max_samples,
-                by_step: self
-                    .step_stats
-                    .then(|| steps::ByStep::new(self.plan.grid.steps)),
+                by_step: self.step_stats.then(|| steps::ByStep::new(self.plan.grid.steps)),
                 ..SampleCount::default()
             },
         };
         for warning in self.sets.iter().flat_map(|set| &set.warnings) {
-            evaluator
-                .annotations
-                .add(crate::annotations::Annotation::warning(warning.clone()));
+            evaluator.annotations.add(crate::annotations::Annotation::warning(warning.clone()));
         }
         let value = self.value(&mut evaluator);
         let annotations = std::mem::take(&mut evaluator.annotations);
@@ -464,17 +447,9 @@ impl Job {
             series: samples.series,
             ..QueryStats::default()
         };
-        let explain = evaluator
-            .profile
-            .as_ref()
-            .map(|profile| Box::new(self.explain(profile)));
+        let explain = evaluator.profile.as_ref().map(|profile| Box::new(self.explain(profile)));
         match value {
-            Ok(value) => Ok(QueryResult {
-                value,
-                annotations,
-                stats,
-                explain,
-            }),
+            Ok(value) => Ok(QueryResult { value, annotations, stats, explain }),
             Err(error) => Err(QueryFailure { error, annotations }),
         }
     }
@@ -487,18 +462,10 @@ impl Job {
             gauntlet_runtime::CancelReason::TimedOut => EngineError::TimedOut(EXECUTION),
         })?;
         match (&*self.plan.root, self.kind) {
-            (Node::Text(text), _) => Ok(Value::String {
-                t,
-                text: text.clone(),
-            }),
-            (
-                Node::Range {
-                    selector,
-                    range_ms,
-                    extension,
-                },
-                _,
-            ) => self.raw_range(evaluator, selector, *range_ms, *extension),
+            (Node::Text(text), _) => Ok(Value::String { t, text: text.clone() }),
+            (Node::Range { selector, range_ms, extension }, _) => {
+                self.raw_range(evaluator, selector, *range_ms, *extension)
+            }
             (Node::Subquery(subquery), _) => {
                 let rows = evaluator.root_subquery(subquery, &grid)?;
                 let rows = self.clean_names(rows)?;
@@ -507,11 +474,7 @@ impl Job {
             (root, ValueType::Scalar) => {
                 let row = evaluator.scalar(root, &grid)?;
                 if !self.is_range {
-                    let value = if grid.steps == 0 {
-                        f64::NAN
-                    } else {
-                        row.get(0)
-                    };
+                    let value = if grid.steps == 0 { f64::NAN } else { row.get(0) };
                     return Ok(Value::Scalar { t, value });
                 }
                 evaluator.samples.hold(grid.steps)?;
@@ -534,11 +497,7 @@ impl Job {
                         Cell::Float(value) => SampleValue::Float(value),
                         Cell::Empty => return None,
                     };
-                    Some(Sample {
-                        labels: rows.metas[row].labels.clone(),
-                        t,
-                        value,
-                    })
+                    Some(Sample { labels: rows.metas[row].labels.clone(), t, value })
                 };
                 Ok(Value::Vector((0..rows.len()).filter_map(sample).collect()))
             }
@@ -546,20 +505,13 @@ impl Job {
     }
 
     fn explain(&self, profile: &Profile) -> Explain {
-        let explainer = Explainer {
-            plan: &self.plan,
-            profile: Some(profile),
-        };
+        let explainer = Explainer { plan: &self.plan, profile: Some(profile) };
         let mut explain = explainer.explain(rayon::current_num_threads());
         for (selection, set) in explain.selections.iter_mut().zip(&self.sets) {
             selection.found = Some(Found {
                 series: set.len() as u64,
                 chunks: set.iter().map(|(_, chunks)| chunks.len() as u64).sum(),
-                bytes: set
-                    .charges
-                    .iter()
-                    .map(gauntlet_runtime::Charge::bytes)
-                    .sum(),
+                bytes: set.charges.iter().map(gauntlet_runtime::Charge::bytes).sum(),
             });
         }
         explain
@@ -598,10 +550,7 @@ impl Job {
             if kept.is_empty() {
                 continue;
             }
-            let weights = kept
-                .histograms
-                .iter()
-                .map(|(_, h)| h.size_in_samples().max(1) - 1);
+            let weights = kept.histograms.iter().map(|(_, h)| h.size_in_samples().max(1) - 1);
             let weight = kept.len() + weights.sum::<usize>();
             evaluator.samples.hold(weight)?;
             evaluator.samples.see_once(weight as u64);

@@ -54,21 +54,13 @@ impl Origin {
             Expr::Binary(binary) => binary.op.as_str().to_owned(),
             Expr::Aggregate(aggregate) => aggregate.op.as_str().to_owned(),
             Expr::Unary(unary) => (if unary.negative { "-" } else { "+" }).to_owned(),
-            Expr::Paren(paren) => {
-                return Self {
-                    pos: expr.pos(),
-                    ..Self::of(&paren.expr)
-                };
-            }
+            Expr::Paren(paren) => return Self { pos: expr.pos(), ..Self::of(&paren.expr) },
             Expr::StepInvariant(inner) => return Self::of(inner),
             Expr::Vector(selector) => selector.name.clone(),
             Expr::Matrix(matrix) => matrix.selector.name.clone(),
             Expr::Number(_) | Expr::String(_) | Expr::Subquery(_) => String::new(),
         };
-        Self {
-            pos: expr.pos(),
-            name,
-        }
+        Self { pos: expr.pos(), name }
     }
 }
 
@@ -102,10 +94,7 @@ impl Selector {
 /// Where a range function's samples come from.
 #[derive(Debug)]
 pub(super) enum RangeSource {
-    Selector {
-        selector: Selector,
-        extension: Extension,
-    },
+    Selector { selector: Selector, extension: Extension },
     Subquery(Subquery),
 }
 

@@ -73,15 +73,7 @@ impl<'a> Watch<'a> {
     ) -> Self {
         let observer = observer.filter(|_| !origin.query.is_empty());
         let number = observer.map_or(0, |observer| observer.begin(&origin.query));
-        Self {
-            observer,
-            clock,
-            origin,
-            span,
-            number,
-            began: clock.monotonic(),
-            ended: false,
-        }
+        Self { observer, clock, origin, span, number, began: clock.monotonic(), ended: false }
     }
 
     pub(super) fn end(mut self, stats: &QueryStats, error: Option<&EngineError>) {
@@ -92,14 +84,7 @@ impl<'a> Watch<'a> {
         self.ended = true;
         let (start, end, step_ms) = self.span;
         if let Some(observer) = self.observer {
-            let record = QueryRecord {
-                origin: self.origin,
-                start,
-                end,
-                step_ms,
-                stats,
-                error,
-            };
+            let record = QueryRecord { origin: self.origin, start, end, step_ms, stats, error };
             observer.end(self.number, &record);
         }
     }
@@ -111,10 +96,7 @@ impl Drop for Watch<'_> {
             return;
         }
         let took = self.clock.monotonic().saturating_sub(self.began);
-        let stats = QueryStats {
-            compute_time: took,
-            ..QueryStats::default()
-        };
+        let stats = QueryStats { compute_time: took, ..QueryStats::default() };
         let gone = EngineError::Canceled(super::error::EXECUTION).to_string();
         self.tell(&stats, Some(&gone));
     }

@@ -40,19 +40,10 @@ pub(super) fn plan(expr: &Expr, context: &PlanContext<'_>) -> Result<Plan, Engin
     } else {
         Grid::new(context.start, context.end, context.step_ms)
     };
-    let mut planner = Planner {
-        context,
-        selects: Vec::new(),
-        origins: Vec::new(),
-        stats: Stats::default(),
-    };
+    let mut planner =
+        Planner { context, selects: Vec::new(), origins: Vec::new(), stats: Stats::default() };
     let root = planner.boxed(expr, grid, Path::default())?;
-    Ok(Plan {
-        root,
-        grid,
-        selects: planner.selects,
-        origins: planner.origins,
-    })
+    Ok(Plan { root, grid, selects: planner.selects, origins: planner.origins })
 }
 
 /// Whether only count and sum of histograms are needed below, found on the way down.
@@ -104,10 +95,7 @@ impl Planner<'_> {
     }
 
     fn node(&mut self, expr: &Expr, grid: Grid, path: Path<'_>) -> Result<Node, EngineError> {
-        let below = Path {
-            grouping: None,
-            ..path
-        };
+        let below = Path { grouping: None, ..path };
         match expr {
             Expr::Number(number) => Ok(Node::Number(number.value)),
             Expr::String(text) => Ok(Node::Text(text.value.clone())),
@@ -115,20 +103,12 @@ impl Planner<'_> {
             Expr::StepInvariant(inner) => self.once(inner, grid, below),
             Expr::Vector(selector) => {
                 let planned = self.selector(selector, grid, None, path)?;
-                Ok(if selector.smoothed {
-                    Node::Smoothed(planned)
-                } else {
-                    Node::Instant(planned)
-                })
+                Ok(if selector.smoothed { Node::Smoothed(planned) } else { Node::Instant(planned) })
             }
             Expr::Matrix(matrix) => {
                 let range_ms = self.range(matrix)?;
                 let selector = self.selector(&matrix.selector, grid, Some(range_ms), below)?;
-                Ok(Node::Range {
-                    selector,
-                    range_ms,
-                    extension: extension(&matrix.selector),
-                })
+                Ok(Node::Range { selector, range_ms, extension: extension(&matrix.selector) })
             }
             Expr::Subquery(subquery) => Ok(Node::Subquery(self.subquery(subquery, grid, below)?.0)),
             Expr::Unary(unary) => {
@@ -138,10 +118,9 @@ impl Planner<'_> {
                     (true, ValueType::Scalar) => {
                         Node::ScalarNegate(self.placed(inner, &unary.expr))
                     }
-                    (true, _) => Node::Map {
-                        input: self.placed(inner, &unary.expr),
-                        op: MapOp::Negate,
-                    },
+                    (true, _) => {
+                        Node::Map { input: self.placed(inner, &unary.expr), op: MapOp::Negate }
+                    }
                 })
             }
             Expr::Binary(binary) => self.binary(expr, binary, grid),
@@ -158,10 +137,7 @@ impl Planner<'_> {
     /// [`Self::placed`] for a node that a call makes beside its own.
     fn placed_call(&mut self, node: Node, call: &ast::Call) -> Box<Node> {
         let node = Box::new(node);
-        let origin = Origin {
-            pos: call.pos,
-            name: call.func.name.to_owned(),
-        };
+        let origin = Origin { pos: call.pos, name: call.func.name.to_owned() };
         self.origins.push((NodeId::of(&node), origin));
         node
     }
@@ -186,10 +162,7 @@ impl Planner<'_> {
     ) -> Result<Node, EngineError> {
         let outer = self.stats;
         if matches!(binary.op, BinaryOp::TrimLower | BinaryOp::TrimUpper) {
-            self.stats = Stats {
-                blocked: true,
-                wanted: false,
-            };
+            self.stats = Stats { blocked: true, wanted: false };
         }
         let lhs = self.boxed(&binary.lhs, grid, Path::default());
         let rhs = self.boxed(&binary.rhs, grid, Path::default());
@@ -200,13 +173,7 @@ impl Planner<'_> {
         let return_bool = binary.return_bool;
         let map = |input, scalar, swap| Node::Map {
             input,
-            op: MapOp::Binary {
-                op,
-                scalar,
-                swap,
-                return_bool,
-                pos,
-            },
+            op: MapOp::Binary { op, scalar, swap, return_bool, pos },
         };
         Ok(match (binary.lhs.value_type(), binary.rhs.value_type()) {
             (ValueType::Scalar, ValueType::Scalar) => Node::ScalarBinary { op, lhs, rhs },
@@ -215,21 +182,9 @@ impl Planner<'_> {
             _ => {
                 let matching = binary.matching.clone().unwrap_or_default();
                 if op.is_set() {
-                    Node::Set {
-                        op,
-                        lhs,
-                        rhs,
-                        matching,
-                    }
+                    Node::Set { op, lhs, rhs, matching }
                 } else {
-                    Node::VectorBinary {
-                        op,
-                        lhs,
-                        rhs,
-                        matching,
-                        return_bool,
-                        pos,
-                    }
+                    Node::VectorBinary { op, lhs, rhs, matching, return_bool, pos }
                 }
             }
         })
@@ -246,10 +201,7 @@ impl Planner<'_> {
         let operand = unparen(&aggregate.expr);
         let input = self.node(operand, grid, path)?;
         let input = self.placed(input, operand);
-        let mut grouping = Grouping {
-            names,
-            without: aggregate.without,
-        };
+        let mut grouping = Grouping { names, without: aggregate.without };
         if aggregate.op == AggregateOp::CountValues {
             let label = match aggregate.param.as_deref().map(unparen) {
                 Some(Expr::String(label)) => label,
@@ -265,20 +217,14 @@ impl Planner<'_> {
                 grouping.names.push(label.value.clone());
                 grouping.names.sort_unstable();
             }
-            return Ok(Node::CountValues {
-                input,
-                label: label.value.clone(),
-                grouping,
-            });
+            return Ok(Node::CountValues { input, label: label.value.clone(), grouping });
         }
         let param = match aggregate.param.as_deref() {
             Some(param) => Some(self.boxed(unparen(param), grid, Path::default())?),
             None => None,
         };
-        let param_pos = aggregate
-            .param
-            .as_deref()
-            .map_or(PosRange::default(), |p| unparen(p).pos());
+        let param_pos =
+            aggregate.param.as_deref().map_or(PosRange::default(), |p| unparen(p).pos());
         Ok(Node::Aggregate(AggregateNode {
             op: aggregate.op,
             input,
@@ -326,38 +272,21 @@ impl Planner<'_> {
             (Some(range), Extension::None) => range,
             (Some(range), _) => range.saturating_add(lookback),
         };
-        let ahead = if extension == Extension::Smoothed {
-            lookback
-        } else {
-            0
-        };
+        let ahead = if extension == Extension::Smoothed { lookback } else { 0 };
         let range = TimeRange::new(
-            first
-                .saturating_sub(offset_ms)
-                .saturating_sub(back)
-                .saturating_add(1),
+            first.saturating_sub(offset_ms).saturating_sub(back).saturating_add(1),
             last.saturating_sub(offset_ms).saturating_add(ahead),
         );
-        let step_ms = if grid.steps == 1 && self.context.step_ms == 0 {
-            0
-        } else {
-            grid.step
-        };
+        let step_ms = if grid.steps == 1 && self.context.step_ms == 0 { 0 } else { grid.step };
         let hints = SelectHints {
             step_ms,
             range_ms: range_ms.unwrap_or(0),
             func: path.func.to_owned(),
-            grouping: path
-                .grouping
-                .map_or_else(Vec::new, |(names, _)| names.to_vec()),
+            grouping: path.grouping.map_or_else(Vec::new, |(names, _)| names.to_vec()),
             by: path.grouping.is_some_and(|(_, by)| by),
             ..self.context.hints.clone()
         };
-        planned.select = Some(self.share(SelectSpec {
-            matchers,
-            range,
-            hints,
-        }));
+        planned.select = Some(self.share(SelectSpec { matchers, range, hints }));
         Ok(planned)
     }
 
@@ -393,11 +322,8 @@ impl Planner<'_> {
         let offset_ms = self.offset(&subquery.offset)?;
         let range_ms = self.duration(subquery.range_expr.as_deref(), subquery.range_ms)?;
         let step_ms = self.duration(subquery.step_expr.as_deref(), subquery.step_ms)?;
-        let step_ms = if step_ms == 0 {
-            (self.context.default_subquery_step)(range_ms)
-        } else {
-            step_ms
-        };
+        let step_ms =
+            if step_ms == 0 { (self.context.default_subquery_step)(range_ms) } else { step_ms };
         let step_ms = step_ms.max(1);
         let (first, last) = at.map_or((grid.start, grid.last()), |at| (at, at));
         let left = first.saturating_sub(offset_ms).saturating_sub(range_ms);
@@ -407,22 +333,12 @@ impl Planner<'_> {
             start = start.saturating_add(step_ms);
         }
         let inner_grid = if grid.steps == 0 {
-            Grid {
-                start,
-                step: step_ms,
-                steps: 0,
-            }
+            Grid { start, step: step_ms, steps: 0 }
         } else {
             Grid::new(start, last.saturating_sub(offset_ms), step_ms)
         };
         // Counter resets between the inner instants are only seen with buckets.
-        let outer = std::mem::replace(
-            &mut self.stats,
-            Stats {
-                blocked: true,
-                wanted: false,
-            },
-        );
+        let outer = std::mem::replace(&mut self.stats, Stats { blocked: true, wanted: false });
         let inner = if invariant::of(&subquery.expr).invariant && inner_grid.steps > 1 {
             self.once(&subquery.expr, inner_grid, path)
         } else {
@@ -430,15 +346,7 @@ impl Planner<'_> {
         };
         self.stats = outer;
         let inner = self.placed(inner?, &subquery.expr);
-        Ok((
-            Subquery {
-                inner,
-                grid: inner_grid,
-                at,
-                offset_ms,
-            },
-            range_ms,
-        ))
+        Ok((Subquery { inner, grid: inner_grid, at, offset_ms }, range_ms))
     }
 
     /// The range source of an argument, its range and its position.
@@ -453,23 +361,12 @@ impl Planner<'_> {
                 let range_ms = self.range(matrix)?;
                 let selector = self.selector(&matrix.selector, grid, Some(range_ms), path)?;
                 let extension = extension(&matrix.selector);
-                Ok((
-                    RangeSource::Selector {
-                        selector,
-                        extension,
-                    },
-                    range_ms,
-                    matrix.pos,
-                ))
+                Ok((RangeSource::Selector { selector, extension }, range_ms, matrix.pos))
             }
             Expr::Subquery(subquery) => {
                 let (subquery, range_ms) = self.subquery(subquery, grid, path)?;
                 // The peer puts the result in the subquery's place and loses the position.
-                Ok((
-                    RangeSource::Subquery(subquery),
-                    range_ms,
-                    PosRange::default(),
-                ))
+                Ok((RangeSource::Subquery(subquery), range_ms, PosRange::default()))
             }
             Expr::Paren(paren) => self.range_source(&paren.expr, grid, path),
             other => Err(EngineError::Internal(format!(
@@ -507,10 +404,7 @@ fn absent_labels(expr: &Expr) -> Labels {
     };
     let mut labels = LabelsBuilder::default();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers
-        .iter()
-        .filter(|m| m.name != gauntlet_model::labels::METRIC_NAME)
-    {
+    for matcher in matchers.iter().filter(|m| m.name != gauntlet_model::labels::METRIC_NAME) {
         if matcher.op == MatchOp::Equal && !seen.contains(&matcher.name.as_str()) {
             labels.set(&matcher.name, &matcher.value);
             seen.push(&matcher.name);

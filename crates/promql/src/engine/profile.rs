@@ -57,20 +57,12 @@ pub(super) struct Begin {
 
 impl Profile {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            operators: HashMap::new(),
-            inner_cpu: Vec::new(),
-            state_bytes: 0,
-        }
+        Self { clock, operators: HashMap::new(), inner_cpu: Vec::new(), state_bytes: 0 }
     }
 
     pub(super) fn begin(&mut self) -> Begin {
         self.inner_cpu.push(Duration::ZERO);
-        Begin {
-            wall: self.clock.monotonic(),
-            cpu: self.clock.thread_cpu(),
-        }
+        Begin { wall: self.clock.monotonic(), cpu: self.clock.thread_cpu() }
     }
 
     /// Ends an operator that gave `rows`, or a scalar.
@@ -85,11 +77,7 @@ impl Profile {
         let stats = self.operators.entry(NodeId::of(node)).or_default();
         stats.cpu += whole.saturating_sub(inner);
         // The pipeline's wall time is within.
-        stats.wall = if rows.is_some() {
-            wall
-        } else {
-            stats.wall + wall
-        };
+        stats.wall = if rows.is_some() { wall } else { stats.wall + wall };
         stats.calls += 1;
         if let Some(rows) = rows {
             stats.series = rows.len() as u64;
@@ -125,10 +113,7 @@ impl Profile {
     /// Takes over what a pipeline did; `ids` are its operators, the selection first, `None` for those that have no node.
     pub(super) fn take(&mut self, probe: Probe, ids: &[Option<NodeId>]) {
         let wall = self.clock.monotonic().saturating_sub(probe.begin);
-        let total = probe
-            .total
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let total = probe.total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(outer) = self.inner_cpu.last_mut() {
             *outer += total.outer_cpu;
         }
@@ -191,10 +176,7 @@ impl Probe {
     pub(super) fn end_tile(&self, tile: TileProbe) {
         let cpu = self.clock.thread_cpu().saturating_sub(tile.cpu);
         let laps: Duration = tile.operators.iter().map(|o| o.wall).sum();
-        let mut total = self
-            .total
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut total = self.total.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (sum, stats) in total.operators.iter_mut().zip(&tile.operators) {
             sum.series += stats.series;
             sum.samples += stats.samples;
@@ -214,11 +196,7 @@ impl Probe {
         let before = probe.clock.thread_cpu();
         let result = work();
         let took = probe.clock.thread_cpu().saturating_sub(before);
-        probe
-            .total
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .outer_cpu += took;
+        probe.total.lock().unwrap_or_else(std::sync::PoisonError::into_inner).outer_cpu += took;
         result
     }
 }

@@ -56,10 +56,7 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(steps: usize) -> Self {
-        Self {
-            steps,
-            ..Self::default()
-        }
+        Self { steps, ..Self::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,8 +80,7 @@ impl Rows {
     }
 
     pub(super) fn histogram(&self, row: usize, step: usize) -> Option<&Arc<FloatHistogram>> {
-        self.histogram_row(row)
-            .and_then(|cells| cells[step].as_ref())
+        self.histogram_row(row).and_then(|cells| cells[step].as_ref())
     }
 
     pub(super) fn present(&self, row: usize, step: usize) -> bool {
@@ -96,8 +92,7 @@ impl Rows {
         if !is_absent(value) {
             return Cell::Float(value);
         }
-        self.histogram(row, step)
-            .map_or(Cell::Empty, |h| Cell::Histogram(Arc::clone(h)))
+        self.histogram(row, step).map_or(Cell::Empty, |h| Cell::Histogram(Arc::clone(h)))
     }
 
     /// Adds a row; `values` has `steps` floats.
@@ -144,8 +139,7 @@ impl Rows {
         let steps = self.steps;
         let mut to = 0;
         for (row, _) in kept.iter().enumerate().filter(|(_, k)| **k) {
-            self.values
-                .copy_within(row * steps..(row + 1) * steps, to * steps);
+            self.values.copy_within(row * steps..(row + 1) * steps, to * steps);
             self.metas.swap(row, to);
             if !self.histograms.is_empty() {
                 self.histograms.swap(row, to);
@@ -162,9 +156,7 @@ impl Rows {
     /// Whether any cell of the row is filled.
     pub(super) fn row_has_cells(&self, row: usize) -> bool {
         self.floats(row).iter().any(|v| !is_absent(*v))
-            || self
-                .histogram_row(row)
-                .is_some_and(|cells| cells.iter().any(Option::is_some))
+            || self.histogram_row(row).is_some_and(|cells| cells.iter().any(Option::is_some))
     }
 
     pub(super) fn drop_empty_rows(&mut self) {
@@ -186,12 +178,7 @@ impl Rows {
 
     /// Approximate memory in bytes, label sets not counted: they are shared.
     pub(super) fn size_bytes(&self) -> u64 {
-        let histograms = self
-            .histograms
-            .iter()
-            .flatten()
-            .map(|row| row.len() * 8)
-            .sum::<usize>();
+        let histograms = self.histograms.iter().flatten().map(|row| row.len() * 8).sum::<usize>();
         (self.values.capacity() * 8 + self.metas.capacity() * 24 + histograms) as u64
     }
 
@@ -233,11 +220,7 @@ impl Rows {
     /// Repeats the only step `steps` times.
     pub(super) fn broadcast(self, steps: usize) -> Self {
         debug_assert_eq!(self.steps, 1, "BUG: more than one step to repeat");
-        let mut out = Self {
-            steps,
-            metas: self.metas,
-            ..Self::default()
-        };
+        let mut out = Self { steps, metas: self.metas, ..Self::default() };
         out.values.reserve(out.metas.len() * steps);
         for value in self.values {
             out.values.resize(out.values.len() + steps, value);
@@ -300,9 +283,7 @@ impl ScalarRow {
         match (self, other) {
             (Self::Const(a), Self::Const(b)) => Self::Const(f(a, b)),
             (Self::Each(mut a), b) => {
-                a.iter_mut()
-                    .enumerate()
-                    .for_each(|(i, v)| *v = f(*v, b.get(i)));
+                a.iter_mut().enumerate().for_each(|(i, v)| *v = f(*v, b.get(i)));
                 Self::Each(a)
             }
             (Self::Const(a), Self::Each(mut b)) => {

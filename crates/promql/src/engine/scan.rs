@@ -41,7 +41,10 @@ pub(super) enum Source<'a> {
         skip_buckets: bool,
     },
     /// What an inner expression evaluated to on its own grid.
-    Rows { rows: &'a Rows, grid: Grid },
+    Rows {
+        rows: &'a Rows,
+        grid: Grid,
+    },
 }
 
 impl Source<'_> {
@@ -74,11 +77,7 @@ impl Source<'_> {
         out: &mut Columns,
     ) -> Result<(), EngineError> {
         match self {
-            Self::Set {
-                set,
-                range,
-                skip_buckets,
-            } => {
+            Self::Set { set, range, skip_buckets } => {
                 set.decode(series, *range, scratch, out)?;
                 if *skip_buckets && !out.histograms.is_empty() {
                     reduce_to_stats(out);
@@ -249,10 +248,7 @@ impl Pipeline<'_> {
             Strip::Name => labels.without_name(),
             Strip::Metadata => strip_metadata(labels),
         };
-        Meta {
-            labels,
-            drop_name: self.drop_name || self.source.drop_name(series),
-        }
+        Meta { labels, drop_name: self.drop_name || self.source.drop_name(series) }
     }
 
     /// Whether taking names away may make label sets equal: two series that differ in nothing else.
@@ -281,9 +277,7 @@ impl Pipeline<'_> {
         if (1..self.source.len()).all(|i| same(self.source.labels(i))) {
             return false;
         }
-        let stripped: Vec<Labels> = (0..self.source.len())
-            .map(|i| self.meta(i).labels)
-            .collect();
+        let stripped: Vec<Labels> = (0..self.source.len()).map(|i| self.meta(i).labels).collect();
         super::rows::has_duplicates(stripped.iter())
     }
 
@@ -302,9 +296,7 @@ impl Pipeline<'_> {
             let mut worker = Worker::default();
             for tile in 0..tiles {
                 let probe = self.probe.as_ref();
-                sink(Probe::outside(probe, || {
-                    self.tile(range(tile), &mut worker)
-                })?)?;
+                sink(Probe::outside(probe, || self.tile(range(tile), &mut worker))?)?;
             }
             return Ok(());
         }
@@ -314,9 +306,7 @@ impl Pipeline<'_> {
             Probe::outside(self.probe.as_ref(), || {
                 (first..(first + wave).min(tiles))
                     .into_par_iter()
-                    .map_init(Worker::default, |worker, tile| {
-                        self.tile(range(tile), worker)
-                    })
+                    .map_init(Worker::default, |worker, tile| self.tile(range(tile), worker))
                     .collect_into_vec(&mut done);
             });
             for tile in done.drain(..) {
@@ -336,10 +326,7 @@ impl Pipeline<'_> {
             stats: TileStats::default(),
             by_step: self.by_step.then(|| ByStep::new(steps)),
         };
-        let mut probed = self
-            .probe
-            .as_ref()
-            .map(|probe| probe.tile(2 + self.maps.len()));
+        let mut probed = self.probe.as_ref().map(|probe| probe.tile(2 + self.maps.len()));
         for (n, series) in range.enumerate() {
             if n % CHECK_EVERY == 0 {
                 self.cancel.check()?;
@@ -356,11 +343,7 @@ impl Pipeline<'_> {
             let stats = self.row(series, worker, &mut out, counts, probed.as_mut())?;
             if let (Some(probe), Some(probed)) = (&self.probe, &mut probed) {
                 probed.operators[STAGE].samples_seen += stats.samples;
-                note_cells(
-                    &mut probed.operators[STAGE],
-                    &tile.values[from..],
-                    &histograms,
-                );
+                note_cells(&mut probed.operators[STAGE], &tile.values[from..], &histograms);
                 probe.lap(probed, STAGE);
             }
             tile.stats.samples += stats.samples;
@@ -407,8 +390,7 @@ impl Pipeline<'_> {
             *out.histograms = rows.histogram_row(series).cloned();
             return Ok(RowStats::default());
         }
-        self.source
-            .load(series, &mut worker.decode, &mut worker.columns)?;
+        self.source.load(series, &mut worker.decode, &mut worker.columns)?;
         let columns = &mut worker.columns;
         stats.decoded += columns.len() as u64;
         if let (Some(probe), Some(probed)) = (&self.probe, probed) {
@@ -421,13 +403,8 @@ impl Pipeline<'_> {
         }
         let labels = self.source.labels(series);
         Ok(match &self.stage {
-            Stage::Instant {
-                selector,
-                lookback_ms,
-            } => {
-                worker
-                    .looks
-                    .fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
+            Stage::Instant { selector, lookback_ms } => {
+                worker.looks.fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
                 let seen = instant_row(&worker.looks, columns, out);
                 stats.read += seen.samples;
                 if let Some(by_step) = by_step {
@@ -435,16 +412,9 @@ impl Pipeline<'_> {
                 }
                 seen
             }
-            Stage::SampleTime {
-                selector,
-                lookback_ms,
-                start,
-                mark_histograms,
-            } => {
+            Stage::SampleTime { selector, lookback_ms, start, mark_histograms } => {
                 let what = (*start, *mark_histograms);
-                worker
-                    .looks
-                    .fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
+                worker.looks.fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
                 let seen = sample_time_row(&worker.looks, what, columns, out);
                 stats.read += seen.samples;
                 if let Some(by_step) = by_step {
@@ -452,19 +422,9 @@ impl Pipeline<'_> {
                 }
                 seen
             }
-            Stage::Smoothed {
-                selector,
-                lookback_ms,
-            } => {
+            Stage::Smoothed { selector, lookback_ms } => {
                 worker.samples.fill(columns);
-                smooth_row(
-                    selector,
-                    &self.grid,
-                    *lookback_ms,
-                    labels,
-                    &worker.samples,
-                    out,
-                );
+                smooth_row(selector, &self.grid, *lookback_ms, labels, &worker.samples, out);
                 RowStats::default()
             }
             Stage::Window(window) => {
@@ -496,8 +456,7 @@ impl Pipeline<'_> {
         self.run(|mut tile| {
             note(&mut tile)?;
             let before = rows.metas.len();
-            rows.metas
-                .extend(tile.series.iter().map(|series| self.meta(*series as usize)));
+            rows.metas.extend(tile.series.iter().map(|series| self.meta(*series as usize)));
             if before == 0 && rows.values.is_empty() {
                 rows.values = tile.values;
             } else {
@@ -559,8 +518,7 @@ impl Looks {
                 next += 1;
             }
             let seen = next > 0 && times[next - 1] > t.saturating_sub(lookback_ms);
-            self.index
-                .push(if seen { (next - 1) as u32 } else { NOTHING });
+            self.index.push(if seen { (next - 1) as u32 } else { NOTHING });
             t = t.saturating_add(advance);
         }
         self.whole = !self.index.contains(&NOTHING);
@@ -568,11 +526,7 @@ impl Looks {
 
     /// Steps and the samples that they show.
     fn iter(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let seen = self
-            .index
-            .iter()
-            .enumerate()
-            .filter(|(_, i)| **i != NOTHING);
+        let seen = self.index.iter().enumerate().filter(|(_, i)| **i != NOTHING);
         seen.map(|(step, i)| (step, *i as usize))
     }
 }
@@ -586,9 +540,7 @@ fn instant_row(looks: &Looks, columns: &Columns, out: &mut RowOut<'_>) -> RowSta
                 *cell = columns.values[*i as usize];
             }
         } else {
-            looks
-                .iter()
-                .for_each(|(step, i)| out.values[step] = columns.values[i]);
+            looks.iter().for_each(|(step, i)| out.values[step] = columns.values[i]);
         }
         stats.samples = count_floats(out.values) as u64;
         return stats;
@@ -628,11 +580,7 @@ fn sample_time_row(
                 columns.timestamps[i]
             };
             let marked = mark_histograms && columns.histogram(i).is_some();
-            out.values[step] = if marked {
-                f64::INFINITY
-            } else {
-                t as f64 / 1000.0
-            };
+            out.values[step] = if marked { f64::INFINITY } else { t as f64 / 1000.0 };
             stats.samples += 1;
         }
     }

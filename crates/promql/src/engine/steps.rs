@@ -16,10 +16,7 @@ pub(super) struct ByStep {
 
 impl ByStep {
     pub(super) fn new(steps: usize) -> Self {
-        Self {
-            seen: vec![0; steps],
-            read: vec![0; steps],
-        }
+        Self { seen: vec![0; steps], read: vec![0; steps] }
     }
 
     pub(super) fn add(&mut self, other: &Self) {
@@ -53,11 +50,8 @@ impl ByStep {
         for (i, n) in inner.read.iter().enumerate().filter(|(_, n)| **n > 0) {
             let t = inner_grid.time(i).saturating_add(offset_ms);
             let behind = t.saturating_sub(outer_grid.start);
-            let step = if behind > 0 {
-                (behind as u64).div_ceil(outer_grid.step as u64)
-            } else {
-                0
-            };
+            let step =
+                if behind > 0 { (behind as u64).div_ceil(outer_grid.step as u64) } else { 0 };
             let step = (step as usize).min(last);
             if last > 0 && range_ms > 0 && t <= outer_grid.time(step).saturating_sub(range_ms) {
                 continue;
@@ -80,10 +74,9 @@ impl Window {
         match self.extension {
             Extension::None => (start, end),
             Extension::Anchored => (start.saturating_sub(self.lookback_ms), end),
-            Extension::Smoothed => (
-                start.saturating_sub(self.lookback_ms),
-                end.saturating_add(self.lookback_ms),
-            ),
+            Extension::Smoothed => {
+                (start.saturating_sub(self.lookback_ms), end.saturating_add(self.lookback_ms))
+            }
         }
     }
 
@@ -108,11 +101,7 @@ impl Window {
         for i in 0..self.grid.steps {
             let (start, end) = self.covered(i);
             sums.seen[i] += weight(samples, start, end);
-            let new = if i == 0 {
-                start
-            } else {
-                start.max(end.saturating_sub(self.grid.step))
-            };
+            let new = if i == 0 { start } else { start.max(end.saturating_sub(self.grid.step)) };
             if from_storage && (i == 0 || self.at.is_none()) {
                 sums.read[i] += weight(samples, new, end);
             }
@@ -127,9 +116,5 @@ fn weight(samples: &Samples, start: Timestamp, end: Timestamp) -> u64 {
     };
     let floats = span(&samples.float_times).len();
     let histograms = &samples.histograms[span(&samples.histogram_times)];
-    floats as u64
-        + histograms
-            .iter()
-            .map(|h| h.size_in_samples() as u64)
-            .sum::<u64>()
+    floats as u64 + histograms.iter().map(|h| h.size_in_samples() as u64).sum::<u64>()
 }

@@ -148,11 +148,7 @@ impl Matrix {
             Content::Steps { grid, rows } => {
                 let cells = rows.floats(series).iter().enumerate();
                 (
-                    Some(
-                        cells
-                            .filter(|(_, v)| !is_absent(**v))
-                            .map(|(i, v)| (grid.time(i), *v)),
-                    ),
+                    Some(cells.filter(|(_, v)| !is_absent(**v)).map(|(i, v)| (grid.time(i), *v))),
                     None,
                 )
             }
@@ -164,10 +160,7 @@ impl Matrix {
                 (None, Some(floats))
             }
         };
-        steps
-            .into_iter()
-            .flatten()
-            .chain(samples.into_iter().flatten())
+        steps.into_iter().flatten().chain(samples.into_iter().flatten())
     }
 
     /// Histogram samples of a series, ascending by time.
@@ -177,27 +170,17 @@ impl Matrix {
     ) -> impl Iterator<Item = (Timestamp, &Arc<FloatHistogram>)> + '_ {
         let (steps, samples) = match &self.0 {
             Content::Steps { grid, rows } => {
-                let cells = rows
-                    .histogram_row(series)
-                    .map(|cells| cells.iter().enumerate());
+                let cells = rows.histogram_row(series).map(|cells| cells.iter().enumerate());
                 let cells = cells.into_iter().flatten();
-                (
-                    Some(cells.filter_map(|(i, h)| Some((grid.time(i), h.as_ref()?)))),
-                    None,
-                )
+                (Some(cells.filter_map(|(i, h)| Some((grid.time(i), h.as_ref()?)))), None)
             }
             Content::Samples(all) => {
                 let columns = &all[series].1;
-                let cells = columns
-                    .histograms
-                    .iter()
-                    .map(|(i, h)| (columns.timestamps[*i as usize], h));
+                let cells =
+                    columns.histograms.iter().map(|(i, h)| (columns.timestamps[*i as usize], h));
                 (None, Some(cells))
             }
         };
-        steps
-            .into_iter()
-            .flatten()
-            .chain(samples.into_iter().flatten())
+        steps.into_iter().flatten().chain(samples.into_iter().flatten())
     }
 }

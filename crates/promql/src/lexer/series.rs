@@ -13,9 +13,7 @@ impl Lexer<'_> {
             self.mode = Mode::Histogram;
             return None;
         }
-        let Some(c) = self.peek() else {
-            return self.end_of_input();
-        };
+        let Some(c) = self.peek() else { return self.end_of_input() };
         match c {
             '0'..='9' => return self.number(),
             '.' if self.digit_follows_dot() => return self.number(),
@@ -39,10 +37,8 @@ impl Lexer<'_> {
             '-' => self.emit(T::Sub),
             'x' => self.emit(T::Times),
             '_' => self.emit(T::Blank),
-            _ => self.fail(format!(
-                "unexpected character in series sequence: {}",
-                quoted_char(Some(c))
-            )),
+            _ => self
+                .fail(format!("unexpected character in series sequence: {}", quoted_char(Some(c)))),
         }
     }
 
@@ -96,18 +92,13 @@ impl Lexer<'_> {
                 self.mode = Mode::Values;
                 token
             }
-            _ => self.fail(format!(
-                "histogram description incomplete unexpected: {}",
-                quoted_char(c)
-            )),
+            _ => self
+                .fail(format!("histogram description incomplete unexpected: {}", quoted_char(c))),
         }
     }
 
     fn histogram_word(&mut self) -> Option<Token> {
-        while self
-            .peek_byte()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        {
+        while self.peek_byte().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') {
             self.pos += 1;
         }
         let word = self.word();
@@ -122,10 +113,7 @@ impl Lexer<'_> {
         }
         match counter_reset_hint(word) {
             Some(kind) => self.emit(kind),
-            None => self.fail(format!(
-                "bad histogram descriptor found: {}",
-                GoQuoted(word)
-            )),
+            None => self.fail(format!("bad histogram descriptor found: {}", GoQuoted(word))),
         }
     }
 
@@ -135,10 +123,7 @@ impl Lexer<'_> {
         match c {
             Some('0'..='9') => return self.number(),
             Some('a'..='z' | 'A'..='Z' | '_') => {
-                while self
-                    .peek_byte()
-                    .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-                {
+                while self.peek_byte().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_') {
                     self.pos += 1;
                 }
                 if keyword(self.word()) == Some(T::Number) {
@@ -162,10 +147,7 @@ impl Lexer<'_> {
                 self.mode = Mode::Histogram;
                 self.emit(T::RightBracket)
             }
-            _ => self.fail(format!(
-                "invalid character in buckets description: {}",
-                quoted_char(c)
-            )),
+            _ => self.fail(format!("invalid character in buckets description: {}", quoted_char(c))),
         }
     }
 }

@@ -30,11 +30,7 @@ fn is_zero(expr: &DurationExpr) -> bool {
 }
 
 fn zero(pos: PosRange) -> DurationExpr {
-    DurationExpr::Number(NumberLiteral {
-        value: 0.0,
-        is_duration: false,
-        pos,
-    })
+    DurationExpr::Number(NumberLiteral { value: 0.0, is_duration: false, pos })
 }
 
 impl Parser<'_> {
@@ -79,12 +75,7 @@ impl Parser<'_> {
                         let pos = sign.pos().to(inner.pos());
                         let negative = sign.kind == TokenKind::Sub;
                         let expr = Box::new(inner);
-                        Ok(DurationExpr::Unary {
-                            negative,
-                            expr,
-                            wrapped: false,
-                            pos,
-                        })
+                        Ok(DurationExpr::Unary { negative, expr, wrapped: false, pos })
                     }
                 }
             }
@@ -103,9 +94,7 @@ impl Parser<'_> {
     fn operators(&mut self, mut lhs: DurationExpr, floor: u8) -> Parsed<DurationExpr> {
         let mut depth = self.nesting;
         loop {
-            let Some((op, power)) = operator(self.peek()) else {
-                return Ok(lhs);
-            };
+            let Some((op, power)) = operator(self.peek()) else { return Ok(lhs) };
             if power <= floor {
                 return Ok(lhs);
             }
@@ -115,11 +104,7 @@ impl Parser<'_> {
                 return Err(self.too_deep());
             }
             let sign = self.take();
-            let rhs = self.duration_above(if op == DurationOp::Pow {
-                power - 1
-            } else {
-                power
-            })?;
+            let rhs = self.duration_above(if op == DurationOp::Pow { power - 1 } else { power })?;
             self.require_duration_expressions(lhs.pos());
             let pos = lhs.pos().to(rhs.pos());
             let by_zero = match op {
@@ -135,13 +120,7 @@ impl Parser<'_> {
                 continue;
             }
             let (left, right) = (Box::new(lhs), Box::new(rhs));
-            lhs = DurationExpr::Binary {
-                op,
-                lhs: left,
-                rhs: right,
-                wrapped: false,
-                pos,
-            };
+            lhs = DurationExpr::Binary { op, lhs: left, rhs: right, wrapped: false, pos };
         }
     }
 
@@ -160,15 +139,9 @@ impl Parser<'_> {
                 let pos = word.pos().to(close.pos());
                 self.require_duration_expressions(pos);
                 Ok(if word.kind == TokenKind::Step {
-                    DurationExpr::Step {
-                        wrapped: false,
-                        pos,
-                    }
+                    DurationExpr::Step { wrapped: false, pos }
                 } else {
-                    DurationExpr::Range {
-                        wrapped: false,
-                        pos,
-                    }
+                    DurationExpr::Range { wrapped: false, pos }
                 })
             }
             TokenKind::MaxOf | TokenKind::MinOf => {
@@ -181,13 +154,7 @@ impl Parser<'_> {
                 let pos = word.pos().to(close.pos());
                 self.require_duration_expressions(pos);
                 let max = word.kind == TokenKind::MaxOf;
-                Ok(DurationExpr::MinMax {
-                    max,
-                    lhs,
-                    rhs,
-                    wrapped: false,
-                    pos,
-                })
+                Ok(DurationExpr::MinMax { max, lhs, rhs, wrapped: false, pos })
             }
             TokenKind::LeftParen => {
                 let open = self.take();
@@ -221,22 +188,16 @@ impl Parser<'_> {
                 number.pos = pos;
                 DurationExpr::Number(number)
             }
-            expr if negative => DurationExpr::Unary {
-                negative,
-                expr: Box::new(expr),
-                wrapped: false,
-                pos,
-            },
+            expr if negative => {
+                DurationExpr::Unary { negative, expr: Box::new(expr), wrapped: false, pos }
+            }
             expr => expr,
         }
     }
 
     fn require_duration_expressions(&mut self, pos: PosRange) {
         if !self.options.duration_expressions {
-            self.report(
-                pos,
-                "experimental duration expression is not enabled".to_owned(),
-            );
+            self.report(pos, "experimental duration expression is not enabled".to_owned());
         }
     }
 }
@@ -247,43 +208,12 @@ fn wrap(expr: DurationExpr, parens: PosRange) -> DurationExpr {
     match expr {
         Number(number) => {
             let expr = Box::new(Number(number));
-            Unary {
-                negative: false,
-                expr,
-                wrapped: true,
-                pos: parens,
-            }
+            Unary { negative: false, expr, wrapped: true, pos: parens }
         }
         Step { pos, .. } => Step { wrapped: true, pos },
         Range { pos, .. } => Range { wrapped: true, pos },
-        Unary {
-            negative,
-            expr,
-            pos,
-            ..
-        } => Unary {
-            negative,
-            expr,
-            wrapped: true,
-            pos,
-        },
-        Binary {
-            op, lhs, rhs, pos, ..
-        } => Binary {
-            op,
-            lhs,
-            rhs,
-            wrapped: true,
-            pos,
-        },
-        MinMax {
-            max, lhs, rhs, pos, ..
-        } => MinMax {
-            max,
-            lhs,
-            rhs,
-            wrapped: true,
-            pos,
-        },
+        Unary { negative, expr, pos, .. } => Unary { negative, expr, wrapped: true, pos },
+        Binary { op, lhs, rhs, pos, .. } => Binary { op, lhs, rhs, wrapped: true, pos },
+        MinMax { max, lhs, rhs, pos, .. } => MinMax { max, lhs, rhs, wrapped: true, pos },
     }
 }

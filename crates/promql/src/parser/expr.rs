@@ -56,9 +56,7 @@ impl Parser<'_> {
             let mut height = p.height;
             loop {
                 let kind = p.peek();
-                let Some((op, power)) = binary_operator(kind) else {
-                    break;
-                };
+                let Some((op, power)) = binary_operator(kind) else { break };
                 if power <= floor {
                     break;
                 }
@@ -76,11 +74,7 @@ impl Parser<'_> {
     /// The rest of a binary expression; the operator was taken.
     fn binary(&mut self, lhs: Expr, op: BinaryOp, power: u8) -> Parsed<Expr> {
         let (return_bool, matching) = self.binary_modifiers()?;
-        let floor = if op == BinaryOp::Pow {
-            power - 1
-        } else {
-            power
-        };
+        let floor = if op == BinaryOp::Pow { power - 1 } else { power };
         let rhs = self.expr_above(floor)?;
         let filled = matching.fill_lhs.is_some() || matching.fill_rhs.is_some();
         let binary = Expr::Binary(Binary {
@@ -147,11 +141,7 @@ impl Parser<'_> {
         }
         let number = self.number_or_duration()?;
         self.expect(TokenKind::RightParen)?;
-        Ok(if negative {
-            -number.value
-        } else {
-            number.value
-        })
+        Ok(if negative { -number.value } else { number.value })
     }
 
     /// An operand with its modifiers: all that binds tighter than any binary operator, and unary signs.
@@ -177,11 +167,7 @@ impl Parser<'_> {
             expr => {
                 self.grow(self.height)?;
                 let pos = sign.pos().to(expr.pos());
-                Ok(Expr::Unary(Unary {
-                    negative,
-                    expr: Box::new(expr),
-                    pos,
-                }))
+                Ok(Expr::Unary(Unary { negative, expr: Box::new(expr), pos }))
             }
         }
     }
@@ -200,11 +186,7 @@ impl Parser<'_> {
                         Some(bytes.into_boxed_slice()),
                     ),
                 };
-                Ok(Expr::String(StringLiteral {
-                    value,
-                    invalid_utf8,
-                    pos: token.pos(),
-                }))
+                Ok(Expr::String(StringLiteral { value, invalid_utf8, pos: token.pos() }))
             }
             TokenKind::LeftBrace => Ok(Expr::Vector(self.vector_selector()?)),
             kind if kind.is_metric_word() => self.named(),
@@ -243,10 +225,7 @@ impl Parser<'_> {
         let expr = self.expr()?;
         let close = self.expect(TokenKind::RightParen)?;
         self.grow(self.height)?;
-        Ok(Expr::Paren(Paren {
-            expr: Box::new(expr),
-            pos: open.pos().to(close.pos()),
-        }))
+        Ok(Expr::Paren(Paren { expr: Box::new(expr), pos: open.pos().to(close.pos()) }))
     }
 
     fn call(&mut self, name: &Token) -> Parsed<Expr> {
@@ -258,10 +237,7 @@ impl Parser<'_> {
             return Err(self.fail(name.pos(), message));
         };
         if func.experimental && !self.options.experimental_functions {
-            self.report(
-                name.pos(),
-                format!("function {} is not enabled", GoQuoted(text)),
-            );
+            self.report(name.pos(), format!("function {} is not enabled", GoQuoted(text)));
         }
         let pos = PosRange::new(name.start, self.last_end);
         Ok(Expr::Call(Call { func, args, pos }))
@@ -323,20 +299,9 @@ impl Parser<'_> {
             return Err(self.fail(pos, message));
         }
         let mut args = args.into_iter();
-        let param = if op.has_param() {
-            args.next().map(Box::new)
-        } else {
-            None
-        };
+        let param = if op.has_param() { args.next().map(Box::new) } else { None };
         let expr = Box::new(args.next().expect("BUG: arguments were counted"));
-        Ok(Expr::Aggregate(Aggregate {
-            op,
-            expr,
-            param,
-            grouping,
-            without,
-            pos,
-        }))
+        Ok(Expr::Aggregate(Aggregate { op, expr, param, grouping, without, pos }))
     }
 
     /// `by (...)` or `without (...)`, if there.
@@ -359,9 +324,7 @@ impl Parser<'_> {
         let (pos, text) = (token.pos(), token.text(self.input));
         let is_duration = token.kind == TokenKind::Duration;
         let parsed = if is_duration {
-            text.parse::<Duration>()
-                .map(seconds)
-                .map_err(|e| e.to_string())
+            text.parse::<Duration>().map(seconds).map_err(|e| e.to_string())
         } else {
             parse_number(text).map_err(|e| format!("error parsing number: {e}"))
         };
@@ -369,11 +332,7 @@ impl Parser<'_> {
             self.report(pos, message);
             0.0
         });
-        Ok(NumberLiteral {
-            value,
-            is_duration,
-            pos,
-        })
+        Ok(NumberLiteral { value, is_duration, pos })
     }
 }
 

@@ -29,10 +29,7 @@ impl Parser<'_> {
     fn label_text(&mut self, token: &Token) -> String {
         unquote(token.text(self.input)).unwrap_or_else(|_| {
             let text = token.text(self.input);
-            self.report(
-                token.pos(),
-                format!("label name or value is no valid UTF-8: {text}"),
-            );
+            self.report(token.pos(), format!("label name or value is no valid UTF-8: {text}"));
             String::new()
         })
     }
@@ -60,11 +57,8 @@ impl Parser<'_> {
         }
         let token = self.take();
         let text = token.text(self.input);
-        let name = if kind == TokenKind::String {
-            self.label_text(&token)
-        } else {
-            text.to_owned()
-        };
+        let name =
+            if kind == TokenKind::String { self.label_text(&token) } else { text.to_owned() };
         if name.is_empty() {
             let message = format!("invalid label name for grouping: {}", GoQuoted(&name));
             self.report(token.pos(), message);
@@ -96,11 +90,7 @@ impl Parser<'_> {
         };
         let quoted = label.kind == TokenKind::String;
         let text = label.text(self.input);
-        let name = if quoted {
-            self.label_text(&label)
-        } else {
-            text.to_owned()
-        };
+        let name = if quoted { self.label_text(&label) } else { text.to_owned() };
         let op = match self.peek() {
             TokenKind::Eql => MatchOp::Equal,
             TokenKind::Neq => MatchOp::NotEqual,
@@ -123,11 +113,7 @@ impl Parser<'_> {
 
     /// `name{a="b"}` as a label set. The name or the braces may be missing.
     pub(super) fn metric(&mut self) -> Parsed<Labels> {
-        let name = if self.peek().is_metric_word() {
-            Some(self.take())
-        } else {
-            None
-        };
+        let name = if self.peek().is_metric_word() { Some(self.take()) } else { None };
         let mut pairs = Vec::new();
         if self.accept(TokenKind::LeftBrace).is_some() {
             self.label_set(&mut pairs)?;
@@ -150,11 +136,7 @@ impl Parser<'_> {
             };
             let quoted = label.kind == TokenKind::String;
             let text = label.text(self.input);
-            let name = if quoted {
-                self.label_text(&label)
-            } else {
-                text.to_owned()
-            };
+            let name = if quoted { self.label_text(&label) } else { text.to_owned() };
             if quoted && self.peek() != TokenKind::Eql {
                 pairs.push((METRIC_NAME.to_owned(), name));
             } else {

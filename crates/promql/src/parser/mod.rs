@@ -75,20 +75,13 @@ pub fn parse(input: &str, options: &ParserOptions) -> Result<Expr, ParseErrors> 
     let mut parser = Parser::new(Lexer::new(input), input, *options);
     let expr = parser.run(|p| {
         if p.peek() == TokenKind::Eof {
-            return Err(p.fail(
-                PosRange::default(),
-                "no expression found in input".to_owned(),
-            ));
+            return Err(p.fail(PosRange::default(), "no expression found in input".to_owned()));
         }
         p.expr()
     })?;
     let mut expr = expr;
     let errors = check(&mut expr, input);
-    if errors.is_empty() {
-        Ok(expr)
-    } else {
-        Err(ParseErrors(errors))
-    }
+    if errors.is_empty() { Ok(expr) } else { Err(ParseErrors(errors)) }
 }
 
 /// Parses a selector such as `up{job="x"}` for `match[]` parameters. Matchers may all match the empty string: callers who
@@ -164,11 +157,7 @@ impl<'a> Parser<'a> {
             return Err(ParseErrors(vec![error]));
         }
         let parsed = rule(self).and_then(|value| {
-            if self.peek() == TokenKind::Eof {
-                Ok(value)
-            } else {
-                Err(self.unexpected())
-            }
+            if self.peek() == TokenKind::Eof { Ok(value) } else { Err(self.unexpected()) }
         });
         match parsed {
             Ok(value) if self.errors.is_empty() => Ok(value),
@@ -183,11 +172,7 @@ impl<'a> Parser<'a> {
         }
         let token = self.lexer.next_token();
         if let Some(message) = &token.error {
-            self.errors.push(ParseError::new(
-                self.input,
-                token.pos(),
-                message.to_string(),
-            ));
+            self.errors.push(ParseError::new(self.input, token.pos(), message.to_string()));
         }
         let kind = token.kind;
         self.next = Some(token);
@@ -231,8 +216,7 @@ impl<'a> Parser<'a> {
                 message.push_str(", expected ");
                 message.push_str(expected);
             }
-            self.errors
-                .push(ParseError::new(self.input, token.pos(), message));
+            self.errors.push(ParseError::new(self.input, token.pos(), message));
         }
         Stop
     }
@@ -274,11 +258,7 @@ impl<'a> Parser<'a> {
     /// Notes that an expression was built over one of height `below`.
     fn grow(&mut self, below: usize) -> Parsed<()> {
         self.height = below + 1;
-        if self.height > MAX_DEPTH {
-            Err(self.too_deep())
-        } else {
-            Ok(())
-        }
+        if self.height > MAX_DEPTH { Err(self.too_deep()) } else { Ok(()) }
     }
 
     fn too_deep(&mut self) -> Stop {

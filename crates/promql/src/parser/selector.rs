@@ -9,15 +9,10 @@ use crate::ast::{
 };
 use crate::token::{Token, TokenKind};
 
-const RANGE: Context = Context(
-    "subquery or range selector",
-    "number, duration, step(), or range()",
-);
+const RANGE: Context =
+    Context("subquery or range selector", "number, duration, step(), or range()");
 const RANGE_END: Context = Context("subquery or range", "\":\" or \"]\"");
-const STEP: Context = Context(
-    "subquery selector",
-    "number, duration, step(), range(), or \"]\"",
-);
+const STEP: Context = Context("subquery selector", "number, duration, step(), range(), or \"]\"");
 const STEP_END: Context = Context("subquery selector", "\"]\"");
 const OFFSET: Context = Context("offset", "number, duration, step(), or range()");
 const AT: Context = Context("@", "timestamp");
@@ -31,21 +26,11 @@ struct Timing<'e> {
 
 fn timing(expr: &mut Expr) -> Option<Timing<'_>> {
     match expr {
-        Expr::Vector(e) => Some(Timing {
-            offset: &mut e.offset,
-            at: &mut e.at,
-            pos: &mut e.pos,
-        }),
-        Expr::Matrix(e) => Some(Timing {
-            offset: &mut e.selector.offset,
-            at: &mut e.selector.at,
-            pos: &mut e.pos,
-        }),
-        Expr::Subquery(e) => Some(Timing {
-            offset: &mut e.offset,
-            at: &mut e.at,
-            pos: &mut e.pos,
-        }),
+        Expr::Vector(e) => Some(Timing { offset: &mut e.offset, at: &mut e.at, pos: &mut e.pos }),
+        Expr::Matrix(e) => {
+            Some(Timing { offset: &mut e.selector.offset, at: &mut e.selector.at, pos: &mut e.pos })
+        }
+        Expr::Subquery(e) => Some(Timing { offset: &mut e.offset, at: &mut e.at, pos: &mut e.pos }),
         _ => None,
     }
 }
@@ -70,11 +55,7 @@ impl Parser<'_> {
             let start = self.next_start();
             let matchers = self.label_matchers()?;
             let pos = PosRange::new(start, self.last_end);
-            return Ok(VectorSelector {
-                matchers,
-                pos,
-                ..VectorSelector::default()
-            });
+            return Ok(VectorSelector { matchers, pos, ..VectorSelector::default() });
         }
         if !self.peek().is_metric_word() {
             return Err(self.unexpected());
@@ -94,12 +75,7 @@ impl Parser<'_> {
         let text = name.text(self.input).to_owned();
         matchers.push(Matcher::equal(METRIC_NAME, &text));
         let pos = PosRange::new(name.start, self.last_end);
-        Ok(VectorSelector {
-            name: text,
-            matchers,
-            pos,
-            ..VectorSelector::default()
-        })
+        Ok(VectorSelector { name: text, matchers, pos, ..VectorSelector::default() })
     }
 
     fn next_start(&mut self) -> usize {
@@ -162,22 +138,14 @@ impl Parser<'_> {
             return Err(self.fail(brackets, message));
         };
         if selector.offset.original_ms != 0 || selector.offset.expr.is_some() {
-            self.report(
-                brackets,
-                "no offset modifiers allowed before range".to_owned(),
-            );
+            self.report(brackets, "no offset modifiers allowed before range".to_owned());
         } else if selector.at.is_some() {
             self.report(brackets, "no @ modifiers allowed before range".to_owned());
         }
         self.grow(self.height)?;
         let pos = selector.pos.to(brackets);
         let (range_ms, range_expr) = split_duration(range);
-        Ok(Expr::Matrix(MatrixSelector {
-            selector: Box::new(selector),
-            range_ms,
-            range_expr,
-            pos,
-        }))
+        Ok(Expr::Matrix(MatrixSelector { selector: Box::new(selector), range_ms, range_expr, pos }))
     }
 
     fn offset(&mut self, mut expr: Expr) -> Parsed<Expr> {
@@ -210,10 +178,8 @@ impl Parser<'_> {
             AtTime::Seconds(seconds) => {
                 let limit = i64::MAX as f64;
                 if !seconds.is_finite() || seconds >= limit || seconds <= -limit {
-                    let message = format!(
-                        "timestamp out of bounds for @ modifier: {}",
-                        go_fixed(seconds)
-                    );
+                    let message =
+                        format!("timestamp out of bounds for @ modifier: {}", go_fixed(seconds));
                     self.report(whole, message);
                 }
                 At::Timestamp((seconds * 1000.0).round() as i64)
@@ -226,10 +192,7 @@ impl Parser<'_> {
             return Ok(expr);
         };
         if timing.at.is_some() {
-            self.report(
-                whole,
-                "@ <timestamp> may not be set multiple times".to_owned(),
-            );
+            self.report(whole, "@ <timestamp> may not be set multiple times".to_owned());
         } else {
             *timing.at = Some(at);
             timing.pos.end = end;
@@ -263,20 +226,14 @@ impl Parser<'_> {
         let name = if anchored { "anchored" } else { "smoothed" };
         let pos = expr.pos();
         if !self.options.extended_range_selectors {
-            self.report(
-                pos,
-                format!("{name} modifier is experimental and not enabled"),
-            );
+            self.report(pos, format!("{name} modifier is experimental and not enabled"));
             return expr;
         }
         let selector = match &mut expr {
             Expr::Vector(selector) => selector,
             Expr::Matrix(matrix) => &mut *matrix.selector,
             Expr::Subquery(_) => {
-                self.report(
-                    pos,
-                    format!("{name} modifier is not supported for subqueries"),
-                );
+                self.report(pos, format!("{name} modifier is not supported for subqueries"));
                 return expr;
             }
             _ => {
@@ -284,11 +241,7 @@ impl Parser<'_> {
                 return expr;
             }
         };
-        let flag = if anchored {
-            &mut selector.anchored
-        } else {
-            &mut selector.smoothed
-        };
+        let flag = if anchored { &mut selector.anchored } else { &mut selector.smoothed };
         *flag = true;
         if selector.anchored && selector.smoothed {
             let message = "anchored and smoothed modifiers cannot be used together".to_owned();
@@ -309,11 +262,7 @@ fn go_fixed(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
     } else if value.is_infinite() {
-        if value > 0.0 {
-            "+Inf".to_owned()
-        } else {
-            "-Inf".to_owned()
-        }
+        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
     } else {
         format!("{value:.6}")
     }

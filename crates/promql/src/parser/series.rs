@@ -15,10 +15,8 @@ use crate::token::{HistogramKey, TokenKind};
 pub(crate) const MAX_REPEAT: u64 = 10_000_000;
 
 const VALUES: Context = Context("series values", "");
-const HISTOGRAM: Context = Context(
-    "histogram description",
-    "histogram description key, e.g. buckets:[5 10 7]",
-);
+const HISTOGRAM: Context =
+    Context("histogram description", "histogram description key, e.g. buckets:[5 10 7]");
 
 /// A series of a script.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,11 +87,8 @@ impl Parser<'_> {
         match self.peek() {
             TokenKind::Blank => {
                 self.take();
-                let count = if self.accept(TokenKind::Times).is_some() {
-                    self.repeat()?
-                } else {
-                    1
-                };
+                let count =
+                    if self.accept(TokenKind::Times).is_some() { self.repeat()? } else { 1 };
                 Ok(SeriesItem::Omitted { count })
             }
             TokenKind::OpenHist => self.histogram_item(),
@@ -102,13 +97,7 @@ impl Parser<'_> {
                 let step = match self.peek() {
                     TokenKind::Add | TokenKind::Sub => self.signed_number()?,
                     TokenKind::Times => 0.0,
-                    _ => {
-                        return Ok(SeriesItem::Floats {
-                            start,
-                            step: 0.0,
-                            times: 0,
-                        });
-                    }
+                    _ => return Ok(SeriesItem::Floats { start, step: 0.0, times: 0 }),
                 };
                 self.expect(TokenKind::Times)?;
                 let times = self.repeat()?;
@@ -121,10 +110,7 @@ impl Parser<'_> {
         if self.peek() != TokenKind::Identifier {
             return self.signed_number();
         }
-        let is_stale = self
-            .next
-            .as_ref()
-            .is_some_and(|t| t.text(self.input) == "stale");
+        let is_stale = self.next.as_ref().is_some_and(|t| t.text(self.input) == "stale");
         if !is_stale {
             return Err(self.unexpected_in(Context("series values", "number or \"stale\"")));
         }
@@ -164,13 +150,8 @@ impl Parser<'_> {
 
     fn histogram_item(&mut self) -> Parsed<SeriesItem> {
         let (start, mut hint_is_set) = self.histogram()?;
-        let mut series = HistogramSeries {
-            start,
-            step: None,
-            subtract: false,
-            times: 0,
-            hint_is_set,
-        };
+        let mut series =
+            HistogramSeries { start, step: None, subtract: false, times: 0, hint_is_set };
         match self.peek() {
             TokenKind::Times => {}
             TokenKind::Add | TokenKind::Sub => {
@@ -203,28 +184,19 @@ impl Parser<'_> {
                 while p.accept(TokenKind::Space).is_some() && p.peek() != TokenKind::CloseHist {
                     p.histogram_key(&mut keys)?;
                 }
-                if p.peek() == TokenKind::CloseHist {
-                    Ok(())
-                } else {
-                    Err(p.unexpected())
-                }
+                if p.peek() == TokenKind::CloseHist { Ok(()) } else { Err(p.unexpected()) }
             })?;
         }
         self.expect(TokenKind::CloseHist)?;
         let mut histogram = keys.histogram;
         histogram.positive_spans = span(keys.offset, &histogram.positive_buckets);
         histogram.negative_spans = span(keys.negative_offset, &histogram.negative_buckets);
-        Ok((
-            histogram,
-            keys.seen.contains(&HistogramKey::CounterResetHint),
-        ))
+        Ok((histogram, keys.seen.contains(&HistogramKey::CounterResetHint)))
     }
 
     /// `key:value`.
     fn histogram_key(&mut self, keys: &mut Keys) -> Parsed<()> {
-        let TokenKind::HistogramKey(key) = self.peek() else {
-            return Err(self.unexpected());
-        };
+        let TokenKind::HistogramKey(key) = self.peek() else { return Err(self.unexpected()) };
         self.take();
         if keys.seen.contains(&key) {
             let message = format!("duplicate key \"{}\" in histogram", key.as_str());
@@ -304,8 +276,5 @@ fn span(offset: i32, buckets: &[f64]) -> Vec<Span> {
     if buckets.is_empty() {
         return Vec::new();
     }
-    vec![Span {
-        offset,
-        length: buckets.len() as u32,
-    }]
+    vec![Span { offset, length: buckets.len() as u32 }]
 }

@@ -16,18 +16,9 @@ fn check(input: &str, expect: &str) {
 fn grouped(expr: &Expr) -> String {
     match expr {
         Expr::Binary(e) => {
-            format!(
-                "({} {} {})",
-                grouped(&e.lhs),
-                e.op.as_str(),
-                grouped(&e.rhs)
-            )
+            format!("({} {} {})", grouped(&e.lhs), e.op.as_str(), grouped(&e.rhs))
         }
-        Expr::Unary(e) => format!(
-            "({}{})",
-            if e.negative { "-" } else { "+" },
-            grouped(&e.expr)
-        ),
+        Expr::Unary(e) => format!("({}{})", if e.negative { "-" } else { "+" }, grouped(&e.expr)),
         other => other.to_string(),
     }
 }
@@ -68,18 +59,9 @@ fn operators_bind_by_precedence() {
 #[test]
 fn errors_name_what_was_expected_and_where() {
     for (input, expect) in [
-        (
-            "",
-            "unknown position: parse error: no expression found in input",
-        ),
-        (
-            "# only a comment",
-            "1:1: parse error: no expression found in input",
-        ),
-        (
-            "sum(a b)",
-            "1:7: parse error: unexpected identifier \"b\" in aggregation",
-        ),
+        ("", "unknown position: parse error: no expression found in input"),
+        ("# only a comment", "1:1: parse error: no expression found in input"),
+        ("sum(a b)", "1:7: parse error: unexpected identifier \"b\" in aggregation"),
         (
             "sum by a (b)",
             "1:8: parse error: unexpected identifier \"a\" in grouping opts, expected \"(\"",
@@ -88,10 +70,7 @@ fn errors_name_what_was_expected_and_where() {
             "sum by (a b) (c)",
             "1:11: parse error: unexpected identifier \"b\" in grouping opts, expected \",\" or \")\"",
         ),
-        (
-            "rate(a[5m],)",
-            "1:11: parse error: trailing commas not allowed in function call args",
-        ),
+        ("rate(a[5m],)", "1:11: parse error: trailing commas not allowed in function call args"),
         (
             "a{b=\"c\" d}",
             "1:9: parse error: unexpected identifier \"d\" in label matching, expected \",\" or \"}\"",
@@ -100,22 +79,13 @@ fn errors_name_what_was_expected_and_where() {
             "a{b=~\"*\"}",
             "1:3: parse error: error parsing regexp: missing argument to repetition operator: `*`",
         ),
-        (
-            "a\n+\n)",
-            "3:2: parse error: unexpected right parenthesis ')'",
-        ),
-        (
-            "nope(a)",
-            "1:1: parse error: unknown function with name \"nope\"",
-        ),
+        ("a\n+\n)", "3:2: parse error: unexpected right parenthesis ')'"),
+        ("nope(a)", "1:1: parse error: unknown function with name \"nope\""),
         (
             "topk(a)",
             "1:1: parse error: wrong number of arguments for aggregate expression provided, expected 2, got 1",
         ),
-        (
-            "1 == 1",
-            "1:3: parse error: comparisons between scalars must use BOOL modifier",
-        ),
+        ("1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"),
         (
             "a and 1",
             "1:1: parse error: set operator \"and\" not allowed in binary scalar expression",
@@ -128,14 +98,8 @@ fn errors_name_what_was_expected_and_where() {
             "a[5m] + 1",
             "1:1: parse error: binary expression must contain only scalar and instant vector types",
         ),
-        (
-            "a[5m][1m]",
-            "1:6: parse error: ranges only allowed for vector selectors",
-        ),
-        (
-            "a @ Inf",
-            "1:1: parse error: timestamp out of bounds for @ modifier: +Inf",
-        ),
+        ("a[5m][1m]", "1:6: parse error: ranges only allowed for vector selectors"),
+        ("a @ Inf", "1:1: parse error: timestamp out of bounds for @ modifier: +Inf"),
         (
             "info(a, b)",
             "1:9: parse error: expected label selectors only, got vector selector instead",
@@ -154,14 +118,8 @@ fn features_are_off_by_default() {
             "limitk(1, a)",
             "1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
         ),
-        (
-            "mad_over_time(a[5m])",
-            "1:1: parse error: function \"mad_over_time\" is not enabled",
-        ),
-        (
-            "a anchored",
-            "1:1: parse error: anchored modifier is experimental and not enabled",
-        ),
+        ("mad_over_time(a[5m])", "1:1: parse error: function \"mad_over_time\" is not enabled"),
+        ("a anchored", "1:1: parse error: anchored modifier is experimental and not enabled"),
         (
             "a + fill(1) b",
             "1:1: parse error: binop fill modifiers are experimental and not enabled",
@@ -170,10 +128,7 @@ fn features_are_off_by_default() {
         let err = parse(input, &ParserOptions::default()).unwrap_err();
         assert_eq!(err.to_string(), expect, "{input}");
     }
-    let plain = ParserOptions {
-        duration_expressions: false,
-        ..ParserOptions::default()
-    };
+    let plain = ParserOptions { duration_expressions: false, ..ParserOptions::default() };
     let err = parse("a[5m * 2]", &plain).unwrap_err();
     assert_eq!(
         err.to_string(),
@@ -184,33 +139,19 @@ fn features_are_off_by_default() {
 
 #[test]
 fn words_are_names_where_they_can_be() {
-    for text in [
-        "sum",
-        "offset",
-        "by",
-        "start",
-        "fill",
-        "fill + fill",
-        "and",
-        "step",
-        "sum{by=\"x\"}",
-    ] {
+    for text in
+        ["sum", "offset", "by", "start", "fill", "fill + fill", "and", "step", "sum{by=\"x\"}"]
+    {
         check(text, text);
     }
-    check(
-        "sum(sum) by (on, offset, bool)",
-        "sum by (on, offset, bool) (sum)",
-    );
+    check("sum(sum) by (on, offset, bool)", "sum by (on, offset, bool) (sum)");
 }
 
 #[test]
 fn modifiers_are_kept_on_their_selector() {
     let expr = parse("a[5m] @ start() offset 1m", &ParserOptions::default()).unwrap();
     let Expr::Matrix(matrix) = expr else { panic!() };
-    assert_eq!(
-        (matrix.range_ms, matrix.selector.offset.original_ms),
-        (300_000, 60_000)
-    );
+    assert_eq!((matrix.range_ms, matrix.selector.offset.original_ms), (300_000, 60_000));
     assert_eq!(matrix.selector.at, Some(At::Start));
     assert_eq!(matrix.pos, PosRange::new(0, 25));
 }
@@ -236,25 +177,13 @@ fn hostile_input_gives_an_error_and_no_overflow() {
         "\"\\".to_owned(),
         "\u{fffd}\"\u{fffd}\"".to_owned(),
     ] {
-        assert!(
-            parse(&text, &ParserOptions::all()).is_err(),
-            "{}",
-            &text[..text.len().min(20)]
-        );
+        assert!(parse(&text, &ParserOptions::all()).is_err(), "{}", &text[..text.len().min(20)]);
     }
     // As deep as it may be, it prints, becomes JSON and is dropped within a thread's stack.
     for text in [
-        format!(
-            "{}a{}",
-            "(".repeat(MAX_NESTING - 1),
-            ")".repeat(MAX_NESTING - 1)
-        ),
+        format!("{}a{}", "(".repeat(MAX_NESTING - 1), ")".repeat(MAX_NESTING - 1)),
         format!("1{}", "+1".repeat(MAX_DEPTH - 1)),
-        format!(
-            "{}a{}",
-            "abs(".repeat(MAX_NESTING - 1),
-            ")".repeat(MAX_NESTING - 1)
-        ),
+        format!("{}a{}", "abs(".repeat(MAX_NESTING - 1), ")".repeat(MAX_NESTING - 1)),
     ] {
         let expr = parse(&text, &ParserOptions::all()).unwrap_or_else(|e| panic!("{e}"));
         assert!(!crate::printer::pretty(&expr).is_empty());
@@ -266,27 +195,15 @@ fn hostile_input_gives_an_error_and_no_overflow() {
 fn series_descriptions_parse() {
     let parsed = parse_series_description("m{a=\"b\"} 1+2x3 _x2 stale -1 {{schema:1 sum:-2.5 count:3 buckets:[1 2] offset:-1 n_buckets:[4] counter_reset_hint:gauge}}x2").unwrap();
     assert_eq!(parsed.labels.to_string(), "{__name__=\"m\", a=\"b\"}");
-    assert_eq!(
-        parsed.items[0],
-        SeriesItem::Floats {
-            start: 1.0,
-            step: 2.0,
-            times: 3
-        }
-    );
+    assert_eq!(parsed.items[0], SeriesItem::Floats { start: 1.0, step: 2.0, times: 3 });
     assert_eq!(parsed.items[1], SeriesItem::Omitted { count: 2 });
-    let SeriesItem::Histograms(histograms) = &parsed.items[4] else {
-        panic!()
-    };
+    let SeriesItem::Histograms(histograms) = &parsed.items[4] else { panic!() };
     assert!(histograms.times == 2 && histograms.hint_is_set);
     assert_eq!(histograms.start.positive_buckets, [1.0, 2.0]);
     assert_eq!(histograms.start.positive_spans[0].offset, -1);
     for (text, error) in [
         ("m 1x99999999999", "repetition of series values beyond"),
-        (
-            "m foo",
-            "unexpected identifier \"foo\" in series values, expected number or \"stale\"",
-        ),
+        ("m foo", "unexpected identifier \"foo\" in series values, expected number or \"stale\""),
         ("m {{nope:1}}", "bad histogram descriptor found: \"nope\""),
         ("m {{sum:1 sum:2}}", "duplicate key \"sum\" in histogram"),
     ] {

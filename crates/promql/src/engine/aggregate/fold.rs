@@ -46,21 +46,13 @@ struct HistogramState {
 }
 
 enum HistogramSum {
-    Sum {
-        value: FloatHistogram,
-        compensation: Option<FloatHistogram>,
-    },
+    Sum { value: FloatHistogram, compensation: Option<FloatHistogram> },
     Mean(Mean),
 }
 
 impl Fold {
     pub(super) fn new(op: AggregateOp, steps: usize, pos: PosRange) -> Self {
-        Self {
-            op,
-            steps,
-            pos,
-            states: Vec::new(),
-        }
+        Self { op, steps, pos, states: Vec::new() }
     }
 
     pub(super) fn groups(&self) -> usize {
@@ -84,11 +76,7 @@ impl Fold {
     pub(super) fn add_group(&mut self) {
         let columns = self.columns();
         let column = |n: usize, value: f64| {
-            if columns >= n {
-                vec![value; self.steps]
-            } else {
-                Vec::new()
-            }
+            if columns >= n { vec![value; self.steps] } else { Vec::new() }
         };
         self.states.push(State {
             value: column(1, ABSENT),
@@ -131,18 +119,11 @@ impl Fold {
         let Some(histograms) = histograms else { return };
         match self.op {
             AggregateOp::Count | AggregateOp::Group => {
-                for (value, _) in state
-                    .value
-                    .iter_mut()
-                    .zip(histograms)
-                    .filter(|(_, h)| h.is_some())
+                for (value, _) in
+                    state.value.iter_mut().zip(histograms).filter(|(_, h)| h.is_some())
                 {
                     let before = if is_absent(*value) { 0.0 } else { *value };
-                    *value = if self.op == AggregateOp::Count {
-                        before + 1.0
-                    } else {
-                        1.0
-                    };
+                    *value = if self.op == AggregateOp::Count { before + 1.0 } else { 1.0 };
                 }
             }
             AggregateOp::Sum | AggregateOp::Avg => {
@@ -158,10 +139,8 @@ impl Fold {
             }
             op => {
                 if histograms.iter().any(Option::is_some) {
-                    annotations.add(Annotation::histogram_ignored_in_aggregation(
-                        op.as_str(),
-                        self.pos,
-                    ));
+                    annotations
+                        .add(Annotation::histogram_ignored_in_aggregation(op.as_str(), self.pos));
                 }
             }
         }
@@ -178,30 +157,18 @@ impl Fold {
         let filled = |v: f64| !is_absent(v);
         match self.op {
             AggregateOp::Sum => {
-                for (value, c) in values
-                    .iter_mut()
-                    .zip(&state.extra)
-                    .filter(|(v, _)| filled(**v))
-                {
+                for (value, c) in values.iter_mut().zip(&state.extra).filter(|(v, _)| filled(**v)) {
                     *value += c;
                 }
             }
             AggregateOp::Avg => {
                 let rest = state.extra.iter().zip(&state.count);
                 for (value, (c, n)) in values.iter_mut().zip(rest).filter(|(v, _)| filled(**v)) {
-                    *value = if *n < 0.0 {
-                        *value + c
-                    } else {
-                        *value / n + c / n
-                    };
+                    *value = if *n < 0.0 { *value + c } else { *value / n + c / n };
                 }
             }
             AggregateOp::Stdvar | AggregateOp::Stddev => {
-                for (value, n) in values
-                    .iter_mut()
-                    .zip(&state.count)
-                    .filter(|(v, _)| filled(**v))
-                {
+                for (value, n) in values.iter_mut().zip(&state.count).filter(|(v, _)| filled(**v)) {
                     *value /= n;
                     if self.op == AggregateOp::Stddev {
                         *value = value.sqrt();
@@ -240,10 +207,7 @@ impl HistogramSum {
     fn finish(self) -> Option<FloatHistogram> {
         let mut result = match self {
             Self::Mean(mean) => mean.finish().ok()?,
-            Self::Sum {
-                mut value,
-                compensation,
-            } => {
+            Self::Sum { mut value, compensation } => {
                 if let Some(compensation) = &compensation {
                     value.add(compensation).ok()?;
                 }
@@ -268,17 +232,9 @@ fn add_histogram(
         let sum = if mean {
             HistogramSum::Mean(Mean::new(histogram))
         } else {
-            HistogramSum::Sum {
-                value: histogram.clone(),
-                compensation: None,
-            }
+            HistogramSum::Sum { value: histogram.clone(), compensation: None }
         };
-        Box::new(HistogramState {
-            sum,
-            reset: false,
-            no_reset: false,
-            incompatible: false,
-        })
+        Box::new(HistogramState { sum, reset: false, no_reset: false, incompatible: false })
     });
     if state.incompatible {
         return;
@@ -293,24 +249,17 @@ fn add_histogram(
     }
     let reconciled = match &mut state.sum {
         HistogramSum::Mean(mean) => mean.add(histogram),
-        HistogramSum::Sum {
-            value,
-            compensation,
-        } => value
-            .kahan_add(histogram, compensation)
-            .map(|done| done.bounds_reconciled),
+        HistogramSum::Sum { value, compensation } => {
+            value.kahan_add(histogram, compensation).map(|done| done.bounds_reconciled)
+        }
     };
     match reconciled {
-        Ok(true) => annotations.add(Annotation::mismatched_custom_buckets(
-            HistogramOperation::Aggregation,
-            pos,
-        )),
+        Ok(true) => annotations
+            .add(Annotation::mismatched_custom_buckets(HistogramOperation::Aggregation, pos)),
         Ok(false) => {}
         Err(_) => {
-            annotations.add(Annotation::mixed_exponential_custom_histograms(
-                labels.metric_name(),
-                pos,
-            ));
+            annotations
+                .add(Annotation::mixed_exponential_custom_histograms(labels.metric_name(), pos));
             state.incompatible = true;
         }
     }

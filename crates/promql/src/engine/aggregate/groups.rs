@@ -18,12 +18,7 @@ pub(in crate::engine) struct Groups<'a> {
 
 impl<'a> Groups<'a> {
     pub(in crate::engine) fn new(grouping: &'a Grouping) -> Self {
-        Self {
-            grouping,
-            by_key: HashMap::new(),
-            labels: Vec::new(),
-            key: Vec::new(),
-        }
+        Self { grouping, by_key: HashMap::new(), labels: Vec::new(), key: Vec::new() }
     }
 
     pub(in crate::engine) fn len(&self) -> usize {
@@ -43,22 +38,16 @@ impl<'a> Groups<'a> {
     pub(in crate::engine) fn of(&mut self, labels: &Labels, strip: Strip) -> usize {
         self.key.clear();
         let grouping = self.grouping;
-        for (name, value) in labels
-            .iter()
-            .filter(|(name, _)| counts(grouping, name, strip))
-        {
+        for (name, value) in labels.iter().filter(|(name, _)| counts(grouping, name, strip)) {
             for text in [name, value] {
-                self.key
-                    .extend_from_slice(&(text.len() as u32).to_le_bytes());
+                self.key.extend_from_slice(&(text.len() as u32).to_le_bytes());
                 self.key.extend_from_slice(text.as_bytes());
             }
         }
         let next = self.labels.len() as u32;
         let group = *self.by_key.entry_ref(&self.key[..]).or_insert(next);
         if group == next {
-            let kept = labels
-                .iter()
-                .filter(|(name, _)| counts(grouping, name, strip));
+            let kept = labels.iter().filter(|(name, _)| counts(grouping, name, strip));
             self.labels.push(Labels::from_sorted(kept));
         }
         group as usize
@@ -75,13 +64,6 @@ fn counts(grouping: &Grouping, name: &str, strip: Strip) -> bool {
     if stripped {
         return false;
     }
-    let named = grouping
-        .names
-        .binary_search_by(|n| n.as_str().cmp(name))
-        .is_ok();
-    if grouping.without {
-        !named && name != METRIC_NAME
-    } else {
-        named
-    }
+    let named = grouping.names.binary_search_by(|n| n.as_str().cmp(name)).is_ok();
+    if grouping.without { !named && name != METRIC_NAME } else { named }
 }

@@ -76,10 +76,7 @@ impl Evaluator<'_> {
         let mut rows = Rows::new(steps);
         for (group, labels) in groups.into_iter().enumerate() {
             let (values, histograms) = fold.finish(group, &mut self.annotations);
-            let meta = Meta {
-                labels,
-                drop_name: fold.drops_name(group),
-            };
+            let meta = Meta { labels, drop_name: fold.drops_name(group) };
             rows.push(meta, &values, histograms);
         }
         if let Some(profile) = &mut self.profile {

@@ -54,26 +54,20 @@ impl Evaluator<'_> {
             (least, most) = (value, value);
         }
         let mut groups = Groups::new(&node.grouping);
-        let group_of: Vec<usize> = input
-            .metas
-            .iter()
-            .map(|meta| groups.of(&meta.labels, Strip::Nothing))
-            .collect();
+        let group_of: Vec<usize> =
+            input.metas.iter().map(|meta| groups.of(&meta.labels, Strip::Nothing)).collect();
         let of_group = (group_of, groups.into_labels());
         match node.op {
             AggregateOp::Quantile => {
                 let pos = node.param_pos;
                 if has_nan {
-                    self.annotations
-                        .add(Annotation::invalid_quantile(f64::NAN, pos));
+                    self.annotations.add(Annotation::invalid_quantile(f64::NAN, pos));
                 }
                 if most > 1.0 {
-                    self.annotations
-                        .add(Annotation::invalid_quantile(most, pos));
+                    self.annotations.add(Annotation::invalid_quantile(most, pos));
                 }
                 if least < 0.0 {
-                    self.annotations
-                        .add(Annotation::invalid_quantile(least, pos));
+                    self.annotations.add(Annotation::invalid_quantile(least, pos));
                 }
                 Ok(self.quantile(node, &input, of_group, &param))
             }
@@ -86,12 +80,10 @@ impl Evaluator<'_> {
                 }
                 let pos = node.param_pos;
                 if most > 1.0 {
-                    self.annotations
-                        .add(Annotation::invalid_ratio(most, 1.0, pos));
+                    self.annotations.add(Annotation::invalid_ratio(most, 1.0, pos));
                 }
                 if least < -1.0 {
-                    self.annotations
-                        .add(Annotation::invalid_ratio(least, -1.0, pos));
+                    self.annotations.add(Annotation::invalid_ratio(least, -1.0, pos));
                 }
                 self.keep_some(node, input, of_group, &param)
             }
@@ -123,17 +115,9 @@ impl Evaluator<'_> {
         param: &ScalarRow,
     ) -> Rows {
         let steps = input.steps;
-        if input
-            .histograms
-            .iter()
-            .flatten()
-            .any(|row| row.iter().any(Option::is_some))
-        {
+        if input.histograms.iter().flatten().any(|row| row.iter().any(Option::is_some)) {
             self.annotations
-                .add(Annotation::histogram_ignored_in_aggregation(
-                    "quantile",
-                    node.input_pos,
-                ));
+                .add(Annotation::histogram_ignored_in_aggregation("quantile", node.input_pos));
         }
         let mut members: Vec<Vec<usize>> = vec![Vec::new(); labels.len()];
         for (row, group) in group_of.iter().enumerate() {
@@ -179,21 +163,11 @@ impl Evaluator<'_> {
         for step in 0..steps {
             self.cancel.check()?;
             heaps.iter_mut().for_each(Vec::clear);
-            let ignored = fill_heaps(
-                node.op,
-                &input,
-                step,
-                &group_of,
-                param.get(step),
-                &offsets,
-                &mut heaps,
-            );
+            let ignored =
+                fill_heaps(node.op, &input, step, &group_of, param.get(step), &offsets, &mut heaps);
             if ignored {
                 self.annotations
-                    .add(Annotation::histogram_ignored_in_aggregation(
-                        node.op.as_str(),
-                        node.pos,
-                    ));
+                    .add(Annotation::histogram_ignored_in_aggregation(node.op.as_str(), node.pos));
             }
             for heap in &mut heaps {
                 match node.op {
@@ -225,10 +199,7 @@ impl Evaluator<'_> {
             }
         }
         for (row, cells) in out.histograms.iter_mut().enumerate() {
-            for (step, cell) in cells
-                .iter_mut()
-                .flat_map(|cells| cells.iter_mut().enumerate())
-            {
+            for (step, cell) in cells.iter_mut().flat_map(|cells| cells.iter_mut().enumerate()) {
                 if !kept[row * steps + step] {
                     *cell = None;
                 }
@@ -274,12 +245,9 @@ impl Evaluator<'_> {
                 let group = groups.of(&builder.build(), Strip::Nothing);
                 if group == of_group.len() {
                     let labels = groups.labels()[group].clone();
-                    let to = *by_labels.entry(labels.clone()).or_insert_with(|| {
-                        out.push_empty(Meta {
-                            labels,
-                            drop_name: false,
-                        })
-                    });
+                    let to = *by_labels
+                        .entry(labels.clone())
+                        .or_insert_with(|| out.push_empty(Meta { labels, drop_name: false }));
                     of_group.push(to);
                 }
                 let to = of_group[group];
@@ -311,11 +279,7 @@ fn fill_heaps(
     heaps: &mut [Vec<Entry>],
 ) -> bool {
     let mut ignored = false;
-    let k = if param.is_nan() {
-        0
-    } else {
-        (param as i64).min(input.len() as i64)
-    };
+    let k = if param.is_nan() { 0 } else { (param as i64).min(input.len() as i64) };
     if op != AggregateOp::LimitRatio && k < 1 || op == AggregateOp::LimitRatio && param == 0.0 {
         return false;
     }
@@ -350,11 +314,7 @@ fn fill_heaps(
             }
             AggregateOp::LimitRatio => {
                 let offset = offsets[row];
-                let inside = if ratio >= 0.0 {
-                    offset < ratio
-                } else {
-                    offset >= 1.0 + ratio
-                };
+                let inside = if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio };
                 if inside {
                     heap_push(heap, entry, ascending);
                 }

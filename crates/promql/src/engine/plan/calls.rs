@@ -22,10 +22,7 @@ impl Planner<'_> {
             FunctionId::HistogramQuantile
             | FunctionId::HistogramQuantiles
             | FunctionId::HistogramFraction => {
-                self.stats = Stats {
-                    blocked: true,
-                    wanted: false,
-                };
+                self.stats = Stats { blocked: true, wanted: false };
             }
             _ => {}
         }
@@ -39,10 +36,7 @@ impl Planner<'_> {
         if let Some(value) = query_constant(call, self.context) {
             return Ok(Node::Number(value));
         }
-        let path = Path {
-            func: call.func.name,
-            grouping: None,
-        };
+        let path = Path { func: call.func.name, grouping: None };
         let args: Vec<&Expr> = call.args.iter().map(unparen).collect();
         let pos = |i: usize| args.get(i).map_or(PosRange::default(), |arg| arg.pos());
         let func = call.func.id;
@@ -161,10 +155,7 @@ impl Planner<'_> {
         path: Path<'_>,
         op: MapOp,
     ) -> Result<Node, EngineError> {
-        Ok(Node::Map {
-            input: self.boxed(input, grid, path)?,
-            op,
-        })
+        Ok(Node::Map { input: self.boxed(input, grid, path)?, op })
     }
 
     fn window(
@@ -202,13 +193,7 @@ impl Planner<'_> {
         if let RangeSource::Selector { extension, .. } = &source {
             check_extension(func, *extension)?;
         }
-        Ok(WindowCall {
-            func,
-            source,
-            range_ms,
-            params,
-            pos: first_pos.unwrap_or_default(),
-        })
+        Ok(WindowCall { func, source, range_ms, params, pos: first_pos.unwrap_or_default() })
     }
 
     fn label_replace(
@@ -230,13 +215,7 @@ impl Planner<'_> {
         }
         let template = Template::new(replacement.as_bytes(), &regex);
         let input = self.boxed(args[0], grid, path)?;
-        Ok(Node::LabelReplace {
-            input,
-            target,
-            source,
-            regex,
-            template,
-        })
+        Ok(Node::LabelReplace { input, target, source, regex, template })
     }
 
     fn label_join(
@@ -259,12 +238,7 @@ impl Planner<'_> {
             )));
         }
         let input = self.boxed(args[0], grid, path)?;
-        Ok(Node::LabelJoin {
-            input,
-            target,
-            separator,
-            sources,
-        })
+        Ok(Node::LabelJoin { input, target, separator, sources })
     }
 
     fn info(&mut self, args: &[&Expr], grid: Grid, path: Path<'_>) -> Result<Node, EngineError> {
@@ -274,16 +248,10 @@ impl Planner<'_> {
             _ => None,
         };
         let own: Vec<Matcher> = match &data_matchers {
-            Some(matchers) => matchers
-                .iter()
-                .filter(|m| m.name == METRIC_NAME)
-                .cloned()
-                .collect(),
+            Some(matchers) => matchers.iter().filter(|m| m.name == METRIC_NAME).cloned().collect(),
             None => vec![Matcher::equal(METRIC_NAME, "target_info")],
         };
-        let positive = own
-            .iter()
-            .any(|m| matches!(m.op, MatchOp::Equal | MatchOp::Regex));
+        let positive = own.iter().any(|m| matches!(m.op, MatchOp::Equal | MatchOp::Regex));
         let name_matchers = if positive {
             own
         } else if own.is_empty() {
@@ -293,9 +261,7 @@ impl Planner<'_> {
                 .map_err(|err| EngineError::Internal(err.to_string()))?;
             std::iter::once(any_info).chain(own).collect()
         };
-        let (at, offset_ms) = self
-            .info_time(args[0], &mut Vec::new())?
-            .unwrap_or((None, 0));
+        let (at, offset_ms) = self.info_time(args[0], &mut Vec::new())?.unwrap_or((None, 0));
         let selector = ast::VectorSelector {
             matchers: data_matchers
                 .iter()
@@ -305,19 +271,11 @@ impl Planner<'_> {
                 .cloned()
                 .collect(),
             at: at.map(ast::At::Timestamp),
-            offset: ast::Offset {
-                original_ms: offset_ms,
-                ..ast::Offset::default()
-            },
+            offset: ast::Offset { original_ms: offset_ms, ..ast::Offset::default() },
             ..ast::VectorSelector::default()
         };
         let selector = self.selector(&selector, grid, None, path)?;
-        Ok(Node::Info(Box::new(InfoNode {
-            input,
-            selector,
-            data_matchers,
-            name_matchers,
-        })))
+        Ok(Node::Info(Box::new(InfoNode { input, selector, data_matchers, name_matchers })))
     }
 
     /// `@` and offset of the first selector of an expression, enclosing subqueries counted in up to the first `@`.
@@ -366,19 +324,14 @@ fn check_extension(func: FunctionId, extension: Extension) -> Result<(), EngineE
             "anchored",
             "changes, delta, increase, rate, resets",
         ),
-        Extension::Smoothed => (
-            matches!(func, Delta | Increase | Rate),
-            "smoothed",
-            "delta, increase, rate",
-        ),
+        Extension::Smoothed => {
+            (matches!(func, Delta | Increase | Rate), "smoothed", "delta, increase, rate")
+        }
     };
     if fits {
         return Ok(());
     }
-    let name = crate::functions::FUNCTIONS
-        .iter()
-        .find(|f| f.id == func)
-        .map_or("", |f| f.name);
+    let name = crate::functions::FUNCTIONS.iter().find(|f| f.id == func).map_or("", |f| f.name);
     Err(EngineError::execution(format!(
         "{modifier} modifier can only be used with: {list} - not with {name}"
     )))

@@ -58,11 +58,7 @@ impl Planner<'_> {
             }
             DurationExpr::MinMax { max, lhs, rhs, .. } => {
                 let (a, b) = (self.seconds(lhs)?, self.seconds(rhs)?);
-                if *max {
-                    gomath::max(a, b)
-                } else {
-                    gomath::min(a, b)
-                }
+                if *max { gomath::max(a, b) } else { gomath::min(a, b) }
             }
             DurationExpr::Binary { op, lhs, rhs, .. } => {
                 let (a, b) = (self.seconds(lhs)?, self.seconds(rhs)?);

@@ -20,9 +20,7 @@ pub(super) fn ends(
     smoothed: bool,
 ) -> Option<(usize, usize)> {
     let mut last = times.len().checked_sub(1)?;
-    let first = times[..last]
-        .partition_point(|t| *t <= start)
-        .saturating_sub(1);
+    let first = times[..last].partition_point(|t| *t <= start).saturating_sub(1);
     if smoothed {
         last = times[..last].partition_point(|t| *t < end);
     }
@@ -119,15 +117,11 @@ fn histogram_rate(
     let smoothed = at.window.extension == Extension::Smoothed;
     let pos = at.window.pos;
     let (t, h) = (at.histogram_times, at.histograms);
-    let Some((first, last)) = ends(t, at.start, at.end, smoothed) else {
-        return Cell::Empty;
-    };
+    let Some((first, last)) = ends(t, at.start, at.end, smoothed) else { return Cell::Empty };
     let custom = h[first].uses_custom_buckets();
     for histogram in &h[first..=last] {
         if histogram.uses_custom_buckets() != custom {
-            annotations.add(Annotation::mixed_exponential_custom_histograms(
-                at.metric, pos,
-            ));
+            annotations.add(Annotation::mixed_exponential_custom_histograms(at.metric, pos));
             return Cell::Empty;
         }
         if counter && histogram.counter_reset_hint == Gauge {
@@ -144,9 +138,7 @@ fn histogram_rate(
     } else {
         Some(FloatHistogram::clone(&h[last]))
     };
-    let (Some(left), Some(right)) = (left, right) else {
-        return Cell::Empty;
-    };
+    let (Some(left), Some(right)) = (left, right) else { return Cell::Empty };
     if !counter && (left.counter_reset_hint != Gauge || right.counter_reset_hint != Gauge) {
         annotations.add(Annotation::native_histogram_not_gauge(at.metric, pos));
     }
@@ -224,10 +216,8 @@ fn between(
     match interpolate_histograms(a, b, times, t, counter, at.window.pos, annotations) {
         Ok(histogram) => Some(histogram),
         Err(_) => {
-            annotations.add(Annotation::mixed_exponential_custom_histograms(
-                at.metric,
-                at.window.pos,
-            ));
+            annotations
+                .add(Annotation::mixed_exponential_custom_histograms(at.metric, at.window.pos));
             None
         }
     }
@@ -256,17 +246,12 @@ pub(super) fn interpolate_histograms(
         return Ok(result);
     }
     if result.sub(a)?.bounds_reconciled {
-        annotations.add(Annotation::mismatched_custom_buckets(
-            HistogramOperation::Subtraction,
-            pos,
-        ));
+        annotations
+            .add(Annotation::mismatched_custom_buckets(HistogramOperation::Subtraction, pos));
     }
     result.mul(fraction);
     if result.add(a)?.bounds_reconciled {
-        annotations.add(Annotation::mismatched_custom_buckets(
-            HistogramOperation::Addition,
-            pos,
-        ));
+        annotations.add(Annotation::mismatched_custom_buckets(HistogramOperation::Addition, pos));
     }
     Ok(result)
 }

@@ -44,9 +44,7 @@ pub(super) fn run(
         F::StdvarOverTime => slide.each(row, |_, lo, hi| variance(&values[lo..hi])),
         F::StddevOverTime => slide.each(row, |_, lo, hi| variance(&values[lo..hi]).sqrt()),
         F::Changes => {
-            count_up(values, scratch, |old, new| {
-                new != old && !(new.is_nan() && old.is_nan())
-            });
+            count_up(values, scratch, |old, new| new != old && !(new.is_nan() && old.is_nan()));
             slide.each(row, |_, lo, hi| scratch[hi - 1] - scratch[lo])
         }
         F::Resets => {
@@ -95,9 +93,7 @@ pub(super) fn run(
             return failed.map_or(Ok(stats), Err);
         }
         other => {
-            return Err(EngineError::Internal(format!(
-                "{other:?} is no function of ranges"
-            )));
+            return Err(EngineError::Internal(format!("{other:?} is no function of ranges")));
         }
     })
 }
@@ -188,18 +184,10 @@ fn rate(
     // Places of values that fell, as floats to reuse the buffer; a series has far fewer than 2^53 samples.
     resets.clear();
     if counter {
-        let falls = values
-            .windows(2)
-            .enumerate()
-            .filter(|(_, pair)| pair[1] < pair[0]);
+        let falls = values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]);
         resets.extend(falls.map(|(i, _)| (i + 1) as f64));
     }
-    let steps = frame
-        .lo
-        .iter()
-        .zip(&frame.hi)
-        .zip(&frame.stretches)
-        .zip(row);
+    let steps = frame.lo.iter().zip(&frame.hi).zip(&frame.stretches).zip(row);
     let mut next_reset = 0;
     for (((lo, hi), stretch), cell) in steps {
         let (lo, hi) = (*lo as usize, *hi as usize);
@@ -363,11 +351,7 @@ pub(super) fn regression(times: &[Timestamp], values: &[f64], origin: Timestamp)
         xx_sum = kahan_add(x * x, xx_sum.0, xx_sum.1);
     }
     if constant {
-        return if first.is_infinite() {
-            (f64::NAN, f64::NAN)
-        } else {
-            (0.0, first)
-        };
+        return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
     }
     let [x, y, xy, xx] = [x_sum, y_sum, xy_sum, xx_sum].map(|(sum, c)| sum + c);
     let covariance = xy - x * y / n;

@@ -36,11 +36,7 @@ impl Frame {
         let mut slider = Slider::default();
         // The ends are evenly spaced, or all the same.
         let mut end = window.end(0);
-        let advance = if window.at.is_some() {
-            0
-        } else {
-            window.grid.step
-        };
+        let advance = if window.at.is_some() { 0 } else { window.grid.step };
         for _ in 0..window.grid.steps {
             slider.advance(times, end.saturating_sub(window.range_ms), end);
             end = end.saturating_add(advance);
@@ -60,11 +56,7 @@ impl Frame {
         self.stretched = true;
         self.stretches.clear();
         let mut end = window.end(0);
-        let advance = if window.at.is_some() {
-            0
-        } else {
-            window.grid.step
-        };
+        let advance = if window.at.is_some() { 0 } else { window.grid.step };
         for (lo, hi) in self.lo.iter().zip(&self.hi) {
             let (lo, hi) = (*lo as usize, *hi as usize);
             self.stretches.push(if hi - lo >= 2 {
@@ -87,8 +79,6 @@ impl Frame {
     #[inline(always)]
     pub(super) fn steps(&self) -> impl Iterator<Item = (usize, usize, usize)> + '_ {
         let bounds = self.lo.iter().zip(&self.hi).enumerate();
-        bounds
-            .map(|(i, (lo, hi))| (i, *lo as usize, *hi as usize))
-            .filter(|(_, lo, hi)| lo < hi)
+        bounds.map(|(i, (lo, hi))| (i, *lo as usize, *hi as usize)).filter(|(_, lo, hi)| lo < hi)
     }
 }

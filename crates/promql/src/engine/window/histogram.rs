@@ -48,9 +48,7 @@ pub(super) fn sum(
     let mut compensation = None;
     for histogram in &histograms[1..] {
         seen.note(histogram);
-        seen.reconciled |= sum
-            .kahan_add(histogram, &mut compensation)?
-            .bounds_reconciled;
+        seen.reconciled |= sum.kahan_add(histogram, &mut compensation)?.bounds_reconciled;
     }
     if let Some(compensation) = &compensation {
         seen.reconciled |= sum.add(compensation)?.bounds_reconciled;
@@ -90,12 +88,7 @@ pub(in crate::engine) struct Mean {
 
 impl Mean {
     pub(in crate::engine) fn new(first: &FloatHistogram) -> Self {
-        Self {
-            value: first.clone(),
-            compensation: None,
-            count: 1.0,
-            incremental: false,
-        }
+        Self { value: first.clone(), compensation: None, count: 1.0, incremental: false }
     }
 
     /// Takes one more; returns whether custom bounds had to be reconciled.
@@ -108,9 +101,7 @@ impl Mean {
         if !self.incremental {
             let mut value = self.value.clone();
             let mut compensation = self.compensation.clone();
-            reconciled |= value
-                .kahan_add(histogram, &mut compensation)?
-                .bounds_reconciled;
+            reconciled |= value.kahan_add(histogram, &mut compensation)?.bounds_reconciled;
             if !value.has_overflow() {
                 self.value = value;
                 self.compensation = compensation;
@@ -129,10 +120,7 @@ impl Mean {
         let mut share = histogram.clone();
         share.div(self.count);
         self.value.mul(q);
-        reconciled |= self
-            .value
-            .kahan_add(&share, &mut self.compensation)?
-            .bounds_reconciled;
+        reconciled |= self.value.kahan_add(&share, &mut self.compensation)?.bounds_reconciled;
         Ok(reconciled)
     }
 

@@ -47,11 +47,7 @@ pub(super) fn run(
         Extension::None => 0,
         Extension::Anchored | Extension::Smoothed => window.lookback_ms,
     };
-    let after = if window.extension == Extension::Smoothed {
-        window.lookback_ms
-    } else {
-        0
-    };
+    let after = if window.extension == Extension::Smoothed { window.lookback_ms } else { 0 };
     for step in 0..window.grid.steps {
         let end = window.end(step);
         let start = end.saturating_sub(window.range_ms);
@@ -62,11 +58,7 @@ pub(super) fn run(
             continue;
         }
         let part = |list: &'_ [Timestamp], slider: Slider| -> std::ops::Range<usize> {
-            if list.is_empty() {
-                0..0
-            } else {
-                slider.lo..slider.hi
-            }
+            if list.is_empty() { 0..0 } else { slider.lo..slider.hi }
         };
         let at = Step {
             window,
@@ -82,11 +74,8 @@ pub(super) fn run(
                 [part(&samples.histogram_starts, histograms)],
             metric: metric.metric_name(),
         };
-        let weight = at.floats.len()
-            + at.histograms
-                .iter()
-                .map(|h| h.size_in_samples())
-                .sum::<usize>();
+        let weight =
+            at.floats.len() + at.histograms.iter().map(|h| h.size_in_samples()).sum::<usize>();
         stats.samples += weight as u64;
         stats.widest = stats.widest.max(weight);
         match at.evaluate(out.annotations, scratch)? {
@@ -138,9 +127,7 @@ impl Step<'_> {
             | F::QuantileOverTime
             | F::MadOverTime => self.floats_alone(annotations, scratch),
             other => {
-                return Err(EngineError::Internal(format!(
-                    "{other:?} is no function of ranges"
-                )));
+                return Err(EngineError::Internal(format!("{other:?} is no function of ranges")));
             }
         })
     }
@@ -148,20 +135,15 @@ impl Step<'_> {
     fn mixed(&self, annotations: &mut Annotations) -> bool {
         let mixed = !self.floats.is_empty() && !self.histograms.is_empty();
         if mixed {
-            annotations.add(Annotation::mixed_floats_histograms(
-                self.metric,
-                self.window.pos,
-            ));
+            annotations.add(Annotation::mixed_floats_histograms(self.metric, self.window.pos));
         }
         mixed
     }
 
     fn note_ignored_histograms(&self, annotations: &mut Annotations) {
         if !self.histograms.is_empty() {
-            annotations.add(Annotation::histogram_ignored_in_mixed_range(
-                self.metric,
-                self.window.pos,
-            ));
+            annotations
+                .add(Annotation::histogram_ignored_in_mixed_range(self.metric, self.window.pos));
         }
     }
 
@@ -192,13 +174,7 @@ impl Step<'_> {
             (self.histogram_times, self.histogram_starts)
         };
         let (first, last) = (times[0], times[times.len() - 1]);
-        let span = Span {
-            first,
-            last,
-            start: self.start,
-            end: self.end,
-            samples: times.len(),
-        };
+        let span = Span { first, last, start: self.start, end: self.end, samples: times.len() };
         let zero_at = starts
             .first()
             .copied()
@@ -233,9 +209,7 @@ impl Step<'_> {
                 }
             }
         }
-        let Some(mut rise) = rise else {
-            return Cell::Empty;
-        };
+        let Some(mut rise) = rise else { return Cell::Empty };
         let first_count = self.histograms[0].count;
         let share = (rise.count > 0.0 && first_count >= 0.0).then_some(first_count / rise.count);
         rise.mul(extrapolation.factor(&span, share, zero_at));
@@ -280,20 +254,13 @@ impl Step<'_> {
             (Sample::Float(new), Sample::Float(old)) => {
                 let reset = is_rate && (new < old || by_start);
                 let rise = if reset { new } else { new - old };
-                Cell::Float(if is_rate {
-                    per_second(rise, interval)
-                } else {
-                    rise
-                })
+                Cell::Float(if is_rate { per_second(rise, interval) } else { rise })
             }
             (Sample::Histogram(new), Sample::Histogram(old)) => {
                 self.instant_histogram(new, old, by_start, is_rate.then_some(interval), annotations)
             }
             _ => {
-                annotations.add(Annotation::mixed_floats_histograms(
-                    self.metric,
-                    self.window.pos,
-                ));
+                annotations.add(Annotation::mixed_floats_histograms(self.metric, self.window.pos));
                 Cell::Empty
             }
         }
@@ -325,10 +292,8 @@ impl Step<'_> {
                 ),
                 Ok(_) => {}
                 Err(_) => {
-                    annotations.add(Annotation::mixed_exponential_custom_histograms(
-                        self.metric,
-                        pos,
-                    ));
+                    annotations
+                        .add(Annotation::mixed_exponential_custom_histograms(self.metric, pos));
                     return Cell::Empty;
                 }
             }
@@ -348,11 +313,7 @@ impl Step<'_> {
         let is_sum = self.window.func == FunctionId::SumOverTime;
         if !self.floats.is_empty() {
             let all = self.floats;
-            return Cell::Float(if is_sum {
-                float::sum(all)
-            } else {
-                float::average(all)
-            });
+            return Cell::Float(if is_sum { float::sum(all) } else { float::average(all) });
         }
         let result = if is_sum {
             sum(self.histograms, self.window.pos, annotations)
@@ -447,11 +408,7 @@ impl Step<'_> {
             F::PredictLinear => float::predict(window, self.step, t, v),
             _ => smoothed,
         };
-        Ok(if is_absent(value) {
-            Cell::Empty
-        } else {
-            Cell::Float(value)
-        })
+        Ok(if is_absent(value) { Cell::Empty } else { Cell::Float(value) })
     }
 
     fn count_changes(&self) -> Cell {
@@ -487,10 +444,7 @@ impl Step<'_> {
             }
             entries.drain(..after.saturating_sub(1));
         }
-        let count = entries
-            .windows(2)
-            .filter(|pair| holds(&pair[0], &pair[1]))
-            .count();
+        let count = entries.windows(2).filter(|pair| holds(&pair[0], &pair[1])).count();
         Cell::Float(count as f64)
     }
 
@@ -536,12 +490,7 @@ pub(super) fn add_histogram(
     at: &Step<'_>,
     annotations: &mut Annotations,
 ) -> bool {
-    combined(
-        base.add(other),
-        HistogramOperation::Addition,
-        at,
-        annotations,
-    )
+    combined(base.add(other), HistogramOperation::Addition, at, annotations)
 }
 
 /// Subtracts, as [`add_histogram`] adds.
@@ -551,12 +500,7 @@ pub(super) fn sub_histogram(
     at: &Step<'_>,
     annotations: &mut Annotations,
 ) -> bool {
-    combined(
-        base.sub(other),
-        HistogramOperation::Subtraction,
-        at,
-        annotations,
-    )
+    combined(base.sub(other), HistogramOperation::Subtraction, at, annotations)
 }
 
 fn combined(
@@ -571,18 +515,13 @@ fn combined(
     match result {
         Ok(done) => {
             if done.bounds_reconciled {
-                annotations.add(Annotation::mismatched_custom_buckets(
-                    operation,
-                    at.window.pos,
-                ));
+                annotations.add(Annotation::mismatched_custom_buckets(operation, at.window.pos));
             }
             true
         }
         Err(_) => {
-            annotations.add(Annotation::mixed_exponential_custom_histograms(
-                at.metric,
-                at.window.pos,
-            ));
+            annotations
+                .add(Annotation::mixed_exponential_custom_histograms(at.metric, at.window.pos));
             false
         }
     }

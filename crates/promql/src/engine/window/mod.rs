@@ -83,8 +83,8 @@ impl RowOut<'_> {
 
     pub(super) fn share_histogram(&mut self, step: usize, histogram: Arc<FloatHistogram>) {
         let steps = self.values.len();
-        self.histograms
-            .get_or_insert_with(|| super::rows::empty_histograms(steps))[step] = Some(histogram);
+        self.histograms.get_or_insert_with(|| super::rows::empty_histograms(steps))[step] =
+            Some(histogram);
     }
 }
 
@@ -173,14 +173,7 @@ impl Window {
             && self.extension == Extension::None;
         if floats_only {
             frame.fit(self, &samples.float_times);
-            float::run(
-                self,
-                frame,
-                &samples.float_times,
-                &samples.floats,
-                out,
-                scratch,
-            )
+            float::run(self, frame, &samples.float_times, &samples.floats, out, scratch)
         } else {
             mixed::run(self, metric, samples, out, scratch)
         }
@@ -209,10 +202,7 @@ impl Window {
             if kind != "counter" && kind != "histogram" {
                 annotations.add(Annotation::possible_non_counter_label(name, kind, self.pos));
             }
-        } else if !["_total", "_sum", "_count", "_bucket"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
+        } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|end| name.ends_with(end)) {
             annotations.add(Annotation::possible_non_counter(name, self.pos));
             noted.clear();
             noted.push_str(name);
@@ -247,16 +237,8 @@ pub(super) fn raw(
     extension: Extension,
     lookback_ms: i64,
 ) -> Result<Columns, EngineError> {
-    let before = if extension == Extension::None {
-        0
-    } else {
-        lookback_ms
-    };
-    let after = if extension == Extension::Smoothed {
-        lookback_ms
-    } else {
-        0
-    };
+    let before = if extension == Extension::None { 0 } else { lookback_ms };
+    let after = if extension == Extension::Smoothed { lookback_ms } else { 0 };
     let (min, max) = (start.saturating_sub(before), end.saturating_add(after));
     let mut kept = Columns::default();
     for (i, t) in columns.timestamps.iter().enumerate() {
@@ -286,9 +268,7 @@ pub(super) fn raw(
     let Some(mut last) = times.len().checked_sub(1) else {
         return Ok(out);
     };
-    let mut first = times[..last]
-        .partition_point(|t| *t <= start)
-        .saturating_sub(1);
+    let mut first = times[..last].partition_point(|t| *t <= start).saturating_sub(1);
     if smoothed {
         last = times[..last].partition_point(|t| *t < end);
     }

@@ -69,9 +69,6 @@ mod tests {
         assert_eq!(quantile(1.0, &mut [3.0, 1.0]), 3.0);
         assert!(quantile(0.0, &mut [3.0, f64::NAN]).is_nan());
         assert_eq!(quantile(1.0, &mut [3.0, f64::NAN, 2.0]), 3.0);
-        assert_eq!(
-            median_deviation(&mut [1.0, 1.0, 2.0, 2.0, 4.0, 6.0, 9.0]),
-            1.0
-        );
+        assert_eq!(median_deviation(&mut [1.0, 1.0, 2.0, 2.0, 4.0, 6.0, 9.0]), 1.0);
     }
 }

@@ -48,10 +48,7 @@ pub(super) struct Stretch {
 
 impl Extrapolation {
     pub(super) fn new(range_ms: i64, counter: bool, rate: bool) -> Self {
-        Self {
-            counter,
-            range_seconds: rate.then(|| go_seconds(range_ms)),
-        }
+        Self { counter, range_seconds: rate.then(|| go_seconds(range_ms)) }
     }
 
     /// What a window's times say of its factor.
@@ -67,12 +64,7 @@ impl Extrapolation {
         if to_end >= threshold {
             to_end = average / 2.0;
         }
-        let mut this = Stretch {
-            factor: 0.0,
-            sampled,
-            to_start,
-            to_end,
-        };
+        let mut this = Stretch { factor: 0.0, sampled, to_start, to_end };
         this.factor = self.factor_with(&this, to_start);
         this
     }
@@ -103,11 +95,7 @@ impl Extrapolation {
     #[inline(never)]
     fn factor_near_zero(&self, stretch: &Stretch, rise: f64, first: f64) -> f64 {
         let to_zero = stretch.sampled * (first / rise);
-        if to_zero < stretch.to_start {
-            self.factor_with(stretch, to_zero)
-        } else {
-            stretch.factor
-        }
+        if to_zero < stretch.to_start { self.factor_with(stretch, to_zero) } else { stretch.factor }
     }
 
     /// The factor for the increase. `zero_share`: how far before the first sample, in lengths of the sampled interval, a counter
@@ -122,11 +110,7 @@ impl Extrapolation {
         let mut to_start = (span.first - span.start) as f64 / 1000.0;
         let mut to_end = (span.end - span.last) as f64 / 1000.0;
         let mut sampled = (span.last - span.first) as f64 / 1000.0;
-        let average = if span.samples > 1 {
-            sampled / (span.samples - 1) as f64
-        } else {
-            0.0
-        };
+        let average = if span.samples > 1 { sampled / (span.samples - 1) as f64 } else { 0.0 };
         let threshold = average * 1.1;
         if let Some(zero_at) = zero_at {
             to_start = 0.0;
@@ -211,10 +195,7 @@ impl Histograms<'_> {
         let mixed = || Annotation::mixed_exponential_custom_histograms(self.metric, self.pos);
         let is_gauge = |h: &FloatHistogram| h.counter_reset_hint == Gauge;
         if counter && (is_gauge(&all[0]) || is_gauge(last)) {
-            annotations.add(Annotation::native_histogram_not_counter(
-                self.metric,
-                self.pos,
-            ));
+            annotations.add(Annotation::native_histogram_not_counter(self.metric, self.pos));
         }
         let empty;
         let mut previous = &*all[0];
@@ -236,10 +217,8 @@ impl Histograms<'_> {
         if counter {
             for current in &all[1..all.len() - 1] {
                 if is_gauge(current) {
-                    annotations.add(Annotation::native_histogram_not_counter(
-                        self.metric,
-                        self.pos,
-                    ));
+                    annotations
+                        .add(Annotation::native_histogram_not_counter(self.metric, self.pos));
                 }
                 schema = schema.min(current.schema);
                 if current.uses_custom_buckets() != custom {
@@ -288,10 +267,7 @@ impl Histograms<'_> {
                 previous = current;
             }
         } else if !is_gauge(&all[0]) || !is_gauge(last) {
-            annotations.add(Annotation::native_histogram_not_gauge(
-                self.metric,
-                self.pos,
-            ));
+            annotations.add(Annotation::native_histogram_not_gauge(self.metric, self.pos));
         }
         result.counter_reset_hint = Gauge;
         result.compact(0);
@@ -321,10 +297,7 @@ mod tests {
             lanes.push(step, rise, first, &span);
         }
         extrapolation.apply_all(&mut lanes, &mut row);
-        assert!(
-            (alone - rise * factor).abs() < 1e-12,
-            "{to_start} {to_end}: {alone}"
-        );
+        assert!((alone - rise * factor).abs() < 1e-12, "{to_start} {to_end}: {alone}");
         assert_eq!(row, [alone; 2], "{to_start} {to_end}: several at a time");
     }
 

@@ -30,8 +30,7 @@ pub(in crate::engine) fn smooth_row(
         let has_floats = floats.lo < floats.hi;
         let has_histograms = histograms.lo < histograms.hi;
         if has_floats && has_histograms {
-            out.annotations
-                .add(Annotation::mixed_floats_histograms(name, pos));
+            out.annotations.add(Annotation::mixed_floats_histograms(name, pos));
             continue;
         }
         if has_histograms {
@@ -43,8 +42,7 @@ pub(in crate::engine) fn smooth_row(
             } else if i > 0 && i < times.len() {
                 let (a, b) = (&all[i - 1], &all[i]);
                 if a.uses_custom_buckets() != b.uses_custom_buckets() {
-                    out.annotations
-                        .add(Annotation::mixed_exponential_custom_histograms(name, pos));
+                    out.annotations.add(Annotation::mixed_exponential_custom_histograms(name, pos));
                     continue;
                 }
                 let gauge = CounterResetHint::Gauge;
