@@ -2,6 +2,7 @@
 
 pub mod config;
 mod nowhere;
+pub mod otlp;
 pub mod read;
 pub mod read_client;
 pub mod read_prometheus;

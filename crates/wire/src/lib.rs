@@ -10,6 +10,7 @@ pub mod fields;
 pub mod frame;
 pub mod hints;
 pub mod info;
+pub mod otlp;
 pub mod prompb;
 pub mod snappy;
 pub mod store;

@@ -10,8 +10,8 @@ const WITH_REASON: &[&str] = &["remote_name", "url", "reason"];
 const BOUNDS: &[f64] =
     &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0, 300.0];
 
-/// What was read again after a restart and had been taken before. Ours alone: upstream reads nothing again.
-pub(super) const SENT_BEFORE: &str = "sent_before_restart";
+/// What the receiver refused when it was sent again, after a restart or an attempt without an answer: it has it. Ours alone.
+pub(super) const SENT_BEFORE: &str = "sent_before";
 
 /// Families of all destinations.
 #[derive(Debug)]

@@ -47,6 +47,8 @@ struct Ended {
     counts: Counts,
     taken: Option<Taken>,
     refused: Option<(String, u16)>,
+    /// An attempt before had no good answer, and may have been carried out.
+    again: bool,
 }
 
 impl Delivery {
@@ -82,7 +84,7 @@ impl Delivery {
     }
 
     fn account(&self, batch: &Batch, ended: Ended) {
-        let Ended { counts, taken, refused } = ended;
+        let Ended { counts, taken, refused, again } = ended;
         let all = Taken {
             samples: counts.samples,
             histograms: counts.histograms,
@@ -97,7 +99,19 @@ impl Delivery {
             all.histograms.saturating_sub(taken.histograms),
             all.exemplars.saturating_sub(taken.exemplars),
         ];
-        if batch.uncertain && refused.as_ref().is_some_and(|(_, status)| *status == 400) {
+        if let Some((err, 400)) = &refused
+            && (batch.uncertain || again)
+        {
+            warn!(
+                component = "remote",
+                remote_name = self.name,
+                url = self.url,
+                samples = missing[0],
+                histograms = missing[1],
+                exemplars = missing[2],
+                err,
+                "refused when sent again: taken before"
+            );
             for (kind, count) in missing.into_iter().enumerate() {
                 self.metrics.drop_some(kind, SENT_BEFORE, count);
             }
@@ -150,7 +164,12 @@ impl Delivery {
                     Ok((bytes, counts)) => packed = Some((bytes, counts, oldest)),
                     Err(err) => {
                         let counts = batch.counts(range);
-                        return Ended { counts, taken: None, refused: Some((err, 0)) };
+                        return Ended {
+                            counts,
+                            taken: None,
+                            refused: Some((err, 0)),
+                            again: false,
+                        };
                     }
                 }
             }
@@ -158,7 +177,7 @@ impl Delivery {
                 unreachable!("BUG: packed above")
             };
             if counts.queued() == 0 {
-                return Ended { counts, taken: None, refused: None };
+                return Ended { counts, taken: None, refused: None, again: false };
             }
             QueueMetrics::count(&self.metrics.total, &counts);
             let client = Arc::clone(&self.client.read());
@@ -176,11 +195,12 @@ impl Delivery {
                 Ok(()) => {
                     self.metrics.bytes.add(size);
                     let refused = self.taken_nothing(&counts, taken).map(|reason| (reason, 0));
-                    return Ended { counts, taken: accepted, refused };
+                    return Ended { counts, taken: accepted, refused, again: attempt > 0 };
                 }
                 Err(Refusal::Final { reason, status }) => {
                     self.metrics.bytes.add(size);
-                    return Ended { counts, taken: accepted, refused: Some((reason, status)) };
+                    let refused = Some((reason, status));
+                    return Ended { counts, taken: accepted, refused, again: attempt > 0 };
                 }
                 Err(refusal @ Refusal::Retry { .. }) => {
                     let Refusal::Retry { after, .. } = &refusal else { continue };
