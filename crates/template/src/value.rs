@@ -44,7 +44,10 @@ pub enum IntType {
     Int64,
     Uint,
     Uint8,
+    Uint32,
     Uint64,
+    /// An unsigned type of the caller, by Go's name.
+    Named(&'static str),
     /// `time.Duration`, nanoseconds.
     Duration,
     Month,
@@ -157,7 +160,9 @@ impl IntType {
             Self::Int64 => "int64",
             Self::Uint => "uint",
             Self::Uint8 => "uint8",
+            Self::Uint32 => "uint32",
             Self::Uint64 => "uint64",
+            Self::Named(name) => name,
             Self::Duration => "time.Duration",
             Self::Month => "time.Month",
             Self::Weekday => "time.Weekday",
@@ -165,7 +170,7 @@ impl IntType {
     }
 
     pub fn is_unsigned(self) -> bool {
-        matches!(self, Self::Uint | Self::Uint8 | Self::Uint64)
+        matches!(self, Self::Uint | Self::Uint8 | Self::Uint32 | Self::Uint64 | Self::Named(_))
     }
 }
 

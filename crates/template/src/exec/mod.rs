@@ -16,7 +16,7 @@ use crate::parse::node::{Arg, Branch, Command, Node, Pipe, Tree};
 use crate::set::{Program, Set, Trees};
 use crate::value::{IntType, Type, Value};
 
-pub(crate) use builtin::{is_builtin, to_text};
+pub(crate) use builtin::{is_builtin, to_text, too_large};
 
 /// What is left of the limits.
 #[derive(Debug)]

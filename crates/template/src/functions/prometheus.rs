@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gauntlet_model::duration::Duration;
+use gauntlet_model::histogram::Span;
 use gauntlet_model::{FloatHistogram, Labels};
 
 use super::humanize::{self, NoTime};
@@ -61,8 +62,9 @@ pub const ALERT_PREFIX: &str = "{{$labels := .Labels}}{{$externalLabels := .Exte
 /// The data of an alert's labels and annotations.
 #[derive(Clone, Debug)]
 pub struct AlertData {
-    pub labels: Labels,
-    pub external_labels: Labels,
+    /// Made by [`label_map`].
+    pub labels: Arc<Map>,
+    pub external_labels: Arc<Map>,
     pub external_url: String,
     pub value: SampleValue,
 }
@@ -79,8 +81,8 @@ impl Object for AlertData {
 
     fn field(&self, name: &str) -> Option<Value> {
         Some(match name {
-            "Labels" => label_map(&self.labels),
-            "ExternalLabels" => label_map(&self.external_labels),
+            "Labels" => Value::Map(self.labels.clone()),
+            "ExternalLabels" => Value::Map(self.external_labels.clone()),
             "ExternalURL" => Value::str(&self.external_url),
             "Value" => self.value.to_value(),
             _ => return None,
@@ -261,7 +263,7 @@ impl Object for Sample {
 
     fn field(&self, name: &str) -> Option<Value> {
         Some(match name {
-            "Labels" => label_map(&self.labels),
+            "Labels" => Value::Map(label_map(&self.labels)),
             "Value" => self.value.to_value(),
             _ => return None,
         })
@@ -286,9 +288,9 @@ fn sample_label(sample: &Value, name: &[u8]) -> Value {
     }
 }
 
-fn label_map(labels: &Labels) -> Value {
-    let pairs = labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned()));
-    Value::map(Map::strings(pairs))
+/// Labels as the string map that templates see.
+pub fn label_map(labels: &Labels) -> Arc<Map> {
+    Arc::new(Map::strings(labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned()))))
 }
 
 /// A native histogram: prints as PromQL shows it.
@@ -302,11 +304,14 @@ impl Object for Hist {
 
     fn field_names(&self) -> &'static [&'static str] {
         &[
+            "CounterResetHint",
             "Schema",
             "ZeroThreshold",
             "ZeroCount",
             "Count",
             "Sum",
+            "PositiveSpans",
+            "NegativeSpans",
             "PositiveBuckets",
             "NegativeBuckets",
             "CustomValues",
@@ -317,12 +322,22 @@ impl Object for Hist {
         let h = &self.0;
         let floats =
             |all: &[f64]| Value::list(Type::Float, all.iter().copied().map(Value::Float).collect());
+        let spans = |all: &[Span]| {
+            let all = all.iter().map(|s| Value::object(SpanValue(s.offset, s.length)));
+            Value::list(Type::Object("histogram.Span"), all.collect())
+        };
         Some(match name {
+            "CounterResetHint" => Value::Int(
+                h.counter_reset_hint as i64,
+                IntType::Named("histogram.CounterResetHint"),
+            ),
             "Schema" => Value::Int(i64::from(h.schema), IntType::Int32),
             "ZeroThreshold" => Value::Float(h.zero_threshold),
             "ZeroCount" => Value::Float(h.zero_count),
             "Count" => Value::Float(h.count),
             "Sum" => Value::Float(h.sum),
+            "PositiveSpans" => spans(&h.positive_spans),
+            "NegativeSpans" => spans(&h.negative_spans),
             "PositiveBuckets" => floats(&h.positive_buckets),
             "NegativeBuckets" => floats(&h.negative_buckets),
             "CustomValues" => floats(&h.custom_values),
@@ -340,6 +355,28 @@ impl Object for Hist {
 
     fn string(&self) -> Option<Bytes> {
         Some(self.0.to_string().into())
+    }
+}
+
+/// `histogram.Span`: its offset and length.
+#[derive(Debug)]
+struct SpanValue(i32, u32);
+
+impl Object for SpanValue {
+    fn type_name(&self) -> &'static str {
+        "histogram.Span"
+    }
+
+    fn field_names(&self) -> &'static [&'static str] {
+        &["Offset", "Length"]
+    }
+
+    fn field(&self, name: &str) -> Option<Value> {
+        Some(match name {
+            "Offset" => Value::Int(i64::from(self.0), IntType::Int32),
+            "Length" => Value::Int(i64::from(self.1), IntType::Uint32),
+            _ => return None,
+        })
     }
 }
 

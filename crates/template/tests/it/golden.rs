@@ -12,10 +12,22 @@ pub(crate) fn load(name: &str) -> Option<Json> {
 }
 
 /// What a case gave: its output or its error.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(crate) enum Outcome {
     Output(Vec<u8>),
     Error { text: String, partial: Option<Vec<u8>> },
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Output(out) => write!(f, "{:?}", String::from_utf8_lossy(out)),
+            Self::Error { text, partial } => {
+                let partial = partial.as_deref().map(String::from_utf8_lossy);
+                write!(f, "error {text:?} after {partial:?}")
+            }
+        }
+    }
 }
 
 /// `key`, or the bytes of `key_b64`.
@@ -59,7 +71,7 @@ pub(crate) fn run(
             (true, None) => equal += 1,
             (true, Some(_)) => {}
             (false, Some(at)) => open[at] += 1,
-            (false, None) => wrong.push(format!("{case}\n   want {want:?}\n   got  {got:?}")),
+            (false, None) => wrong.push(format!("{case}\n   want {want}\n   got  {got}")),
         }
     }
     println!("{what}: {equal}/{} equal, {} known gaps", cases.len(), gaps.len());
