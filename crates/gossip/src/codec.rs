@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows time, nodes or sockets. Page: docs/formats/gossip.md.
 
+#[cfg(test)]
+mod golden;
 pub(crate) mod lzw;
 pub(crate) mod message;
 pub(crate) mod msgpack;
@@ -14,7 +16,7 @@ pub use message::{
     Ack, Alive, IndirectPing, MAX_META_BYTES, MAX_NAME_BYTES, Message, Ping, Verdict, Versions,
 };
 pub use msgpack::MsgpackError;
-pub use packet::{MAX_PACKET_BYTES, PacketError};
+pub use packet::{MAX_PACKET_BYTES, Opened, PacketError, open as open_packet};
 pub use part::{FullState, Part};
 pub use stream::{
     MAX_STREAM_BYTES, MAX_STREAM_NODES, NodeState, PushPull, StreamDecoder, StreamError,

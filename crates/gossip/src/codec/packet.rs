@@ -44,13 +44,13 @@ pub enum PacketError {
 
 /// The messages of a packet as far as they can be read, and the first error of what could not.
 #[derive(Debug, Default)]
-pub(crate) struct Opened {
-    pub(crate) messages: Vec<Message>,
-    pub(crate) error: Option<PacketError>,
+pub struct Opened {
+    pub messages: Vec<Message>,
+    pub error: Option<PacketError>,
 }
 
-/// Takes off all layers.
-pub(crate) fn open(data: &[u8], label: &str) -> Opened {
+/// Takes off all layers of a packet. One of another label gives nothing but the error.
+pub fn open(data: &[u8], label: &str) -> Opened {
     let mut opened = Opened::default();
     let mut budget = MAX_PACKET_BYTES;
     let result = strip_label(data)

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(read_full_state(encoded.clone().into()), Ok(whole.parts));
         encoded.pop();
         assert!(read_full_state(encoded.into()).is_err());
-        assert_eq!(read_full_state(vec![0x0a, 0].repeat(65).into()), Err(PartError::TooMany));
+        assert_eq!(read_full_state([0x0a, 0].repeat(65).into()), Err(PartError::TooMany));
         assert_eq!(read_full_state(vec![0x10, 5, 0x1d, 0, 0, 0, 0].into()), Ok(vec![]));
     }
 }
