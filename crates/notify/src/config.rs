@@ -14,7 +14,9 @@ mod incidentio;
 mod jira;
 mod mattermost;
 mod msteams;
+mod number;
 mod opsgenie;
+mod order;
 mod pagerduty;
 mod pushover;
 mod receiver;
@@ -37,6 +39,7 @@ pub use mattermost::{
     MattermostAttachment, MattermostConfig, MattermostField, MattermostPriority, MattermostProps,
 };
 pub use msteams::{MsTeamsConfig, MsTeamsV2Config};
+pub use number::{Int64, Uint64};
 pub use opsgenie::{OpsGenieConfig, OpsGenieResponder};
 pub use pagerduty::{PagerdutyConfig, PagerdutyImage, PagerdutyLink};
 pub use pushover::PushoverConfig;

@@ -97,6 +97,9 @@ impl ToYaml for HostPort {
     }
 }
 
+/// The subject unless a header says otherwise.
+const SUBJECT: &str = "{{ template \"email.default.subject\" . }}";
+
 section! {
     /// Whether mails of one group form a thread.
     pub struct ThreadingConfig, go = "config.ThreadingConfig", null = "empty or null entry";
@@ -122,8 +125,8 @@ section! {
     omit "auth_secret" auth_secret: Secret;
     omit "auth_secret_file" auth_secret_file: String;
     omit "auth_identity" auth_identity: String;
-    /// Names in canonical spelling.
-    omit "headers" headers: BTreeMap<String, String>;
+    /// Names in canonical spelling; Subject, To and From are always among them.
+    map "headers" headers: BTreeMap<String, String>;
     omit "html" html: String = template("email.default.html");
     omit "text" text: String;
     some "require_tls" require_tls: Option<bool>;
@@ -202,6 +205,9 @@ impl Fill for EmailConfig {
         or_text(&mut self.auth_identity, &globals.smtp_auth_identity);
         self.require_tls.get_or_insert(globals.smtp_require_tls);
         or_some(&mut self.force_implicit_tls, &globals.smtp_force_implicit_tls);
+        for (name, value) in [("Subject", SUBJECT), ("To", &self.to), ("From", &self.from)] {
+            self.headers.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
         Ok(())
     }
 }

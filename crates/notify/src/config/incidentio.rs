@@ -4,7 +4,7 @@ use gauntlet_model::duration::GoDuration;
 use gauntlet_net::config::{HttpClientConfig, Secret};
 
 use super::section::{Check, Fill, Refusal, at_most_one, or_some, refuse};
-use super::{ApiUrl, GlobalReceivers};
+use super::{ApiUrl, GlobalReceivers, Uint64};
 
 section! {
     /// An alert source of incident.io.
@@ -16,7 +16,7 @@ section! {
     omit "alert_source_token" alert_source_token: Secret;
     omit "alert_source_token_file" alert_source_token_file: String;
     /// Alerts sent at most in one message; 0 for all.
-    put "max_alerts" max_alerts: u64;
+    put "max_alerts" max_alerts: Uint64;
     /// 0 for none of its own.
     put "timeout" timeout: GoDuration;
 }

@@ -90,7 +90,7 @@ section! {
     omit "wont_fix_resolution" wont_fix_resolution: String;
     some "reopen_duration" reopen_duration: Option<Duration>;
     /// Further fields of the issue; texts in them are templates.
-    omit "fields" fields: BTreeMap<String, Value>;
+    map "fields" fields: BTreeMap<String, Value>;
 }
 
 impl Check for JiraConfig {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use gauntlet_net::config::{HttpClientConfig, Secret};
 
 use super::section::{Check, Fill, Refusal, at_most_one, or_some, or_text, template};
-use super::url::is_template;
 use super::{ApiUrl, GlobalReceivers};
+use crate::texts::is_template;
 
 /// The kinds of responders, as upstream's error shows them.
 const RESPONDER_TYPES: &str = "^(team|teams|user|escalation|schedule)$";
@@ -43,8 +43,7 @@ impl OpsGenieResponder {
             )
         })?;
         let kind = self.kind.to_lowercase();
-        let known =
-            matches!(kind.as_str(), "team" | "teams" | "user" | "escalation" | "schedule");
+        let known = matches!(kind.as_str(), "team" | "teams" | "user" | "escalation" | "schedule");
         if templated || known {
             return Ok(());
         }
@@ -67,7 +66,7 @@ section! {
     omit "message" message: String = template("opsgenie.default.message");
     omit "description" description: String = template("opsgenie.default.description");
     omit "source" source: String = template("opsgenie.default.source");
-    omit "details" details: BTreeMap<String, String>;
+    map "details" details: BTreeMap<String, String>;
     omit "entity" entity: String;
     omit "responders" responders: Vec<OpsGenieResponder>;
     omit "actions" actions: String;

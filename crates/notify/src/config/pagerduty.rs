@@ -50,7 +50,7 @@ section! {
     omit "client_url" client_url: String = template("pagerduty.default.clientURL");
     omit "description" description: String =
         "{{ template \"pagerduty.default.description\" .}}".to_owned();
-    omit "details" details: BTreeMap<String, Value>;
+    map "details" details: BTreeMap<String, Value>;
     omit "images" images: Vec<PagerdutyImage>;
     omit "links" links: Vec<PagerdutyLink>;
     omit "source" source: String;

@@ -23,9 +23,7 @@ impl FromYaml for TextDuration {
     fn from_yaml(node: Node<'_>, cx: &mut Context) -> Option<Self> {
         let text = String::from_yaml(node, cx)?;
         let parsed = text.parse().map(Self);
-        parsed
-            .map_err(|err: DurationError| cx.problem(node.position(), err.to_string()))
-            .ok()
+        parsed.map_err(|err: DurationError| cx.problem(node.position(), err.to_string())).ok()
     }
 
     fn go_type() -> Cow<'static, str> {

@@ -6,12 +6,14 @@ use gauntlet_model::float::GoQuoted;
 use gauntlet_net::config::HttpClientConfig;
 use gauntlet_yaml::{Context, FromYaml, Kind, MapBuilder, Mapping, Node, ToYaml, Value, mismatch};
 
+use super::order::ordered;
 use super::section::Fill;
 use super::*;
 
-/// The table of receivers: list of the configuration, its key, the kind's name in metrics and logs, its type.
+/// The table of receivers: list of the configuration, its key, the kind's name in metrics and logs, its type
+/// here and in Go's errors, whether it has an HTTP client.
 macro_rules! receivers {
-    ($( $field:ident $key:literal $variant:ident $name:literal $ty:ident $http:ident; )*) => {
+    ($( $field:ident $key:literal $variant:ident $name:literal $ty:ident $go:literal $http:ident; )*) => {
         /// Whom to tell, and how.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct Receiver {
@@ -58,7 +60,7 @@ macro_rules! receivers {
                 let mut receiver = Self {
                     name: map.take_default(cx, "name"),
                     labels: map.take_default(cx, "labels"),
-                    $( $field: read_list(&mut map, cx, $key, globals), )*
+                    $( $field: read_list(&mut map, cx, $key, $go, globals), )*
                 };
                 if cx.len() == before && map.rest().next().is_none() {
                     receiver.check(&map, cx);
@@ -89,7 +91,7 @@ macro_rules! receivers {
             fn to_yaml(&self) -> Value {
                 MapBuilder::new()
                     .put("name", &self.name)
-                    .put_nonzero("labels", &self.labels)
+                    .put_nonzero("labels", ordered(&self.labels))
                     $( .put_nonzero($key, &self.$field) )*
                     .build()
             }
@@ -103,24 +105,24 @@ macro_rules! receivers {
 }
 
 receivers! {
-    discord_configs "discord_configs" Discord "discord" DiscordConfig http;
-    email_configs "email_configs" Email "email" EmailConfig no_http;
-    incidentio_configs "incidentio_configs" Incidentio "incidentio" IncidentioConfig http;
-    pagerduty_configs "pagerduty_configs" Pagerduty "pagerduty" PagerdutyConfig http;
-    slack_configs "slack_configs" Slack "slack" SlackConfig http;
-    webhook_configs "webhook_configs" Webhook "webhook" WebhookConfig http;
-    opsgenie_configs "opsgenie_configs" OpsGenie "opsgenie" OpsGenieConfig http;
-    wechat_configs "wechat_configs" Wechat "wechat" WechatConfig http;
-    pushover_configs "pushover_configs" Pushover "pushover" PushoverConfig http;
-    victorops_configs "victorops_configs" VictorOps "victorops" VictorOpsConfig http;
-    sns_configs "sns_configs" Sns "sns" SnsConfig http;
-    telegram_configs "telegram_configs" Telegram "telegram" TelegramConfig http;
-    webex_configs "webex_configs" Webex "webex" WebexConfig http;
-    msteams_configs "msteams_configs" MsTeams "msteams" MsTeamsConfig http;
-    msteamsv2_configs "msteamsv2_configs" MsTeamsV2 "msteamsv2" MsTeamsV2Config http;
-    jira_configs "jira_configs" Jira "jira" JiraConfig http;
-    rocketchat_configs "rocketchat_configs" Rocketchat "rocketchat" RocketchatConfig http;
-    mattermost_configs "mattermost_configs" Mattermost "mattermost" MattermostConfig http;
+    discord_configs "discord_configs" Discord "discord" DiscordConfig "discord.DiscordConfig" http;
+    email_configs "email_configs" Email "email" EmailConfig "config.EmailConfig" no_http;
+    incidentio_configs "incidentio_configs" Incidentio "incidentio" IncidentioConfig "incidentio.IncidentioConfig" http;
+    pagerduty_configs "pagerduty_configs" Pagerduty "pagerduty" PagerdutyConfig "pagerduty.PagerdutyConfig" http;
+    slack_configs "slack_configs" Slack "slack" SlackConfig "config.SlackConfig" http;
+    webhook_configs "webhook_configs" Webhook "webhook" WebhookConfig "webhook.WebhookConfig" http;
+    opsgenie_configs "opsgenie_configs" OpsGenie "opsgenie" OpsGenieConfig "opsgenie.OpsGenieConfig" http;
+    wechat_configs "wechat_configs" Wechat "wechat" WechatConfig "config.WechatConfig" http;
+    pushover_configs "pushover_configs" Pushover "pushover" PushoverConfig "pushover.PushoverConfig" http;
+    victorops_configs "victorops_configs" VictorOps "victorops" VictorOpsConfig "config.VictorOpsConfig" http;
+    sns_configs "sns_configs" Sns "sns" SnsConfig "sns.SNSConfig" http;
+    telegram_configs "telegram_configs" Telegram "telegram" TelegramConfig "telegram.TelegramConfig" http;
+    webex_configs "webex_configs" Webex "webex" WebexConfig "config.WebexConfig" http;
+    msteams_configs "msteams_configs" MsTeams "msteams" MsTeamsConfig "msteams.MSTeamsConfig" http;
+    msteamsv2_configs "msteamsv2_configs" MsTeamsV2 "msteamsv2" MsTeamsV2Config "msteamsv2.MSTeamsV2Config" http;
+    jira_configs "jira_configs" Jira "jira" JiraConfig "jira.JiraConfig" http;
+    rocketchat_configs "rocketchat_configs" Rocketchat "rocketchat" RocketchatConfig "rocketchat.RocketchatConfig" http;
+    mattermost_configs "mattermost_configs" Mattermost "mattermost" MattermostConfig "mattermost.MattermostConfig" http;
 }
 
 /// The order upstream starts a receiver's integrations in; it shows in metrics and logs alone.
@@ -167,12 +169,13 @@ fn read_list<T: FromYaml + Fill>(
     map: &mut Mapping<'_>,
     cx: &mut Context,
     key: &str,
+    go_type: &str,
     globals: Option<&GlobalReceivers>,
 ) -> Vec<T> {
     let Some(list) = map.node(key) else { return Vec::new() };
     cx.in_key(key, |cx| {
         if list.kind() != Kind::Sequence {
-            mismatch(list, &format!("[]*{}", T::go_type()), cx);
+            mismatch(list, &format!("[]*{go_type}"), cx);
             return Vec::new();
         }
         let mut configs = Vec::with_capacity(list.items().len());

@@ -57,12 +57,19 @@ pub(super) fn or_some<T: Clone>(own: &mut Option<T>, global: &Option<T>) {
     }
 }
 
-/// `mode "key" field: Type = default;` with mode `put` (echoed always), `omit` (unless zero) or `some` (if there is one).
+/// `mode "key" field: Type = default;` with mode `put` (echoed always), `omit` (unless zero), `some` (if there
+/// is one), `map` (unless empty, keys in Go's order) or `any` (if there is one, keys in Go's order).
 /// `null` is what a null entry in a list is refused with.
 macro_rules! section {
     (@echo put $map:ident $key:literal $value:expr) => { $map.put($key, &$value); };
     (@echo omit $map:ident $key:literal $value:expr) => { $map.put_nonzero($key, &$value); };
     (@echo some $map:ident $key:literal $value:expr) => { $map.put_some($key, $value.as_ref()); };
+    (@echo map $map:ident $key:literal $value:expr) => {
+        $map.put_nonzero($key, $crate::config::order::ordered(&$value));
+    };
+    (@echo any $map:ident $key:literal $value:expr) => {
+        $map.put_some($key, $value.as_ref().map($crate::config::order::ordered));
+    };
     (@default $default:expr) => { $default };
     (@default) => { Default::default() };
     (

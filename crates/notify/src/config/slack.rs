@@ -161,8 +161,7 @@ impl Fill for SlackConfig {
         if self.app_url.is_none() {
             return Err("no global Slack App URL set");
         }
-        let authorized =
-            self.http_config.as_ref().is_some_and(|http| http.authorization.is_some());
+        let authorized = self.http_config.as_ref().is_some_and(|http| http.authorization.is_some());
         if !self.has_token() && !authorized && self.api_url.is_none() {
             self.app_token.clone_from(&globals.slack_app_token);
             self.app_token_file.clone_from(&globals.slack_app_token_file);

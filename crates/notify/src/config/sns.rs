@@ -19,7 +19,7 @@ section! {
     omit "target_arn" target_arn: String;
     omit "subject" subject: String = template("sns.default.subject");
     omit "message" message: String = template("sns.default.message");
-    omit "attributes" attributes: BTreeMap<String, String>;
+    map "attributes" attributes: BTreeMap<String, String>;
     omit "use_aws_http_client" use_aws_http_client: bool;
 }
 

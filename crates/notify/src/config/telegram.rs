@@ -3,7 +3,7 @@
 use gauntlet_net::config::{HttpClientConfig, Secret};
 
 use super::section::{Check, Fill, Refusal, at_most_one, or_some, refuse, template};
-use super::{ApiUrl, GlobalReceivers};
+use super::{ApiUrl, GlobalReceivers, Int64};
 
 section! {
     /// A chat of Telegram.
@@ -13,7 +13,7 @@ section! {
     put "api_url" api_url: Option<ApiUrl>;
     omit "bot_token" bot_token: Secret;
     omit "bot_token_file" bot_token_file: String;
-    omit "chat_id" chat_id: i64;
+    omit "chat_id" chat_id: Int64;
     omit "chat_id_file" chat_id_file: String;
     omit "message_thread_id" message_thread_id: i64;
     omit "message" message: String = template("telegram.default.message");
@@ -26,10 +26,10 @@ impl Check for TelegramConfig {
     fn check(&mut self) -> Result<(), Refusal> {
         let has_token = !self.bot_token.is_empty();
         at_most_one("bot_token", "bot_token_file", has_token, &self.bot_token_file)?;
-        if self.chat_id == 0 && self.chat_id_file.is_empty() {
+        if self.chat_id.0 == 0 && self.chat_id_file.is_empty() {
             return refuse("", "missing chat_id or chat_id_file on telegram_config");
         }
-        at_most_one("chat_id", "chat_id_file", self.chat_id != 0, &self.chat_id_file)?;
+        at_most_one("chat_id", "chat_id_file", self.chat_id.0 != 0, &self.chat_id_file)?;
         if !matches!(self.parse_mode.as_str(), "" | "Markdown" | "MarkdownV2" | "HTML") {
             return refuse(
                 "parse_mode",

@@ -6,6 +6,8 @@ use gauntlet_model::float::GoQuoted;
 use gauntlet_net::config::{Secret, Url};
 use gauntlet_yaml::{Context, FromYaml, Node, ToYaml, Value};
 
+use crate::texts::is_template;
+
 /// What an echoed configuration shows in the place of a secret; accepted where a secret URL is read, so that an echo can be read.
 const MASK: &str = "<secret>";
 
@@ -16,7 +18,8 @@ pub struct ApiUrl(Url);
 impl ApiUrl {
     /// Checks a text; errs in upstream's words.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url: Url = text.parse().map_err(|err: gauntlet_net::config::UrlError| err.to_string())?;
+        let url: Url =
+            text.parse().map_err(|err: gauntlet_net::config::UrlError| err.to_string())?;
         let scheme = url.scheme();
         if scheme != "http" && scheme != "https" {
             return Err(format!("unsupported scheme {} for URL", GoQuoted(&scheme)));
@@ -47,6 +50,18 @@ impl ApiUrl {
         let text = self.as_str();
         let end = text.find(['?', '#']).unwrap_or(text.len());
         format!("{}{more}{}", &text[..end], &text[end..])
+    }
+
+    /// The path, as written.
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// The URL with path elements joined on by one slash.
+    pub fn joined(&self, elements: &str) -> String {
+        let text = self.as_str();
+        let end = text.find(['?', '#']).unwrap_or(text.len());
+        format!("{}/{elements}{}", text[..end].trim_end_matches('/'), &text[end..])
     }
 
     /// Makes the path end with a slash.
@@ -99,7 +114,8 @@ impl FromYaml for SecretUrl {
         if text == MASK {
             return Some(Self(Secret::default()));
         }
-        let url = ApiUrl::parse(&text).map_err(|reason| cx.problem(node.position(), reason)).ok()?;
+        let url =
+            ApiUrl::parse(&text).map_err(|reason| cx.problem(node.position(), reason)).ok()?;
         Some(Self::new(&url))
     }
 
@@ -158,9 +174,4 @@ impl ToYaml for TemplateUrl {
     fn to_yaml(&self) -> Value {
         self.0.to_yaml()
     }
-}
-
-/// Whether a text holds template actions; errs if it does and they do not parse.
-pub(super) fn is_template(text: &str) -> Result<bool, String> {
-    Ok(text.contains("{{"))
 }

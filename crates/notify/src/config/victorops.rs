@@ -33,7 +33,7 @@ section! {
     put "entity_display_name" entity_display_name: String =
         template("victorops.default.entity_display_name");
     put "monitoring_tool" monitoring_tool: String = template("victorops.default.monitoring_tool");
-    omit "custom_fields" custom_fields: BTreeMap<String, String>;
+    map "custom_fields" custom_fields: BTreeMap<String, String>;
 }
 
 impl Check for VictorOpsConfig {

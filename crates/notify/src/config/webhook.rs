@@ -5,7 +5,7 @@ use gauntlet_net::config::HttpClientConfig;
 use gauntlet_yaml::Value;
 
 use super::section::{Check, Fill, Refusal, at_most_one, or_some, refuse};
-use super::{GlobalReceivers, TemplateUrl};
+use super::{GlobalReceivers, TemplateUrl, Uint64};
 
 section! {
     /// Any HTTP endpoint.
@@ -15,11 +15,11 @@ section! {
     omit "url" url: TemplateUrl;
     put "url_file" url_file: String;
     /// Alerts sent at most in one message; 0 for all.
-    put "max_alerts" max_alerts: u64;
+    put "max_alerts" max_alerts: Uint64;
     /// 0 for none of its own.
     put "timeout" timeout: GoDuration;
     /// A body in the place of the usual one; texts in it are templates.
-    some "payload" payload: Option<Value>;
+    any "payload" payload: Option<Value>;
 }
 
 impl Check for WebhookConfig {

@@ -1,0 +1,5 @@
+//! What senders send, against recordings of what the peer sent for the same configuration and alerts.
+
+mod bodies;
+mod failures;
+mod server;

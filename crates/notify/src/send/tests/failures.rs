@@ -1,0 +1,1 @@
+//! Failures: what is tried again, and in whose words.

@@ -1,0 +1,3 @@
+//! Configurations as the peer judges and echoes them.
+
+mod config;
