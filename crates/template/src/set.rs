@@ -37,11 +37,14 @@ pub struct Set {
     mode: Mode,
     missing_key: MissingKey,
     trees: Arc<Trees>,
+    /// The own tree of the text parsed last. In text mode it is what its name runs, even when it is empty and so did
+    /// not replace an earlier one.
+    last: Option<Arc<Tree>>,
 }
 
 impl Set {
     pub fn new(mode: Mode, missing_key: MissingKey) -> Self {
-        Self { mode, missing_key, trees: Arc::default() }
+        Self { mode, missing_key, trees: Arc::default(), last: None }
     }
 
     pub fn mode(&self) -> Mode {
@@ -66,8 +69,12 @@ impl Set {
         let trees = parse::parse(name, text.as_ref(), &is_function).map_err(Error::Parse)?;
         let all = Arc::make_mut(&mut self.trees);
         for tree in trees {
+            let tree = Arc::new(tree);
+            if &*tree.name == name {
+                self.last = Some(tree.clone());
+            }
             if !(tree.is_empty() && all.contains_key(&tree.name)) {
-                all.insert(tree.name.clone(), Arc::new(tree));
+                all.insert(tree.name.clone(), tree);
             }
         }
         Ok(())
@@ -90,7 +97,12 @@ impl Set {
             Mode::Text => self.trees.clone(),
             Mode::Html => Arc::new(html::escape(&self.trees, name).map_err(Error::Escape)?),
         };
-        Ok(Program { set: self.clone(), trees, name: name.into() })
+        let last = self.last.as_ref().filter(|t| self.mode == Mode::Text && &*t.name == name);
+        let Some(root) = last.or_else(|| trees.get(name)).cloned() else {
+            let name = crate::fmt::quoted(name.as_bytes());
+            return Err(Error::Exec(format!("template: no template {name} in the set")));
+        };
+        Ok(Program { set: self.clone(), trees, root })
     }
 
     /// Executes a template from within another execution.
@@ -119,7 +131,7 @@ impl Set {
 pub struct Program {
     pub(crate) set: Set,
     pub(crate) trees: Arc<Trees>,
-    pub(crate) name: Arc<str>,
+    pub(crate) root: Arc<Tree>,
 }
 
 impl Program {

@@ -87,10 +87,7 @@ pub(crate) fn run(
     budget: &mut Budget,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
-    let Some(tree) = program.trees.get(&program.name) else {
-        let name = crate::fmt::quoted(program.name.as_bytes());
-        return Err(Error::Exec(format!("template: no template {name} in the set")));
-    };
+    let tree = &*program.root;
     let dot = Slot::of(data);
     let mut state = State {
         trees: &program.trees,

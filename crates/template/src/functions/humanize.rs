@@ -124,7 +124,7 @@ pub(super) fn timestamp(seconds: f64) -> Result<Time, NoTime> {
         return Err(NoTime::NotFinite);
     }
     let ns = seconds * 1e9;
-    if ns.abs() > 9.223_372_036_854_775_807e18 {
+    if ns.abs() > 9.223_372_036_854_776e18 {
         let shown = gauntlet_model::float::go_float(seconds);
         let text = "cannot be represented as a nanoseconds timestamp since it overflows int64";
         return Err(NoTime::Overflow(format!("{shown} {text}")));

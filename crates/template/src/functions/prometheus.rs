@@ -124,7 +124,7 @@ pub fn funcs(env: Env) -> Funcs {
     let query = env.query;
     funcs.add("query", STRING, move |args, _| {
         let samples = query.query(&string(args, 0))?;
-        Ok(result(samples.into_iter().map(|s| Value::object(s)).collect()))
+        Ok(result(samples.into_iter().map(Value::object).collect()))
     });
     funcs.add("first", Signature::of(&[RESULT_TYPE]), |args, _| {
         let first = items(args, 0).into_iter().next();

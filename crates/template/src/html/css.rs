@@ -42,7 +42,7 @@ fn skip_space(s: &[u8]) -> &[u8] {
 }
 
 fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || c >= '\u{80}' && c <= '\u{10ffff}'
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || !c.is_ascii()
 }
 
 /// Whether `s` ends with the word `url`.
