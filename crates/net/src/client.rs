@@ -114,8 +114,10 @@ impl HttpClient {
                 drop_credentials(next.headers_mut());
             }
             let response = self.client.request(next).await.map_err(ClientError::from_hyper)?;
-            let location = redirect_target(&response, &parts.uri)?;
-            let Some(target) = location.filter(|_| self.follow_redirects) else {
+            if !self.follow_redirects {
+                return Ok(response);
+            }
+            let Some(target) = redirect_target(&response, &parts.uri)? else {
                 return Ok(response);
             };
             let keeps_body = matches!(
@@ -158,10 +160,8 @@ fn redirect_target(response: &Response<Incoming>, base: &Uri) -> Result<Option<U
     if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let Some(location) = response.headers().get(header::LOCATION) else {
-        let message = format!("{} response missing Location header", response.status().as_u16());
-        return Err(ClientError::new(Stage::Redirect, message));
-    };
+    // Some answer with a redirect's status and say nowhere where to; that is an answer as any other.
+    let Some(location) = response.headers().get(header::LOCATION) else { return Ok(None) };
     let refuse = || {
         let shown = String::from_utf8_lossy(location.as_bytes());
         ClientError::new(Stage::Redirect, format!("failed to parse Location header {shown:?}"))

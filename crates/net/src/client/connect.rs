@@ -96,7 +96,6 @@ impl Connector {
         let stream = handshake(&self.tls, host, socket).await?;
         Ok(Stream::Tls(Box::new(TokioIo::new(stream))))
     }
-
 }
 
 /// Shakes hands over an open connection.

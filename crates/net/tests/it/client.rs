@@ -136,14 +136,13 @@ async fn a_redirect_to_another_host_leaves_credentials_behind() {
     let document = gauntlet_yaml::Document::parse(text.as_bytes(), gauntlet_yaml::Dialect::V2);
     let document = document.unwrap();
     let mut cx = gauntlet_yaml::Context::new();
-    let config = <HttpClientConfig as gauntlet_yaml::FromYaml>::from_yaml(
-        document.root().unwrap(),
-        &mut cx,
-    );
+    let config =
+        <HttpClientConfig as gauntlet_yaml::FromYaml>::from_yaml(document.root().unwrap(), &mut cx);
     let client = client(&cx.finish(config).unwrap());
-    for (path, wanted) in
-        [("stay", "authorization cookie x-key x-secret x-plain x-token"), ("away", "x-plain x-token")]
-    {
+    for (path, wanted) in [
+        ("stay", "authorization cookie x-key x-secret x-plain x-token"),
+        ("away", "x-plain x-token"),
+    ] {
         let mut request = Request::get(format!("http://{}/{path}", server.address))
             .header("cookie", "c")
             .header("x-token", "not marked")
