@@ -88,7 +88,7 @@ fn alerts(data: &Data) -> Vec<Alert> {
 }
 
 /// The senders of a receiver; those whose place is fixed send to `url`.
-fn notifiers(receiver: &Receiver, url: &str, setup: &Setup) -> Vec<Arc<dyn Notifier>> {
+fn notifiers(receiver: &Receiver, url: &str, setup: &Setup) -> Vec<(bool, Arc<dyn Notifier>)> {
     let integrations = receiver.integrations();
     let build = |config: &IntegrationConfig<'_>| -> Option<Arc<dyn Notifier>> {
         Some(match config {
@@ -104,7 +104,10 @@ fn notifiers(receiver: &Receiver, url: &str, setup: &Setup) -> Vec<Arc<dyn Notif
             other => crate::send::build(*other, setup).unwrap(),
         })
     };
-    integrations.iter().filter_map(|(config, _)| build(config)).collect()
+    integrations
+        .iter()
+        .filter_map(|(config, _)| Some((config.send_resolved(), build(config)?)))
+        .collect()
 }
 
 /// What is to be equal: all but signatures, ids and the names of libraries.
@@ -159,6 +162,7 @@ async fn requests_are_those_of_the_peer() {
             "mixed" => "some alerts resolved",
             _ => "all alerts resolved",
         };
+        let resolves = phase != "firing";
         let mut rounds = vec![(&defaults, reason, all.as_slice()), (&full, reason, all.as_slice())];
         if phase == "firing" {
             // The receiver with all keys was told of one alert first, and then of both.
@@ -167,7 +171,7 @@ async fn requests_are_those_of_the_peer() {
         }
         for ((receiver, notifiers), reason, alerts) in rounds {
             let cx = context(&told, receiver, reason);
-            for notifier in notifiers {
+            for (_, notifier) in notifiers.iter().filter(|(resolved, _)| *resolved || !resolves) {
                 notifier.notify(&cx, alerts).await.unwrap();
             }
         }
@@ -205,8 +209,7 @@ fn golden_webhook_bodies_are_equal() {
     ];
     let webhooks = golden["webhooks"].as_array().unwrap();
     for webhook in webhooks {
-        let raw = webhook["raw"].as_str().unwrap();
-        let told: Told = serde_json::from_str(raw).unwrap();
+        let told: Told = serde_json::from_value(webhook["body"].clone()).unwrap();
         let reason = reasons.iter().find(|r| **r == told.data.notification_reason).unwrap();
         let cx = context(&told, &told.data.receiver, reason);
         let alerts = alerts(&told.data);
@@ -222,7 +225,15 @@ fn golden_webhook_bodies_are_equal() {
             group_key: &told.group_key,
             truncated_alerts: webhook["body"]["truncatedAlerts"].as_u64().unwrap(),
         });
-        assert_eq!(String::from_utf8(body.unwrap()).unwrap(), raw);
+        let body = String::from_utf8(body.unwrap()).unwrap();
+        match webhook["raw"].as_str() {
+            Some(raw) => assert_eq!(body, raw),
+            // Where nothing but the order of keys could be lost, the recording has no text.
+            None => {
+                let ours: serde_json::Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(ours.to_string(), webhook["body"].to_string());
+            }
+        }
     }
     assert_eq!(webhooks.len(), 31);
 }
