@@ -60,6 +60,17 @@ impl AppendFile {
         Ok(Self { fs, path: path.to_owned(), pending: Mutex::default(), disk: Mutex::new(disk) })
     }
 
+    /// Opens the file as it is for appending; made empty if it is not there.
+    pub fn open(fs: Arc<dyn Fs>, path: &Path) -> io::Result<Self> {
+        if !fs.exists(path) {
+            return Self::create(fs, path, b"");
+        }
+        let file = fs.open_write(path)?;
+        let size_bytes = file.size_bytes()?;
+        let disk = Disk { file, size_bytes, unwritten: Vec::new(), synced: 0 };
+        Ok(Self { fs, path: path.to_owned(), pending: Mutex::default(), disk: Mutex::new(disk) })
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -12,6 +12,7 @@ pub mod inhibit;
 pub mod intervals;
 mod labels;
 pub mod ledger;
+mod manager;
 pub mod matcher;
 pub mod metrics;
 pub mod nflog;
@@ -26,6 +27,7 @@ pub use labels::{
     ALERT_NAME, Annotations, Fingerprint, SetText, alert_order, fingerprint, fingerprint_of,
     log_hash, set_order,
 };
+pub use manager::{Manager, ManagerError, ManagerOptions, PostOutcome};
 pub use matcher::{Matcher, Matchers, ParseMode};
 pub use snapshot::OVERSIZED_BYTES;
 pub use time::Time;

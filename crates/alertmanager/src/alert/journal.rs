@@ -44,21 +44,29 @@ pub struct Restored {
     pub alerts: Vec<Alert>,
     /// What was wrong with the file, for the log.
     pub damage: Vec<String>,
+    /// The end was cut off in the middle of a record, as a crash leaves it.
+    pub torn: bool,
 }
 
 impl AlertJournal {
-    /// Reads the journal, rewrites it clean and opens it. A file with damage inside is kept beside it under another name.
+    /// Reads the journal and opens it. A whole one is only added to, so that a full disk keeps nobody from starting; a torn
+    /// end is cut by rewriting; a file with damage inside is kept beside it under another name.
     pub fn open(fs: Arc<dyn Fs>, path: &Path) -> io::Result<(Self, Restored)> {
         let mut restored = Restored::default();
+        let mut whole = false;
         if fs.exists(path) {
             let bytes = fs.read(path, MAX_FILE_BYTES)?;
             restored = read(&bytes);
+            whole = restored.damage.is_empty() && !restored.torn && !bytes.is_empty();
             if !restored.damage.is_empty() {
                 let aside = set_aside(fs.as_ref(), path)?;
                 restored.damage.push(format!("kept as {}", aside.display()));
             }
         }
-        let file = AppendFile::create(fs, path, &snapshot(restored.alerts.iter()))?;
+        let file = match whole {
+            true => AppendFile::open(fs, path)?,
+            false => AppendFile::create(fs, path, &snapshot(restored.alerts.iter()))?,
+        };
         Ok((Self { file: Arc::new(file) }, restored))
     }
 
@@ -165,6 +173,7 @@ fn read(bytes: &[u8]) -> Restored {
         let offset = cursor.offset();
         let Some((crc, payload)) = next_frame(&mut cursor) else {
             // What a crash leaves: the last write, in part. Nothing of it was acknowledged.
+            restored.torn = true;
             break;
         };
         let sound = crc32c(payload) == crc;

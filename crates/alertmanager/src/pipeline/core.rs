@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::nflog::{LogReceiver, NotificationLog};
 use crate::silence::{SilenceLimits, Silences};
 use crate::time::Time;
+use gauntlet_runtime::Chance;
 
 /// What a peer of a cluster knows of its place in it.
 pub trait Peer: fmt::Debug + Send + Sync {
@@ -45,8 +46,6 @@ pub struct CoreOptions {
     pub start_at: Time,
     /// How long each peer before this one is given to speak.
     pub peer_timeout_ns: i64,
-    /// For jitter and ids.
-    pub seed: u64,
     /// Entries of the ledger at hand.
     pub ledger_entries: usize,
 }
@@ -63,7 +62,6 @@ impl Default for CoreOptions {
             collect_interval_ns: 30 * MINUTE,
             start_at: Time::ZERO,
             peer_timeout_ns: MINUTE / 4,
-            seed: 1,
             ledger_entries: 50_000,
         }
     }
@@ -112,11 +110,12 @@ pub struct Core {
     pub(super) metrics: Metrics,
     pub(super) numbers: u64,
     pub(super) generation: u64,
-    random: u64,
+    pub(super) chance: Chance,
 }
 
 impl Core {
-    pub fn new(options: CoreOptions, metrics: Metrics, now: Time) -> Self {
+    /// `chance` is for jitter and ids.
+    pub fn new(options: CoreOptions, chance: Chance, metrics: Metrics, now: Time) -> Self {
         let store = AlertStore::new(options.per_name_limit);
         metrics.alerts.per_name_limit.set(options.per_name_limit as f64);
         let silences = Silences::new(
@@ -146,7 +145,7 @@ impl Core {
             metrics,
             numbers: 0,
             generation: 0,
-            random: options.seed,
+            chance,
             options,
         }
     }
@@ -368,15 +367,6 @@ impl Core {
     pub(super) fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
-    }
-
-    /// The next number of a sequence that only looks like chance (splitmix64).
-    pub(super) fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
     }
 }
 

@@ -221,7 +221,7 @@ impl Core {
 
     /// Makes or changes a silence; see [`Silences::set`].
     pub fn set_silence(&mut self, silence: Silence, now: Time) -> Result<String, SilenceError> {
-        let (high, low) = (self.random(), self.random());
+        let (high, low) = (self.chance.next_u64(), self.chance.next_u64());
         self.silences.set(silence, now, || uuid(high, low))
     }
 

@@ -183,7 +183,7 @@ impl Core {
             self.give_up_on(id, at, &error, now);
             return;
         }
-        let random = self.random();
+        let random = self.chance.next_u64();
         let Some(flush) = self.flushes.get_mut(&id) else { return };
         let step = &mut flush.steps[at];
         let next = started.plus_ns(step.backoff.next_ns(random)).max(now);

@@ -1,0 +1,112 @@
+//! Housekeeping off the machine's lock: what was appended is synced every second, files are rewritten small now and then, what
+//! has expired is dropped.
+
+use std::sync::Arc;
+
+use super::Manager;
+use crate::durable::AppendFile;
+use crate::pipeline::Core;
+
+impl Manager {
+    /// Syncs what nobody waits for and takes the ledger's entries to disk. Blocks.
+    pub(super) fn sync_all(&self) {
+        let entries = self.core.lock().ledger_mut().take_unwritten();
+        if let Some(files) = &self.ledger_files
+            && let Err(err) = files.lock().append(&entries)
+        {
+            tracing::error!(component = "ledger", %err, "entries could not be written");
+        }
+        let journal = self.journal.as_ref().map(|journal| journal.file());
+        for file in [journal, self.silence_file.as_ref(), self.log_file.as_ref()] {
+            let Some(file) = file else { continue };
+            if let Err(err) = file.sync(file.end()) {
+                tracing::error!(file = %file.path().display(), %err, "state could not be written");
+            }
+        }
+        if let Some(journal) = &self.journal {
+            self.metrics.alerts.journal_size.set(journal.file().size_bytes() as f64);
+        }
+    }
+
+    /// Drops what has expired and rewrites the state files. Blocks.
+    pub(super) fn maintain(&self) {
+        let silences = &self.metrics.silences;
+        silences.maintenance.inc();
+        self.timed(&silences.gc_duration, |core, now| core.silences_mut().collect(now));
+        if let Some(file) = &self.silence_file {
+            let size = self.timed_write(&silences.snapshot_duration, file, |core| {
+                core.silences_mut().encode()
+            });
+            match size {
+                Some(size) => silences.snapshot_size.set(size as f64),
+                None => silences.maintenance_errors.inc(),
+            }
+        }
+        let log = &self.metrics.log;
+        log.maintenance.inc();
+        self.timed(&log.gc_duration, |core, now| core.log_mut().collect(now));
+        if let Some(file) = &self.log_file {
+            let size =
+                self.timed_write(&log.snapshot_duration, file, |core| core.log_mut().encode());
+            match size {
+                Some(size) => log.snapshot_size.set(size as f64),
+                None => log.maintenance_errors.inc(),
+            }
+        }
+    }
+
+    /// Rewrites the journal of alerts if most of it is out of date. Blocks.
+    pub(super) fn shrink_journal(&self) {
+        let Some(journal) = &self.journal else { return };
+        // A cheap guess first: the snapshot is made only for a file that is large.
+        if !journal.wants_rewrite(0) {
+            return;
+        }
+        let live = self.core.lock().journal_snapshot().len() as u64;
+        if !journal.wants_rewrite(live) {
+            return;
+        }
+        let rewritten = journal.rewrite(|| {
+            let core = self.core.lock();
+            (core.journal_snapshot(), journal.file().drain())
+        });
+        if let Err(err) = rewritten {
+            self.metrics.alerts.journal_errors.inc();
+            tracing::error!(component = "provider", %err, "the journal of alerts could not be rewritten");
+        }
+    }
+
+    fn timed<T>(
+        &self,
+        duration: &gauntlet_telemetry::Summary,
+        act: impl FnOnce(&mut Core, crate::Time) -> T,
+    ) -> T {
+        let start = self.clock.monotonic();
+        let now = self.now();
+        let out = act(&mut self.core.lock(), now);
+        duration.observe((self.clock.monotonic() - start).as_secs_f64());
+        out
+    }
+
+    /// Rewrites a file from the machine's state; `None`, after logging why, if that failed.
+    fn timed_write(
+        &self,
+        duration: &gauntlet_telemetry::Summary,
+        file: &Arc<AppendFile>,
+        encode: impl FnOnce(&mut Core) -> Vec<u8>,
+    ) -> Option<u64> {
+        let start = self.clock.monotonic();
+        let written = file.rewrite(|| {
+            let mut core = self.core.lock();
+            (encode(&mut core), file.drain())
+        });
+        duration.observe((self.clock.monotonic() - start).as_secs_f64());
+        match written {
+            Ok(size) => Some(size),
+            Err(err) => {
+                tracing::error!(file = %file.path().display(), %err, "snapshot could not be written");
+                None
+            }
+        }
+    }
+}
