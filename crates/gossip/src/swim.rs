@@ -355,3 +355,6 @@ fn next_tick(due: Duration, interval: Duration, now: Duration) -> Duration {
     let missed = (now - due).as_nanos() / interval.as_nanos();
     due + interval * (u32::try_from(missed).unwrap_or(u32::MAX - 1) + 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,6 +126,7 @@ impl Tls {
     }
 
     pub(super) fn send_packet(&self, to: SocketAddr, data: Vec<u8>) {
+        let len = data.len();
         let frame = encode_frame(PACKET, self.address.to_string(), Bytes::from(data));
         let mut pool = self.pool.lock();
         while pool.writers.try_join_next().is_some() {}
@@ -155,8 +156,9 @@ impl Tls {
                 packets
             }
         };
-        if packets.try_send(frame).is_err() {
-            tracing::debug!(%to, "packet dropped: the connection is busy");
+        match packets.try_send(frame) {
+            Ok(()) => self.metrics.packet_bytes_sent.add(len as u64),
+            Err(_) => tracing::debug!(%to, "packet dropped: the connection is busy"),
         }
     }
 
@@ -245,7 +247,6 @@ impl Writer {
                     Some(frame) => {
                         writer.write_all(&frame).await?;
                         writer.flush().await?;
-                        self.metrics.packet_bytes_sent.add(frame.len() as u64);
                     }
                     None => return writer.shutdown().await,
                 },

@@ -439,3 +439,130 @@ fn read_error(reader: &mut Reader<'_>) -> Result<String, MsgpackError> {
     })?;
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(data: &[u8]) -> Result<Option<StreamMessage>, StreamError> {
+        StreamDecoder::inbound("", &Budget::new(1 << 30))?.feed(data)
+    }
+
+    fn compressed(plain: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_compressed(&mut out, &lzw::deflate(plain));
+        out
+    }
+
+    fn push_pull(nodes: usize, state: usize) -> PushPull {
+        let node = |number: usize| NodeState {
+            addr: vec![127, 0, 0, 1],
+            name: format!("node {number}"),
+            state: (number % 4) as u8,
+            versions: vec![1, 5, 2, 0, 0, 0],
+            port: 9094,
+            ..NodeState::default()
+        };
+        let user_state = Bytes::from(vec![b's'; state]);
+        PushPull { join: true, nodes: (0..nodes).map(node).collect(), user_state }
+    }
+
+    #[test]
+    fn uncompressed_streams_are_read_however_they_come() {
+        let user = StreamMessage::User(Bytes::from_static(b"hello"));
+        let all = StreamMessage::PushPull(push_pull(200, 40_000));
+        let ping = StreamMessage::Ping(Ping { node: "n".to_owned(), seq: 3, ..Ping::default() });
+        for message in [user, all, ping, StreamMessage::Error("no".to_owned())] {
+            let plain = message.encode_plain();
+            for step in [1, 13, 5_000, plain.len()] {
+                let mut decoder = StreamDecoder::answer();
+                let mut found = None;
+                for chunk in plain.chunks(step) {
+                    assert_eq!(found, None);
+                    found = decoder.feed(chunk).unwrap();
+                }
+                assert_eq!(found.as_ref(), Some(&message));
+            }
+            assert_eq!(read(&message.encode("")), Ok(Some(message.clone())));
+            // What is missing from an inflated message will never come.
+            assert!(read(&compressed(&plain[..plain.len() - 1])).is_err());
+            assert!(read(&compressed(&plain[..1])).is_err());
+        }
+        assert!(read(&compressed(&[])).is_err());
+    }
+
+    #[test]
+    fn limits_hold_before_memory_is_taken() {
+        let mut header = vec![kind::PUSH_PULL];
+        put_map(&mut header, 2);
+        put_text(&mut header, "Nodes");
+        put_signed(&mut header, MAX_STREAM_NODES as u64 + 1);
+        put_text(&mut header, "UserStateLen");
+        put_signed(&mut header, 0);
+        assert_eq!(read(&header), Err(StreamError::TooManyNodes(MAX_STREAM_NODES as u64 + 1)));
+        for (tag, field) in [(kind::PUSH_PULL, "UserStateLen"), (kind::USER, "UserMsgLen")] {
+            for (len, fits) in [(MAX_USER_STATE_BYTES, true), (MAX_USER_STATE_BYTES + 1, false)] {
+                let mut header = vec![tag];
+                put_map(&mut header, 1);
+                put_text(&mut header, field);
+                put_signed(&mut header, len as u64);
+                let error = StreamError::TooLong { bytes: len, limit: MAX_USER_STATE_BYTES };
+                assert_eq!(read(&header), if fits { Ok(None) } else { Err(error) });
+            }
+        }
+        // A packed length over all bounds.
+        let long = [kind::COMPRESS, 0x81, 0xa3, b'B', b'u', b'f', 0xdb, 0x7f, 0, 0, 0];
+        assert!(matches!(read(&long), Err(StreamError::TooLong { .. })));
+        // A bomb: 25 MiB of nothing in little.
+        let bomb = compressed(&vec![0; 25 << 20]);
+        assert!(bomb.len() < 100_000);
+        let limit = MAX_STREAM_BYTES;
+        assert_eq!(read(&bomb), Err(StreamError::Compression(LzwError::TooLong { limit })));
+    }
+
+    #[test]
+    fn bytes_are_charged_packed_and_inflated() {
+        let message = StreamMessage::User(Bytes::from(vec![0; 10_000]));
+        let data = message.encode("");
+        let budget = Budget::new(10_000);
+        let mut decoder = StreamDecoder::inbound("", &budget).unwrap();
+        assert!(matches!(decoder.feed(&data), Err(StreamError::Budget(_))));
+        drop(decoder);
+        assert_eq!(budget.used_bytes(), 0);
+        let budget = Budget::new(20_000);
+        let mut decoder = StreamDecoder::inbound("", &budget).unwrap();
+        assert_eq!(decoder.feed(&data), Ok(Some(message)));
+        assert!(budget.used_bytes() > 10_000);
+    }
+
+    #[test]
+    fn only_the_dialler_writes_a_label_and_only_the_right_one_is_heard() {
+        let ping = StreamMessage::Ping(Ping { node: "n".to_owned(), seq: 3, ..Ping::default() });
+        let of = |label: &str| StreamDecoder::inbound(label, &Budget::new(1 << 20)).unwrap();
+        let labelled = ping.encode("blue");
+        for step in [1, 2, 5, 100] {
+            let mut decoder = of("blue");
+            let last = labelled.chunks(step).map(|chunk| decoder.feed(chunk).unwrap()).last();
+            assert_eq!(last, Some(Some(ping.clone())));
+        }
+        for (label, data) in
+            [("", labelled.clone()), ("red", labelled.clone()), ("blue", ping.encode(""))]
+        {
+            assert!(matches!(of(label).feed(&data), Err(StreamError::Label(_))), "{label}");
+        }
+        assert!(of("x").feed(&[kind::LABEL, 0, 6]).is_err());
+        assert!(StreamDecoder::answer().feed(&labelled).is_err());
+    }
+
+    #[test]
+    fn the_peer_is_told_what_hides_a_message() {
+        for (data, answered) in [
+            (&[kind::ENCRYPT, 0][..], true),
+            (&[kind::COMPRESS, 0x81, 0xa3, b'B', b'u', b'f', 0xa2, 0xff, 0xff], true),
+            (&[kind::NACK, 0x80], false),
+            (&[kind::PING, 0x05], false),
+        ] {
+            assert_eq!(read(data).unwrap_err().is_answered(), answered, "{data:?}");
+        }
+    }
+}

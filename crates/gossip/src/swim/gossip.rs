@@ -57,7 +57,7 @@ impl Swim {
     }
 
     /// Broadcasts for `room` bytes: membership first, then messages of the layer above.
-    fn fill(&mut self, room: usize) -> Vec<Vec<u8>> {
+    pub(super) fn fill(&mut self, room: usize) -> Vec<Vec<u8>> {
         let taken = self.queue.take(COMPOUND_OVERHEAD, room, self.table.len());
         if taken.finished {
             self.notes.push(Note::LeaveTold);

@@ -304,3 +304,41 @@ async fn beside_a_real_alertmanager_over_tls() {
     let options = ClusterOptions { tls_config_file: Some(file), ..options("ours", &[]) };
     live_together(binary, vec![flag], options).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_alertmanager_joins_us_and_misses_us_when_we_crash() {
+    let Some(binary) = alertmanager() else { return };
+    let start = async |options| {
+        let (registry, clock) = (Registry::new(), Arc::new(SystemClock));
+        let chance = Chance::from_system();
+        let cluster = Cluster::create(options, &registry, clock, chance).await.unwrap();
+        cluster.add_state("nfl", Arc::new(Nothing));
+        cluster.join().await.unwrap();
+        cluster
+    };
+    let ours = start(options("ours", &[])).await;
+    let address = ours.advertise();
+    let peer = format!("--cluster.peer={address}");
+    let launch = move || Real::start(&binary, &[&peer]);
+    let real = tokio::task::spawn_blocking(launch).await.unwrap();
+    until("joined", || ours.members().len() == 2).await;
+    let web = real.web;
+    let sees = async |names: &'static [&'static str]| {
+        let look = move || {
+            ask_until(web, "/api/v2/status", |answer| {
+                let status = serde_json::from_slice(&answer.body).ok()?;
+                (members(&status) == names).then_some(())
+            });
+        };
+        tokio::task::spawn_blocking(look).await.unwrap();
+    };
+    sees(&["ours", "real"]).await;
+    // Sockets closed without a word: a probe fails, the suspicion runs out.
+    drop(ours);
+    sees(&["real"]).await;
+    // Back under the same name: the incarnation that it is held for dead with is learnt, and refuted.
+    let bind = address.to_string();
+    let again = start(ClusterOptions { bind, ..options("ours", &[real.cluster]) }).await;
+    sees(&["ours", "real"]).await;
+    assert_eq!(again.members().len(), 2);
+}

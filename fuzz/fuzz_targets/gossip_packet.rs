@@ -1,0 +1,6 @@
+//! A gossip packet, and what a node makes of it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| gauntlet_gossip::fuzz::packet(data));
