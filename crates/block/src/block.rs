@@ -19,7 +19,9 @@ use gauntlet_storage::{
 use parking_lot::Mutex;
 
 use crate::BlockError;
-use crate::index::{INDEX_FILE, IndexReader, SeriesEntry, SymbolCache, postings_for_matchers};
+use crate::index::{
+    INDEX_FILE, IndexReader, IndexSource as _, SeriesEntry, SymbolCache, postings_for_matchers,
+};
 use crate::meta::{BlockMeta, META_FILE};
 use crate::segment::{CHUNKS_FOLDER, RawChunk, SegmentReader, segment_name};
 use crate::source::{FileSource, PageCache};
@@ -36,6 +38,8 @@ pub struct BlockReader {
     index: IndexReader,
     segments: SegmentReader,
     tombstones: Mutex<Arc<Tombstones>>,
+    /// Chunks that were found damaged: they are left out of answers from then on, with a warning.
+    damaged: Mutex<BTreeSet<u64>>,
 }
 
 impl BlockReader {
@@ -46,6 +50,7 @@ impl BlockReader {
         cache: &Arc<PageCache>,
     ) -> Result<Arc<Self>, BlockError> {
         let meta = BlockMeta::read(&**fs, folder)?;
+        check_meta(&meta, folder)?;
         let path = folder.join(INDEX_FILE);
         let source = FileSource::open(&**fs, &path, cache)
             .map_err(|err| BlockError::io(path.display(), "open", err))?;
@@ -63,7 +68,49 @@ impl BlockReader {
             index,
             segments,
             tombstones: Mutex::new(Arc::new(tombstones)),
+            damaged: Mutex::default(),
         }))
+    }
+
+    /// Chunks that were found damaged since the opening.
+    pub fn damaged_chunks(&self) -> usize {
+        self.damaged.lock().len()
+    }
+
+    /// Compares meta.json, which has no checksum, with the whole index: number of series and chunks, and whether all samples lie
+    /// in its range. Reads all of the index, about a microsecond a series.
+    pub fn verify_meta(&self) -> Result<(), BlockError> {
+        let meta = self.meta();
+        let (mut series, mut chunks) = (0u64, 0u64);
+        let mut bounds: Option<(Timestamp, Timestamp)> = None;
+        let mut entry = SeriesEntry::default();
+        for series_ref in self.index.all_postings()? {
+            self.index.series(series_ref, true, &mut entry)?;
+            series += 1;
+            chunks += entry.chunks.len() as u64;
+            for chunk in &entry.chunks {
+                let (low, high) = bounds.get_or_insert((chunk.min_time, chunk.max_time));
+                (*low, *high) = ((*low).min(chunk.min_time), (*high).max(chunk.max_time));
+            }
+        }
+        let path = self.folder.join(META_FILE);
+        let differs =
+            |what: &str, found: String| Err(BlockError::corrupt(path.display(), 0, what, found));
+        let stats = meta.stats;
+        // A block of somebody else may not count.
+        if (stats.num_series, stats.num_chunks) != (0, 0)
+            && (stats.num_series, stats.num_chunks) != (series, chunks)
+        {
+            let found = format!("{} series, {} chunks", stats.num_series, stats.num_chunks);
+            return differs(&format!("{series} series, {chunks} chunks as in the index"), found);
+        }
+        if let Some((low, high)) = bounds
+            && (low < meta.min_time || high >= meta.max_time)
+        {
+            let found = format!("{} to {}", meta.min_time, meta.max_time);
+            return differs(&format!("a range with {low} to {high}"), found);
+        }
+        Ok(())
     }
 
     pub fn folder(&self) -> &Path {
@@ -132,6 +179,7 @@ impl BlockReader {
         let reader: Arc<dyn ChunkReader> = Arc::<Self>::clone(self);
         let source = builder.add_source(reader);
         let mut charge = request.budget.charge(0)?;
+        let damaged = self.damaged.lock().clone();
         let (mut entry, mut cache) = (SeriesEntry::default(), SymbolCache::default());
         let mut found = 0;
         for (position, series_ref) in postings.into_iter().enumerate() {
@@ -146,6 +194,17 @@ impl BlockReader {
             let mut begun = false;
             for meta in &entry.chunks {
                 if !request.range.overlaps(meta.min_time, meta.max_time) {
+                    continue;
+                }
+                if damaged.contains(&meta.chunk_ref) {
+                    let labels = self.index.labels(&entry, &mut cache)?;
+                    builder.warn(format!(
+                        "{}: chunk {} of {labels} is damaged: its samples from {} to {} are missing",
+                        self.folder.display(),
+                        meta.chunk_ref,
+                        meta.min_time,
+                        meta.max_time
+                    ));
                     continue;
                 }
                 let data = match deleted.filter(|d| d.overlaps(meta.min_time, meta.max_time)) {
@@ -309,12 +368,37 @@ fn known_encoding(raw: &RawChunk, chunk_ref: u64) -> Result<Encoding, QueryError
 
 impl ChunkReader for BlockReader {
     fn read_chunk(&self, chunk_ref: u64, buffer: &mut Vec<u8>) -> Result<Encoding, QueryError> {
-        let raw = self.segments.chunk(chunk_ref)?;
+        let raw = match self.segments.chunk(chunk_ref) {
+            Ok(raw) => raw,
+            Err(err) => {
+                if err.is_corruption() {
+                    self.damaged.lock().insert(chunk_ref);
+                }
+                return Err(err.into());
+            }
+        };
         let encoding = known_encoding(&raw, chunk_ref)?;
         buffer.clear();
         buffer.extend_from_slice(&raw.data);
         Ok(encoding)
     }
+}
+
+/// What meta.json says against itself and its folder.
+fn check_meta(meta: &BlockMeta, folder: &Path) -> Result<(), BlockError> {
+    let path = folder.join(META_FILE);
+    // A folder of any other name may hold a block as well: the bucket's tools make such.
+    let named = folder.file_name().and_then(|name| name.to_str()?.parse::<ulid::Ulid>().ok());
+    if let Some(named) = named
+        && named != meta.ulid
+    {
+        return Err(BlockError::corrupt(path.display(), 0, named, meta.ulid));
+    }
+    if meta.min_time > meta.max_time {
+        let found = format!("{} to {}", meta.min_time, meta.max_time);
+        return Err(BlockError::corrupt(path.display(), 0, "a range", found));
+    }
+    Ok(())
 }
 
 /// A block as one of a database's storages.

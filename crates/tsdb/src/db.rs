@@ -9,6 +9,7 @@ mod query;
 mod read_only;
 mod snapshot;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,13 +25,33 @@ use tracing::{info, warn};
 
 use crate::error::{At as _, Result, TsdbError};
 use crate::head::{Head, ReplayProgress, ReplayStats};
-use crate::options::{Durability, Options};
+use crate::options::Options;
 
 use self::background::{Replay, Syncer};
 pub use self::read_only::ReadOnlyDb;
 
 /// Pages of block files kept in memory.
 const PAGE_CACHE_BYTES: u64 = 32 << 20;
+
+/// What limits the blocks: 0 does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Retention {
+    /// Age in ms, against the newest block.
+    pub time_ms: i64,
+    pub bytes: u64,
+    /// Percent of the disk.
+    pub percent: f64,
+}
+
+impl Retention {
+    fn of(options: &Options) -> Self {
+        Self {
+            time_ms: options.retention_ms,
+            bytes: options.retention_bytes,
+            percent: options.retention_percent,
+        }
+    }
+}
 
 /// A block that does not serve, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +61,10 @@ pub struct BadBlock {
 }
 
 #[derive(Debug, Default, Clone)]
-struct Blocks {
+pub(crate) struct Blocks {
     /// Ascending by first time.
-    good: Arc<Vec<Arc<BlockReader>>>,
-    bad: Arc<Vec<BadBlock>>,
+    pub(crate) good: Arc<Vec<Arc<BlockReader>>>,
+    pub(crate) bad: Arc<Vec<BadBlock>>,
 }
 
 /// Counts of background work, since the start.
@@ -63,6 +84,7 @@ pub(crate) struct DbCounters {
 pub struct Db {
     dir: PathBuf,
     options: Options,
+    retention: RwLock<Retention>,
     fs: Arc<dyn Fs>,
     clock: Arc<dyn Clock>,
     head: Arc<Head>,
@@ -73,6 +95,10 @@ pub struct Db {
     changing: Mutex<()>,
     auto_compaction: AtomicBool,
     counters: DbCounters,
+    /// Blocks whose meta.json was compared with their index.
+    verified: Mutex<BTreeSet<Ulid>>,
+    /// Blocks that failed that.
+    rejected: Mutex<Vec<BadBlock>>,
     replay: Replay,
     syncer: Mutex<Option<Syncer>>,
     lock: Mutex<Option<Box<dyn FileLock>>>,
@@ -98,9 +124,11 @@ impl Db {
         let head = Arc::new(head);
         info!(component = "tsdb", blocks = blocks.good.len(), "opened");
         let replay = Replay::start(&head, log, Arc::clone(&clock))?;
-        let syncer = (options.durability == Durability::Group).then(|| Syncer::start(&head));
+        head.check_space(dir);
+        let syncer = Syncer::start(&head, dir, &options);
         Ok(Self {
             dir: dir.to_owned(),
+            retention: RwLock::new(Retention::of(&options)),
             options,
             fs,
             clock,
@@ -111,6 +139,8 @@ impl Db {
             changing: Mutex::new(()),
             auto_compaction: AtomicBool::new(true),
             counters: DbCounters::default(),
+            verified: Mutex::default(),
+            rejected: Mutex::default(),
             replay,
             syncer: Mutex::new(syncer),
             lock: Mutex::new(lock),
@@ -183,6 +213,16 @@ impl Db {
         self.auto_compaction.store(on, Ordering::Release);
     }
 
+    /// What limits the blocks now.
+    pub fn retention(&self) -> Retention {
+        *self.retention.read()
+    }
+
+    /// Sets it, from the next tick on.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.retention.write() = retention;
+    }
+
     /// Sets what a reloaded configuration may change.
     pub fn apply_config(&self, out_of_order_window_ms: i64, max_exemplars: usize) {
         self.head.set_out_of_order_window(out_of_order_window_ms);
@@ -204,6 +244,17 @@ impl Db {
             self.head.delete(matchers, min_t, max_t)?;
         }
         Ok(())
+    }
+
+    /// Bytes that blocks, log and head chunks may have; 0 for no limit. The share of the disk goes before the limit in bytes.
+    fn byte_limit(&self) -> u64 {
+        let retention = self.retention();
+        match self.fs.space(&self.dir) {
+            Ok(space) if retention.percent > 0.0 => {
+                (space.total_bytes as f64 * retention.percent / 100.0) as u64
+            }
+            _ => retention.bytes,
+        }
     }
 
     /// Bytes of blocks, log and head chunk files.
@@ -233,10 +284,7 @@ impl Db {
     }
 
     fn new_ulid(&self) -> Ulid {
-        use std::hash::BuildHasher as _;
-        let random = |salt: u8| u128::from(std::hash::RandomState::new().hash_one(salt));
-        let now = u64::try_from(self.clock.now_ms()).unwrap_or(0);
-        Ulid::from_parts(now, random(0) << 64 | random(1))
+        new_ulid(&*self.clock)
     }
 }
 
@@ -254,7 +302,15 @@ impl Drop for Db {
     }
 }
 
-fn take_lock(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn FileLock>> {
+/// A name for a new block.
+pub(crate) fn new_ulid(clock: &dyn Clock) -> Ulid {
+    use std::hash::BuildHasher as _;
+    let random = |salt: u8| u128::from(std::hash::RandomState::new().hash_one(salt));
+    let now = u64::try_from(clock.now_ms()).unwrap_or(0);
+    Ulid::from_parts(now, random(0) << 64 | random(1))
+}
+
+pub(crate) fn take_lock(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn FileLock>> {
     let path = dir.join("lock");
     fs.lock(&path).map_err(|source| match source.kind() {
         std::io::ErrorKind::WouldBlock => TsdbError::Locked(format!("lock DB directory: {source}")),
@@ -276,7 +332,7 @@ fn remove_unfinished(fs: &dyn Fs, dir: &Path) -> Result<()> {
 }
 
 /// Opens the blocks in a folder; those of `loaded` are taken over.
-fn load_blocks(
+pub(crate) fn load_blocks(
     fs: &Arc<dyn Fs>,
     dir: &Path,
     cache: &Arc<PageCache>,

@@ -16,14 +16,16 @@ mod late;
 mod memory;
 mod pairs;
 mod postings;
+mod progress;
 mod querier;
 mod refs;
-mod progress;
 mod replay;
 mod samples;
 mod select;
 mod series;
 mod shard;
+mod space;
+mod spill;
 mod stats;
 mod truncate;
 mod young;
@@ -49,6 +51,8 @@ use self::exemplars::Exemplars;
 use self::index::{Full, Index, Place};
 use self::progress::Progress;
 use self::shard::{Bounds, Cutting, ShardData};
+use self::space::Space;
+use self::spill::Spill;
 
 pub use self::appender::HeadAppender;
 pub(crate) use self::blocks::block_error;
@@ -104,12 +108,18 @@ pub struct Head {
     /// Keeps references apart from those in the log; none where nothing is logged.
     bound: Option<Arc<RefBound>>,
     progress: Progress,
+    space: Space,
+    /// First parts of open chunks; none where nothing is logged.
+    spill: Option<Arc<Spill>>,
     exemplars: Mutex<Exemplars>,
     /// Other references of series in the log: their records are needed as long as their samples are.
     aliases: Mutex<replay::RefMap<replay::Alias>>,
     /// Bounds of in-order samples; `MAX` and `MIN` while there is none.
     min_t: AtomicI64,
     max_t: AtomicI64,
+    /// Bounds of late samples, at most too wide; `MAX` and `MIN` while there is none.
+    late_min_t: AtomicI64,
+    late_max_t: AtomicI64,
     /// Samples before it belong to blocks.
     min_valid: AtomicI64,
     window_ms: AtomicI64,
@@ -170,6 +180,11 @@ impl Head {
             head.wbl = Some(wbl);
         }
         head.bound = Some(bound);
+        let spill = Arc::new(Spill::new(Arc::clone(fs), dir));
+        for shard in &mut head.shards {
+            shard.data.get_mut().cells.spill_to(Arc::clone(&spill));
+        }
+        head.spill = Some(spill);
         Ok((head, log))
     }
 
@@ -210,10 +225,14 @@ impl Head {
             wbl: None,
             bound: None,
             progress: Progress::default(),
+            space: Space::new(options.min_free_bytes),
+            spill: None,
             exemplars: Mutex::new(Exemplars::new(options.max_exemplars)),
             aliases: Mutex::default(),
             min_t: AtomicI64::new(Timestamp::MAX),
             max_t: AtomicI64::new(Timestamp::MIN),
+            late_min_t: AtomicI64::new(Timestamp::MAX),
+            late_max_t: AtomicI64::new(Timestamp::MIN),
             min_valid: AtomicI64::new(min_valid),
             window_ms: AtomicI64::new(options.out_of_order_window_ms),
             departures: AtomicU64::new(0),
@@ -221,6 +240,22 @@ impl Head {
             round: AtomicU8::new(FIRST_ROUND),
             counters: Counters::default(),
         }
+    }
+
+    /// Looks at how much space is left on the disk of `dir`: with too little, writes are refused until there is more. To be called
+    /// about once a second.
+    pub fn check_space(&self, dir: &Path) {
+        self.space.look(&*self.fs, dir);
+    }
+
+    /// Head chunks that were found damaged and are left out of answers.
+    pub fn damaged_chunks(&self) -> usize {
+        self.files.damaged().len()
+    }
+
+    /// Whether writes are refused for want of space.
+    pub fn is_short_of_space(&self) -> bool {
+        self.space.check_writable().is_err()
     }
 
     /// How far the replay of the log is.
@@ -301,8 +336,21 @@ impl Head {
     /// Whether there may be samples in the range.
     pub fn may_have(&self, range: TimeRange) -> bool {
         self.is_replaying()
-            || self.min_time() <= self.max_time() && range.overlaps(self.min_time(), self.max_time())
-            || self.has_late()
+            || self.min_time() <= self.max_time()
+                && range.overlaps(self.min_time(), self.max_time())
+            || self.may_have_late(range)
+    }
+
+    fn may_have_late(&self, range: TimeRange) -> bool {
+        let min = self.late_min_t.load(Ordering::Acquire);
+        let max = self.late_max_t.load(Ordering::Acquire);
+        min <= max && range.overlaps(min, max)
+    }
+
+    /// Late samples between these times are there.
+    fn widen_late(&self, min_t: Timestamp, max_t: Timestamp) {
+        self.late_min_t.fetch_min(min_t, Ordering::AcqRel);
+        self.late_max_t.fetch_max(max_t, Ordering::AcqRel);
     }
 
     fn bounds(&self) -> Bounds {

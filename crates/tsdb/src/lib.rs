@@ -11,7 +11,7 @@ pub mod metrics;
 pub mod options;
 pub mod wal;
 
-pub use db::{Db, ReadOnlyDb};
+pub use db::{Db, ReadOnlyDb, Retention};
 pub use error::{Result, TsdbError};
 pub use head::Head;
 pub use metrics::register_metrics;

@@ -225,6 +225,41 @@ fn blocks(db: &Db, out: &mut Vec<MetricFamily>) {
     gauge(out, "prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks", blocks);
     gauge(
         out,
+        "gauntlet_tsdb_blocks_damaged",
+        "Blocks in the data folder that do not serve because they are damaged.",
+        db.bad_blocks().len() as f64,
+    );
+    gauge(
+        out,
+        "gauntlet_tsdb_chunks_damaged",
+        "Chunks of blocks and head that were found damaged and are left out of answers.",
+        (loaded.iter().map(|block| block.damaged_chunks()).sum::<usize>()
+            + db.head().damaged_chunks()) as f64,
+    );
+    gauge(
+        out,
+        "gauntlet_tsdb_short_of_space",
+        "1 while writes are refused because too little space is left on the disk.",
+        f64::from(u8::from(db.head().is_short_of_space())),
+    );
+    let memory = db.head().memory();
+    let parts = memory.parts().into_iter().map(|(part, bytes)| Metric {
+        labels: vec![("part".into(), part.to_owned())],
+        value: MetricValue::Gauge(bytes as f64),
+    });
+    let index: usize = loaded.iter().map(|block| block.index().memory_bytes()).sum();
+    let of_blocks = Metric {
+        labels: vec![("part".into(), "indexes of blocks".to_owned())],
+        value: MetricValue::Gauge(index as f64),
+    };
+    out.push(MetricFamily {
+        name: "gauntlet_tsdb_memory_bytes".into(),
+        help: "Heap bytes of head and blocks by purpose.".into(),
+        kind: MetricKind::Gauge,
+        metrics: parts.chain([of_blocks]).collect(),
+    });
+    gauge(
+        out,
         "prometheus_tsdb_storage_blocks_bytes",
         "The number of bytes that are currently used for local storage by all blocks.",
         loaded.iter().map(|block| block.size_bytes()).sum::<u64>() as f64,
@@ -239,13 +274,19 @@ fn blocks(db: &Db, out: &mut Vec<MetricFamily>) {
         out,
         "prometheus_tsdb_retention_limit_bytes",
         "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled",
-        db.options().retention_bytes as f64,
+        db.retention().bytes as f64,
     );
     gauge(
         out,
         "prometheus_tsdb_retention_limit_seconds",
         "How long to retain samples in storage.",
-        db.options().retention_ms as f64 / 1000.0,
+        db.retention().time_ms as f64 / 1000.0,
+    );
+    gauge(
+        out,
+        "prometheus_tsdb_retention_limit_percentage",
+        "Max percentage of total storage space to be retained in the tsdb blocks, configured 0 means disabled",
+        db.retention().percent,
     );
     let counts = [
         (

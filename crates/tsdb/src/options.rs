@@ -2,16 +2,31 @@
 
 use crate::wal::Compression;
 
-/// When an acknowledged write is on disk, if its sender does not ask for more (see `AppendOptions::durable`).
+/// When an acknowledged write is on disk. A sender that is told asks for it (see `AppendOptions::durable`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// Each commit waits for the disk; commits at the same time share a sync.
     Sync,
-    /// A commit survives the process at once, the machine after at most the group delay.
+    /// A commit whose sender is told waits, together with others at the same time; any other survives the process at once, the
+    /// machine after at most the group delay.
     #[default]
     Group,
-    /// As the system sees fit, at the latest when a segment ends; upstream's behaviour.
+    /// A commit whose sender is told waits, any other is left to the system. Without a thread, for tests.
+    OnRequest,
+    /// Nobody waits: as the system sees fit, at the latest when a segment ends; upstream's behaviour.
     Async,
+}
+
+impl Durability {
+    /// The flag's values: `sync`, `group`, `async`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "sync" => Self::Sync,
+            "group" => Self::Group,
+            "async" => Self::Async,
+            _ => return None,
+        })
+    }
 }
 
 /// Upper bound of the time between a commit and its sync in [`Durability::Group`].
@@ -38,6 +53,10 @@ pub struct Options {
     /// `max_exemplars` of the configuration file; 0 keeps none.
     pub max_exemplars: usize,
     pub durability: Durability,
+    /// With fewer bytes left on the disk of the folder nothing is written, until there are more again; 0 for no limit.
+    pub min_free_bytes: u64,
+    /// `retention.percentage`: share of the disk in percent; 0 for no limit.
+    pub retention_percent: f64,
     /// `no-lockfile`.
     pub no_lockfile: bool,
     /// Merge overlapping blocks (`--storage.tsdb.allow-overlapping-compaction`).
@@ -63,6 +82,8 @@ impl Default for Options {
             out_of_order_window_ms: 0,
             max_exemplars: 100_000,
             durability: Durability::default(),
+            min_free_bytes: 0,
+            retention_percent: 0.0,
             no_lockfile: false,
             overlapping_compaction: true,
         }

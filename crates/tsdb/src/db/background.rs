@@ -1,5 +1,6 @@
 //! The database's threads: one that replays the log while the rest serves, and one that syncs behind commits.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
@@ -11,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::error::{Result, TsdbError};
 use crate::head::{Head, LogToReplay, ReplayStats};
-use crate::options::GROUP_DELAY_MS;
+use crate::options::{Durability, GROUP_DELAY_MS, Options};
 
 /// A replay under way, and its outcome.
 #[derive(Debug)]
@@ -29,11 +30,7 @@ struct Outcome {
 
 impl Replay {
     /// Begins to replay on a thread of its own.
-    pub(super) fn start(
-        head: &Arc<Head>,
-        log: LogToReplay,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
+    pub(super) fn start(head: &Arc<Head>, log: LogToReplay, clock: Arc<dyn Clock>) -> Result<Self> {
         let outcome = Arc::new(Outcome::default());
         let (head, told) = (Arc::clone(head), Arc::clone(&outcome));
         let run = move || {
@@ -93,7 +90,10 @@ impl Replay {
     }
 }
 
-/// Syncs the log behind commits that did not wait for it. Ends with its sender.
+/// Ticks between two looks at the free space.
+const SPACE_TICKS: u32 = 20;
+
+/// Syncs the log behind commits that did not wait for it, and watches the free space. Ends with its sender.
 #[derive(Debug)]
 pub(super) struct Syncer {
     stop: Option<Sender<()>>,
@@ -101,21 +101,34 @@ pub(super) struct Syncer {
 }
 
 impl Syncer {
-    pub(super) fn start(head: &Arc<Head>) -> Self {
+    /// None where nothing asks for it.
+    pub(super) fn start(head: &Arc<Head>, dir: &Path, options: &Options) -> Option<Self> {
+        let syncs = options.durability == Durability::Group;
+        if !syncs && options.min_free_bytes == 0 {
+            return None;
+        }
         let (stop, stopped) = channel::<()>();
-        let head = Arc::downgrade(head);
+        let (head, dir) = (Arc::downgrade(head), dir.to_owned());
         let delay = Duration::from_millis(GROUP_DELAY_MS / 2);
         let run = move || {
+            let (mut tick, mut failed) = (0u32, false);
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(delay) {
                 let Some(head) = head.upgrade() else { return };
+                tick = (tick + 1) % SPACE_TICKS;
+                if tick == 0 {
+                    head.check_space(&dir);
+                }
+                if !syncs || failed {
+                    continue;
+                }
                 if let Err(err) = head.sync_logs() {
                     warn!(component = "tsdb", %err, "syncing the log failed; no more writes are taken");
-                    return;
+                    failed = true;
                 }
             }
         };
         let thread = Builder::new().name("wal-sync".to_owned()).spawn(run);
-        Self { stop: Some(stop), thread: thread.ok() }
+        Some(Self { stop: Some(stop), thread: thread.ok() })
     }
 }
 

@@ -13,7 +13,7 @@ use gauntlet_block::{BlockMeta, BlockReader, Ulid, delete_block};
 use gauntlet_model::Timestamp;
 use tracing::{info, warn};
 
-use super::{Blocks, Db, load_blocks};
+use super::{BadBlock, Blocks, Db, load_blocks};
 use crate::error::{Result, TsdbError};
 use crate::head::block_error;
 
@@ -25,6 +25,8 @@ impl Db {
     pub fn compact_tick(&self) -> Result<()> {
         self.head.next_round();
         let reloaded = self.reload();
+        self.verify_blocks();
+        self.head.check_space(&self.dir);
         if !self.auto_compaction.load(Ordering::Acquire) || self.head.is_replaying() {
             return reloaded;
         }
@@ -167,6 +169,7 @@ impl Db {
     fn reload_and_remove(&self) -> Result<()> {
         let loaded = self.blocks();
         let Blocks { good, bad } = load_blocks(&self.fs, &self.dir, &self.cache, &loaded)?;
+        let (good, bad) = self.without_rejected(&good, &bad);
         let doomed = self.doomed(&good);
         let kept: Vec<Arc<BlockReader>> =
             good.iter().filter(|block| !doomed.contains(&block.meta().ulid)).cloned().collect();
@@ -190,6 +193,55 @@ impl Db {
         Ok(())
     }
 
+    /// Compares meta.json of blocks that were not looked at yet with their indexes; those that differ do not serve any more. Reads
+    /// the indexes; each tick does it for what is new.
+    pub fn verify_blocks(&self) {
+        let mut rejected = Vec::new();
+        for block in self.blocks().iter() {
+            let ulid = block.meta().ulid;
+            if self.verified.lock().contains(&ulid) {
+                continue;
+            }
+            match block.verify_meta() {
+                Ok(()) => {
+                    self.verified.lock().insert(ulid);
+                }
+                Err(err) if err.is_corruption() => {
+                    warn!(component = "tsdb", block = %ulid, %err, "block does not serve");
+                    let (folder, reason) = (block.folder().to_owned(), err.to_string());
+                    rejected.push(BadBlock { folder, reason });
+                }
+                Err(err) => warn!(component = "tsdb", block = %ulid, %err, "block not verified"),
+            }
+        }
+        if !rejected.is_empty() {
+            self.rejected.lock().append(&mut rejected);
+            let mut blocks = self.blocks.write();
+            let (good, bad) = self.without_rejected(&blocks.good, &blocks.bad);
+            *blocks = Blocks { good, bad };
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "the two lists of Blocks")]
+    fn without_rejected(
+        &self,
+        good: &Arc<Vec<Arc<BlockReader>>>,
+        bad: &Arc<Vec<BadBlock>>,
+    ) -> (Arc<Vec<Arc<BlockReader>>>, Arc<Vec<BadBlock>>) {
+        let rejected = self.rejected.lock();
+        if rejected.is_empty() {
+            return (Arc::clone(good), Arc::clone(bad));
+        }
+        let serves = |block: &&Arc<BlockReader>| {
+            !rejected.iter().any(|rejected| rejected.folder == block.folder())
+        };
+        let good = good.iter().filter(serves).cloned().collect();
+        let mut bad = Vec::clone(bad);
+        bad.retain(|block| !rejected.contains(block));
+        bad.extend(rejected.iter().filter(|block| self.fs.exists(&block.folder)).cloned());
+        (Arc::new(good), Arc::new(bad))
+    }
+
     /// Blocks that may go: replaced by others, marked, too old, too much.
     fn doomed(&self, blocks: &[Arc<BlockReader>]) -> BTreeSet<Ulid> {
         let metas: Vec<BlockMeta> = blocks.iter().map(|block| block.meta()).collect();
@@ -197,16 +249,17 @@ impl Db {
         doomed.retain(|ulid| metas.iter().any(|meta| meta.ulid == *ulid));
         doomed.extend(metas.iter().filter(|meta| meta.compaction.deletable).map(|meta| meta.ulid));
         let newest = metas.iter().map(|meta| meta.max_time).max().unwrap_or(0);
-        if self.options.retention_ms > 0 {
+        let (retention, byte_limit) = (self.retention(), self.byte_limit());
+        if retention.time_ms > 0 {
             let old: Vec<Ulid> = metas
                 .iter()
-                .filter(|meta| newest - meta.max_time >= self.options.retention_ms)
+                .filter(|meta| newest - meta.max_time >= retention.time_ms)
                 .map(|meta| meta.ulid)
                 .collect();
             self.counters.time_retentions.fetch_add(u64::from(!old.is_empty()), Ordering::Relaxed);
             doomed.extend(old);
         }
-        if self.options.retention_bytes > 0 {
+        if byte_limit > 0 {
             let log = self.head.wal().and_then(|wal| wal.size_bytes().ok()).unwrap_or(0);
             let mut total = log + self.head.chunk_files_bytes();
             let mut newest_first: Vec<&Arc<BlockReader>> = blocks.iter().collect();
@@ -218,7 +271,7 @@ impl Db {
                     continue;
                 }
                 total += block.size_bytes();
-                over |= total > self.options.retention_bytes;
+                over |= total > byte_limit;
                 if over {
                     doomed.insert(ulid);
                 }

@@ -96,6 +96,7 @@ impl HeadAppender<'_> {
                 *self.bounds.insert(self.head.bounds())
             }
         };
+        self.head.space.check_writable()?;
         let counters = &self.head.counters;
         if bounds.window == 0 && t < bounds.min_valid {
             counters.out_of_bounds.fetch_add(1, Ordering::Relaxed);
@@ -170,6 +171,7 @@ impl HeadAppender<'_> {
             return Ok(());
         }
         let head = self.head;
+        head.space.check_writable()?;
         let mut touched = [false; SHARDS];
         let refs = self.pending.iter().map(|p| p.series);
         let refs = refs.chain(self.exemplars.iter().map(|e| e.series));
@@ -219,7 +221,11 @@ impl HeadAppender<'_> {
             }
         }
         head.counters.commits.fetch_add(1, Ordering::Relaxed);
-        let durable = self.options.durable || head.options.durability == Durability::Sync;
+        let durable = match head.options.durability {
+            Durability::Sync => true,
+            Durability::Group | Durability::OnRequest => self.options.durable,
+            Durability::Async => false,
+        };
         if let Some(wbl) = &head.wbl
             && !late.is_empty()
         {
@@ -348,6 +354,7 @@ impl HeadAppender<'_> {
                         late.mark(pending.series, &places);
                     }
                     if entry.insert(pending.t, pending.value.clone()) {
+                        head.widen_late(pending.t, pending.t);
                         late.add(pending.series, pending.t, pending.value);
                         late_count += 1;
                     }

@@ -37,8 +37,7 @@ impl Head {
     /// Whether the oldest range is old enough to become a block.
     pub fn is_compactable(&self) -> bool {
         let (min_t, max_t) = (self.min_time(), self.max_time());
-        !self.is_replaying()
-            && min_t <= max_t && max_t - min_t > self.options.min_block_ms / 2 * 3
+        !self.is_replaying() && min_t <= max_t && max_t - min_t > self.options.min_block_ms / 2 * 3
     }
 
     /// End, out, of the range that the next block takes.
@@ -131,7 +130,21 @@ impl Head {
                 }
             }
         }
+        self.narrow_late();
         written.segment.map_or(Ok(()), |segment| self.truncate_late_log(segment))
+    }
+
+    /// Finds the bounds of late samples anew.
+    pub(crate) fn narrow_late(&self) {
+        use std::sync::atomic::Ordering;
+        // Samples widen the bounds under their shard's lock: with all shards held none is missed.
+        let guards: Vec<_> = self.shards.iter().map(|shard| shard.data.read()).collect();
+        let bounds = guards.iter().flat_map(|data| data.late.values()).filter_map(|l| l.bounds());
+        let (min, max) = bounds
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+            .unwrap_or((Timestamp::MAX, Timestamp::MIN));
+        self.late_min_t.store(min, Ordering::Release);
+        self.late_max_t.store(max, Ordering::Release);
     }
 
     /// Whether there are late samples.

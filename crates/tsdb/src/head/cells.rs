@@ -1,7 +1,12 @@
 //! Bytes of open chunks: chains of 64-byte cells, a cache line each. Growing takes a cell and moves nothing; a chain wastes half a
-//! cell on average. A cell is 60 bytes of payload and the number of the next.
+//! cell on average. A cell is 60 bytes of payload and the number of the next. What is written of a chunk never changes: cells that
+//! are full leave for a scratch file ([`super::spill`]), so that all chunks may be nearly full at once without taking the memory.
+
+use std::sync::Arc;
 
 use gauntlet_chunk::xor::{XOR_HEADER_BYTES, XOR_STEP_BYTES, XorState};
+
+use super::spill::{Spill, SpillLost, Spilled, UNIT_CELLS};
 
 /// Number of a cell.
 pub(crate) type CellId = u32;
@@ -21,6 +26,8 @@ struct Cell([u8; CELL_BYTES]);
 pub(crate) struct Chain {
     pub(crate) first: CellId,
     pub(crate) last: CellId,
+    /// The chunk's bytes before the first cell.
+    pub(crate) spilled: Spilled,
 }
 
 #[derive(Debug)]
@@ -28,15 +35,21 @@ pub(crate) struct Cells {
     blocks: Vec<Box<[Cell]>>,
     free: CellId,
     used: usize,
+    spill: Option<Arc<Spill>>,
 }
 
 impl Default for Cells {
     fn default() -> Self {
-        Self { blocks: Vec::new(), free: NONE, used: 0 }
+        Self { blocks: Vec::new(), free: NONE, used: 0, spill: None }
     }
 }
 
 impl Cells {
+    /// Full cells go to `spill` from now on.
+    pub(crate) fn spill_to(&mut self, spill: Arc<Spill>) {
+        self.spill = Some(spill);
+    }
+
     /// Encodes a sample behind the others of a chunk. The chain holds the chunk without its count. About 10 ns.
     #[inline]
     pub(crate) fn append(&mut self, chain: &mut Chain, state: &mut XorState, t: i64, value: f64) {
@@ -54,20 +67,30 @@ impl Cells {
         state.len_bits = (XOR_HEADER_BYTES * 8 + before_bits - used + step_bits) as u32;
         let new = &step[XOR_HEADER_BYTES..XOR_HEADER_BYTES + step_bits.div_ceil(8)];
         if at == 0 && used == 0 {
-            self.extend(chain, byte == 0);
+            self.extend(chain, byte);
         }
         let here = new.len().min(PAYLOAD_BYTES - at);
         self.cell_mut(chain.last)[at..at + here].copy_from_slice(&new[..here]);
         if here < new.len() {
-            self.extend(chain, false);
+            self.extend(chain, byte - at + PAYLOAD_BYTES);
             self.cell_mut(chain.last)[..new.len() - here].copy_from_slice(&new[here..]);
         }
     }
 
-    /// Appends the whole chunk, its count included, to `out`.
-    pub(crate) fn copy_to(&self, chain: Chain, state_bits: u32, count: u16, out: &mut Vec<u8>) {
+    /// Appends the whole chunk, its count included, to `out`. Errs where a part of it was lost on its way through the scratch file.
+    pub(crate) fn copy_to(
+        &self,
+        chain: Chain,
+        state_bits: u32,
+        count: u16,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SpillLost> {
         out.extend_from_slice(&count.to_be_bytes());
         let mut left = (state_bits as usize - XOR_HEADER_BYTES * 8).div_ceil(8);
+        if let Some(spill) = &self.spill {
+            spill.read(chain.spilled, out)?;
+            left -= chain.spilled.cells() * PAYLOAD_BYTES;
+        }
         let mut cell = chain.first;
         while left > 0 {
             let here = left.min(PAYLOAD_BYTES);
@@ -76,12 +99,16 @@ impl Cells {
             left -= here;
             cell = next_of(bytes);
         }
+        Ok(())
     }
 
     /// Gives the cells of a chain that is not empty back.
     pub(crate) fn release(&mut self, chain: Chain, state_bits: u32) {
         let payload = (state_bits as usize - XOR_HEADER_BYTES * 8).div_ceil(8);
-        self.used -= payload.div_ceil(PAYLOAD_BYTES);
+        self.used -= payload.div_ceil(PAYLOAD_BYTES) - chain.spilled.cells();
+        if let Some(spill) = &self.spill {
+            spill.free(chain.spilled);
+        }
         let free = self.free;
         set_next(self.cell_mut(chain.last), free);
         self.free = chain.first;
@@ -92,14 +119,46 @@ impl Cells {
         (self.used * CELL_BYTES, self.blocks.len() * BLOCK_CELLS * CELL_BYTES)
     }
 
-    fn extend(&mut self, chain: &mut Chain, first: bool) {
+    /// Adds a cell to a chain that is full; `before` is the number of bytes in it.
+    fn extend(&mut self, chain: &mut Chain, before: usize) {
+        if before == 0 {
+            chain.spilled = Spilled::default();
+        }
+        let held = before / PAYLOAD_BYTES - chain.spilled.cells();
+        let spilled = held > 0 && held.is_multiple_of(UNIT_CELLS) && self.spill_all(chain);
         let cell = self.take();
-        if first {
+        if held == 0 || spilled {
             chain.first = cell;
         } else {
             set_next(self.cell_mut(chain.last), cell);
         }
         chain.last = cell;
+    }
+
+    /// Moves the chain's cells, a whole number of units, out. False where they stay.
+    fn spill_all(&mut self, chain: &mut Chain) -> bool {
+        let Some(spill) = &self.spill else { return false };
+        let mut bytes = [0; UNIT_CELLS * PAYLOAD_BYTES];
+        let (mut cell, mut left) = (chain.first, 0);
+        loop {
+            let content = self.cell(cell);
+            bytes[left * PAYLOAD_BYTES..(left + 1) * PAYLOAD_BYTES]
+                .copy_from_slice(&content[..PAYLOAD_BYTES]);
+            left += 1;
+            if cell == chain.last || left == UNIT_CELLS {
+                break;
+            }
+            cell = next_of(content);
+        }
+        // After a refusal more than one unit is held: they stay for the rest of the chunk.
+        if cell != chain.last || !spill.add(&mut chain.spilled, &bytes) {
+            return false;
+        }
+        self.used -= UNIT_CELLS;
+        let free = self.free;
+        set_next(self.cell_mut(chain.last), free);
+        self.free = chain.first;
+        true
     }
 
     fn take(&mut self) -> CellId {
@@ -142,12 +201,26 @@ fn set_next(cell: &mut [u8; CELL_BYTES], next: CellId) {
 #[cfg(test)]
 mod tests {
     use gauntlet_chunk::xor::XorAppender;
+    use gauntlet_runtime::SystemFs;
 
     use super::*;
 
     #[test]
     fn a_chain_holds_what_a_vector_would() {
+        check(Cells::default());
+    }
+
+    #[test]
+    fn so_does_one_whose_start_has_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let spill = Arc::new(Spill::new(SystemFs::shared(), dir.path()));
         let mut cells = Cells::default();
+        cells.spill_to(Arc::clone(&spill));
+        check(cells);
+        assert_eq!(spill.used(), 0);
+    }
+
+    fn check(mut cells: Cells) {
         let mut chunks: Vec<(Chain, XorState, XorAppender)> =
             (0..50).map(|_| Default::default()).collect();
         let mut x = 1u64;
@@ -160,7 +233,7 @@ mod tests {
                 assert!(expect.append(t, v));
                 if (x >> 33).is_multiple_of(97) {
                     let mut out = Vec::new();
-                    cells.copy_to(*chain, state.len_bits, state.count, &mut out);
+                    cells.copy_to(*chain, state.len_bits, state.count, &mut out).unwrap();
                     assert_eq!(out, expect.bytes());
                     cells.release(*chain, state.len_bits);
                     (*chain, *state, *expect) = Default::default();
@@ -170,7 +243,7 @@ mod tests {
         for (chain, state, expect) in chunks {
             let mut out = Vec::new();
             if state.count > 0 {
-                cells.copy_to(chain, state.len_bits, state.count, &mut out);
+                cells.copy_to(chain, state.len_bits, state.count, &mut out).unwrap();
                 assert_eq!(out, expect.bytes());
                 cells.release(chain, state.len_bits);
             }

@@ -4,7 +4,7 @@
 //!
 //! The files are a cache: the log has their samples. They are never synced, and a damaged or missing one costs a longer replay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use gauntlet_runtime::{File, Fs};
 use parking_lot::Mutex;
 use tracing::warn;
 
+use super::spill::SpillLost;
 use crate::error::{At as _, Result, TsdbError};
 use crate::wal::Damage;
 
@@ -38,6 +39,9 @@ const MAX_CHUNK_BYTES: usize = 16 << 20;
 
 /// Place of a chunk: file number << 32 | offset.
 pub(crate) type HeadChunkRef = u64;
+
+/// The place of a chunk that cannot be read back from where it was written.
+pub(crate) const LOST_CHUNK: HeadChunkRef = u64::MAX;
 
 /// A chunk found while loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ struct State {
     current: Option<Current>,
     next: u32,
     failing: bool,
+    /// Chunks that were found damaged when they were read.
+    damaged: BTreeSet<HeadChunkRef>,
     /// Files of before the opening whose chunks nobody has listed yet.
     unlisted: Vec<u32>,
 }
@@ -198,7 +204,11 @@ impl ChunkFiles {
             state.files.get(&number).or_else(pinned).cloned()
         };
         let Some(file) = file else {
-            return Err(self.corrupt(number, offset, "no such head chunk file".to_owned()));
+            let reason = match place {
+                LOST_CHUNK => SpillLost.to_string(),
+                _ => "no such head chunk file".to_owned(),
+            };
+            return Err(self.corrupt(number, offset, reason));
         };
         let path = self.path(number);
         let mut bytes = vec![0; READ_BYTES];
@@ -210,6 +220,16 @@ impl ChunkFiles {
             file.read_exact_at(&mut bytes, offset).at("reading", &path)?;
         }
         self.decode(place, &bytes, out).map(|(encoding, _)| encoding)
+    }
+
+    /// Notes a chunk that was found damaged: it is left out of answers from now on.
+    pub(crate) fn set_aside(&self, place: HeadChunkRef) {
+        self.state.lock().damaged.insert(place);
+    }
+
+    /// Chunks that are left out of answers.
+    pub(crate) fn damaged(&self) -> BTreeSet<HeadChunkRef> {
+        self.state.lock().damaged.clone()
     }
 
     /// Writes out what is buffered.

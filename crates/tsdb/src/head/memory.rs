@@ -28,6 +28,8 @@ pub struct MemoryBreakdown {
     pub side_bytes: u64,
     /// Buffer of the head chunk files.
     pub buffer_bytes: u64,
+    /// Not in memory: the scratch file of open chunks.
+    pub scratch_file_bytes: u64,
 }
 
 impl MemoryBreakdown {
@@ -78,6 +80,11 @@ impl Head {
             ..MemoryBreakdown::default()
         };
         drop(index);
+        if let Some(spill) = &self.spill {
+            let (free, file) = spill.size_bytes();
+            out.side_bytes += free as u64;
+            out.scratch_file_bytes = file;
+        }
         for shard in &self.shards {
             let bytes = shard.data.read().heap_bytes();
             out.states_bytes += bytes.series as u64;

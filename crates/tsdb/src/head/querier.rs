@@ -35,7 +35,11 @@ struct HeadChunks {
 
 impl ChunkReader for HeadChunks {
     fn read_chunk(&self, chunk_ref: u64, buffer: &mut Vec<u8>) -> Result<Encoding, QueryError> {
-        self.files.read_pinned(chunk_ref, &self.pinned, buffer).map_err(query_error)
+        let read = self.files.read_pinned(chunk_ref, &self.pinned, buffer);
+        if matches!(read, Err(TsdbError::Corrupt { .. })) {
+            self.files.set_aside(chunk_ref);
+        }
+        read.map_err(query_error)
     }
 }
 
@@ -88,6 +92,7 @@ impl Head {
         out.add_source(Arc::new(HeadChunks { files: Arc::clone(&self.files), pinned }));
         charge.grow(copies.len() as u64)?;
         let copies = Bytes::from(copies);
+        let damaged = self.files.damaged();
         let mut found = found.into_iter();
         let mut taken = 0;
         for (n, (id, _)) in series.iter().enumerate() {
@@ -100,8 +105,20 @@ impl Head {
             let end = series.get(n + 1).map_or(usize::MAX, |(_, first)| *first);
             while taken < end {
                 let Some(chunk) = found.next() else { break };
-                out.push_chunk(chunk.into_chunk(&copies));
                 taken += 1;
+                let chunk = chunk.into_chunk(&copies);
+                if let ChunkData::Stored { chunk_ref, .. } = chunk.data
+                    && damaged.contains(&chunk_ref)
+                {
+                    out.warn(format!(
+                        "a chunk of {} in the head is damaged: its samples from {} to {} are missing until a restart makes it anew from the log",
+                        index.labels(*id),
+                        chunk.min_time,
+                        chunk.max_time
+                    ));
+                    continue;
+                }
+                out.push_chunk(chunk);
             }
         }
         drop(index);

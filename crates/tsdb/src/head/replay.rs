@@ -75,9 +75,15 @@ impl LogToReplay {
 
 /// Work for the thread that owns a shard. Series go by their numbers.
 enum Work {
-    Samples { shard: usize, samples: Vec<(u32, Timestamp, Value)> },
+    Samples {
+        shard: usize,
+        samples: Vec<(u32, Timestamp, Value)>,
+    },
     /// The slot is empty again: what was known of its samples is void.
-    Reset { shard: usize, slot: u32 },
+    Reset {
+        shard: usize,
+        slot: u32,
+    },
     /// Answered once all before it is done.
     Barrier(SyncSender<()>),
 }
@@ -185,6 +191,7 @@ impl Head {
             );
         }
         self.replay_late(log, &aliases, &late, stats)?;
+        self.narrow_late();
         *self.aliases.lock() = aliases;
         Ok(())
     }
@@ -209,6 +216,7 @@ impl Head {
                     // The log had newer ones than its end told.
                     let series = super::ref_of(shard, &data, slot);
                     if data.late.entry(slot).or_default().insert(t, value.clone()) {
+                        self.widen_late(t, t);
                         log.add(series, t, value);
                     }
                 }

@@ -19,10 +19,10 @@ use super::index::push_tight;
 use super::late::Late;
 use super::refs::RefTable;
 use super::samples::Value;
-use super::young::Young;
 use super::series::{
     ALIVE, FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, LOGGED, NO_CHUNK, NO_VALUE, STALE, Series,
 };
+use super::young::Young;
 
 pub(crate) use self::append::range_end;
 pub(crate) use self::view::Found;

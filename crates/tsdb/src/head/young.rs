@@ -7,6 +7,7 @@
 use gauntlet_chunk::{Encoding, XorState};
 use gauntlet_model::Timestamp;
 use gauntlet_storage::{AppendError, TimeRange};
+use tracing::warn;
 
 use super::cells::{Cells, Chain};
 use super::samples::{EncodedChunk, Value, decode_samples, encode_samples};
@@ -75,7 +76,12 @@ impl Young {
             return None;
         }
         let mut data = Vec::new();
-        cells.copy_to(self.chain, self.state.len_bits, self.state.count, &mut data);
+        if let Err(err) =
+            cells.copy_to(self.chain, self.state.len_bits, self.state.count, &mut data)
+        {
+            warn!(component = "tsdb", %err, "samples are missing until the log is replayed again");
+            return None;
+        }
         let mut first = gauntlet_encoding::Cursor::new(data.get(2..).unwrap_or(&[]));
         let min_t = first.varint().unwrap_or(self.state.t);
         Some(EncodedChunk { encoding: Encoding::Xor, min_t, max_t: self.state.t, data })

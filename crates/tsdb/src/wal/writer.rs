@@ -96,7 +96,12 @@ struct Segment {
     file: Arc<dyn File>,
     /// Bytes of whole batches in the file.
     size: u64,
+    /// Bytes that the file system has set aside for the file.
+    reserved: u64,
 }
+
+/// Space is set aside in steps of this size, so that a full disk is met before a batch is written, not within it.
+const RESERVE_BYTES: u64 = 4 << 20;
 
 #[derive(Debug)]
 struct Writing {
@@ -142,6 +147,10 @@ impl Wal {
             Some((number, _)) => number + 1,
             None => super::checkpoint::last_checkpoint(&*fs, dir)?.map_or(0, |(n, _)| n + 1),
         };
+        if let Some((number, size)) = last.filter(|(_, size)| *size > 0) {
+            // A killed process has left what it had set aside.
+            let _ = fs.open_write(&dir.join(segment_name(number))).and_then(|f| f.truncate(size));
+        }
         let segment = create_segment(&*fs, dir, number)?;
         on_segment.call(number)?;
         Ok(Self {
@@ -284,6 +293,8 @@ impl Wal {
             .write_at(&[0; PAGE_BYTES][..pad], segment.size)
             .at("writing", &segment.path)?;
         self.sync_file(&*segment.file, &segment.path)?;
+        // What was set aside and not needed is given back; if not, it costs some space until the segment goes.
+        let _ = segment.file.truncate(segment.size + pad as u64);
         let next = create_segment(&*self.fs, &self.dir, segment.number + 1)?;
         self.on_segment.call(next.number)?;
         writing.segment = next;
@@ -302,7 +313,23 @@ fn create_segment(fs: &dyn Fs, dir: &Path, number: u32) -> Result<Segment> {
     let path = dir.join(segment_name(number));
     let file = fs.create(&path).at("creating", &path)?;
     fs.sync_dir(dir).at("syncing", dir)?;
-    Ok(Segment { number, path, file, size: 0 })
+    Ok(Segment { number, path, file, size: 0, reserved: 0 })
+}
+
+/// Sets space aside for `bytes` more, and some for later where there is enough.
+fn reserve(segment: &mut Segment, bytes: u64) -> std::io::Result<()> {
+    let end = segment.size + bytes;
+    if end <= segment.reserved {
+        return Ok(());
+    }
+    let ahead = end.next_multiple_of(RESERVE_BYTES);
+    if segment.file.preallocate(ahead).is_ok() {
+        segment.reserved = ahead;
+        return Ok(());
+    }
+    segment.file.preallocate(end)?;
+    segment.reserved = end;
+    Ok(())
 }
 
 /// Writes what is framed. On error the segment is as before.
@@ -311,8 +338,13 @@ fn flush(writing: &mut Writing) -> Result<()> {
     if framed.is_empty() {
         return Ok(());
     }
+    if let Err(err) = reserve(segment, framed.len() as u64) {
+        framed.clear();
+        return Err(err).at("reserving space for", &segment.path);
+    }
     if let Err(err) = segment.file.write_at(framed, segment.size) {
         framed.clear();
+        segment.reserved = segment.size;
         // If this fails too, the next batch overwrites the rest, or a reader finds and names it.
         let _ = segment.file.truncate(segment.size);
         return Err(err).at("writing", &segment.path);

@@ -19,7 +19,7 @@ fn options() -> Options {
         max_block_ms: 540_000,
         wal_segment_bytes: 32 * 1024,
         retention_ms: 0,
-        durability: Durability::Async,
+        durability: Durability::OnRequest,
         ..Options::default()
     }
 }
@@ -150,6 +150,55 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     expect(&mut model, step + 1);
     assert_eq!(read(&db, vec![any()], TimeRange::all()), model);
     drop(db);
+    let db = open(&fs.after_crash(Loss::Machine)).unwrap();
+    assert_eq!(read(&db, vec![any()], TimeRange::all()), model);
+}
+
+#[test]
+fn below_the_floor_nothing_is_taken_and_above_it_again() {
+    let fs = FaultFs::new(6);
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_700_000_000_000));
+    let options = Options { min_free_bytes: 100_000, ..options() };
+    let db = Db::open(Path::new(DIR), options, clock, Arc::new(fs.clone())).unwrap();
+    db.wait_replayed().unwrap();
+    let mut model = Samples::new();
+    let mut step = 0;
+    for round in 0..20 {
+        let used = |fs: &FaultFs| {
+            let space = fs.space(Path::new(DIR)).unwrap();
+            space.total_bytes - space.free_bytes
+        };
+        fs.set_capacity(Some(used(&fs) + 130_000));
+        db.head().check_space(Path::new(DIR));
+        for _ in 0..4 {
+            step += 1;
+            put(&db, step, true).unwrap_or_else(|err| panic!("round {round}: {err}"));
+            expect(&mut model, step);
+        }
+        fs.set_capacity(Some(used(&fs) + 90_000));
+        db.head().check_space(Path::new(DIR));
+        let series = db.head().series_count();
+        for _ in 0..4 {
+            let refused = put(&db, step + 1, true);
+            assert!(
+                matches!(&refused, Err(AppendError::ReadOnly(why)) if why.contains("disk full")),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(db.head().series_count(), series);
+        // A little more than the floor is not enough: it would flutter.
+        fs.set_capacity(Some(used(&fs) + 110_000));
+        db.head().check_space(Path::new(DIR));
+        assert!(put(&db, step + 1, true).is_err());
+        fs.set_capacity(Some(used(&fs) + 200_000));
+        db.head().check_space(Path::new(DIR));
+        step += 1;
+        put(&db, step, true).unwrap();
+        expect(&mut model, step);
+        assert_eq!(read(&db, vec![any()], TimeRange::all()), model);
+    }
+    drop(db);
+    fs.set_capacity(None);
     let db = open(&fs.after_crash(Loss::Machine)).unwrap();
     assert_eq!(read(&db, vec![any()], TimeRange::all()), model);
 }

@@ -253,3 +253,82 @@ fn a_reader_misses_nothing_while_blocks_are_made() {
     });
     assert!(db.blocks().len() > 2);
 }
+
+/// A database of three blocks; the model of its samples.
+fn three_blocks(dir: &std::path::Path) -> (Options, Samples) {
+    let options = Options { min_block_ms: 600_000, max_block_ms: 600_000, ..Options::default() };
+    let db = open(dir, options.clone());
+    let mut model = Samples::new();
+    for step in 0..300i64 {
+        let mut app = db.appender(AppendOptions::default());
+        for n in 0..5 {
+            app.append(SeriesRef(0), &labels(n), step * 10_000, step as f64).unwrap();
+            expect(&mut model, labels(n), step * 10_000, step as f64);
+        }
+        app.commit().unwrap();
+    }
+    db.compact_tick().unwrap();
+    assert!(db.blocks().len() >= 3);
+    (options, model)
+}
+
+#[test]
+fn a_damaged_chunk_costs_itself_alone() {
+    use futures::FutureExt as _;
+    use gauntlet_storage::{Queryable as _, SelectRequest};
+    let dir = tempfile::tempdir().unwrap();
+    let (options, model) = three_blocks(dir.path());
+    let db = open(dir.path(), options.clone());
+    let path = db.blocks()[1].folder().join("chunks/000001");
+    drop(db);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 16;
+    std::fs::write(&path, &bytes).unwrap();
+    let db = open(dir.path(), options);
+    let block = db.blocks()[1].clone();
+    let request = SelectRequest::new(vec![any()], TimeRange::all());
+    let set = db.select(&request).now_or_never().unwrap().unwrap();
+    assert!(set.warnings.is_empty());
+    let (mut scratch, mut columns) = Default::default();
+    let failed = (0..set.len())
+        .filter_map(|i| set.decode(i, TimeRange::all(), &mut scratch, &mut columns).err())
+        .map(|err| err.to_string())
+        .collect::<Vec<_>>();
+    assert!(failed.len() == 1 && failed[0].contains("000001"), "{failed:?}");
+    // From now on the rest is served.
+    let set = db.select(&request).now_or_never().unwrap().unwrap();
+    assert!(set.warnings.len() == 1 && set.warnings[0].contains("damaged"), "{:?}", set.warnings);
+    let found = read(&db, vec![any()], TimeRange::all());
+    let count = |samples: &Samples| samples.values().map(Vec::len).sum::<usize>();
+    assert_eq!(count(&model) - count(&found), 60);
+    assert_eq!(block.damaged_chunks(), 1);
+}
+
+#[test]
+fn a_changed_meta_json_is_found_by_its_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let (options, _) = three_blocks(dir.path());
+    let db = open(dir.path(), options.clone());
+    let meta = db.block_metas()[1].clone();
+    drop(db);
+    let path = dir.path().join(meta.ulid.to_string()).join("meta.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (from, to) in [
+        (format!("\"minTime\": {}", meta.min_time), "\"minTime\": 900000".to_owned()),
+        (format!("\"maxTime\": {}", meta.max_time), "\"maxTime\": 1100000".to_owned()),
+        ("\"numSeries\": 5".to_owned(), "\"numSeries\": 4".to_owned()),
+        (meta.ulid.to_string(), "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()),
+    ] {
+        assert!(text.contains(&from), "{from}: {text}");
+        std::fs::write(&path, text.replacen(&from, &to, 1)).unwrap();
+        let db = open(dir.path(), options.clone());
+        db.verify_blocks();
+        assert_eq!(db.bad_blocks().len(), 1, "{to}");
+        db.reload().unwrap();
+        assert_eq!((db.bad_blocks().len(), db.blocks().len() >= 2), (1, true), "{to}");
+    }
+    std::fs::write(&path, &text).unwrap();
+    let db = open(dir.path(), options);
+    db.verify_blocks();
+    assert!(db.bad_blocks().is_empty());
+}

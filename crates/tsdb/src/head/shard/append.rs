@@ -3,6 +3,7 @@
 use gauntlet_chunk::histogram::{Appended, Bucket, HistogramChunkAppender};
 use gauntlet_chunk::{Encoding, XorState};
 use gauntlet_model::{Timestamp, is_stale_nan};
+use tracing::warn;
 
 use super::super::chunk_files::NewChunk;
 use super::super::samples::Value;
@@ -184,10 +185,19 @@ impl ShardData {
         bytes.clear();
         let series = &mut self.series[slot as usize];
         let bits = u32::from(series.len_bits);
-        self.cells.copy_to(series.chain, bits, series.count, &mut bytes);
+        let copied = self.cells.copy_to(series.chain, bits, series.count, &mut bytes);
         self.cells.release(series.chain, bits);
         series.count = 0;
         let (min_t, max_t) = (series.min_t, series.t);
+        if let Err(err) = copied {
+            // The log has it still: the next replay makes the chunk anew.
+            let series = ref_of(series.number, cutting);
+            warn!(component = "tsdb", series, min_t, max_t, %err, "a chunk is missing until a restart");
+            self.counts.chunks -= 1;
+            self.counts.chunks_removed += 1;
+            self.scratch = bytes;
+            return;
+        }
         self.write_out(slot, min_t, max_t, Encoding::Xor, &bytes, cutting);
         self.scratch = bytes;
     }
@@ -214,12 +224,15 @@ impl ShardData {
         data: &[u8],
         cutting: &Cutting<'_>,
     ) {
-        let number = self.series[slot as usize].number;
-        let series = u64::from(number) * u64::from(cutting.shards) + u64::from(cutting.shard);
+        let series = ref_of(self.series[slot as usize].number, cutting);
         let chunk = NewChunk { series, min_t, max_t, encoding, late: false, data };
         let place = cutting.files.append(&chunk);
         self.push_closed(slot, place, min_t, offset(min_t, max_t));
     }
+}
+
+fn ref_of(number: u32, cutting: &Cutting<'_>) -> u64 {
+    u64::from(number) * u64::from(cutting.shards) + u64::from(cutting.shard)
 }
 
 /// Appends to an open chunk. `None`: no chunk can hold the histogram. `Some(Some)`: the chunk was full; these are its bytes, and

@@ -5,6 +5,7 @@ use gauntlet_chunk::Encoding;
 use gauntlet_model::Timestamp;
 use gauntlet_storage::{Chunk, ChunkData, TimeRange};
 
+use super::super::chunk_files::LOST_CHUNK;
 use super::super::series::{HAS_SAMPLE, Series};
 use super::{Closed, HistogramState, ShardData};
 
@@ -50,25 +51,26 @@ impl ShardData {
         }
         out[before..].reverse();
         let series = &self.series[slot as usize];
-        let (start, encoding) = (
-            copies.len(),
-            match self.histograms.get(&slot) {
-                Some(state) if range.overlaps(series.min_t, series.t) => {
-                    copies.extend_from_slice(state.open.bytes());
-                    Some(state.open.encoding())
+        let start = copies.len();
+        let encoding = match self.histograms.get(&slot) {
+            Some(state) if range.overlaps(series.min_t, series.t) => {
+                copies.extend_from_slice(state.open.bytes());
+                Some(state.open.encoding())
+            }
+            None if series.count > 0 && range.overlaps(series.min_t, series.t) => {
+                let bits = u32::from(series.len_bits);
+                let copied = self.cells.copy_to(series.chain, bits, series.count, copies);
+                if copied.is_err() {
+                    // Whoever reads the chunk is told.
+                    copies.truncate(start);
+                    let data = ChunkData::Stored { source, chunk_ref: LOST_CHUNK };
+                    let (min_time, max_time) = (series.min_t, series.t);
+                    out.push(Found::Chunk(Chunk { min_time, max_time, replica: 0, data }));
                 }
-                None if series.count > 0 && range.overlaps(series.min_t, series.t) => {
-                    self.cells.copy_to(
-                        series.chain,
-                        u32::from(series.len_bits),
-                        series.count,
-                        copies,
-                    );
-                    Some(Encoding::Xor)
-                }
-                _ => None,
-            },
-        );
+                copied.is_ok().then_some(Encoding::Xor)
+            }
+            _ => None,
+        };
         if let Some(encoding) = encoding {
             let (min_t, max_t) = (series.min_t, series.t);
             out.push(Found::Copied { min_t, max_t, encoding, start, end: copies.len() });

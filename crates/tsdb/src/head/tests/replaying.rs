@@ -145,8 +145,11 @@ fn histograms_exemplars_and_metadata_wait_as_well() {
         let mut app = head.appender(AppendOptions::default());
         app.append_histogram(NO_REF, &labels(1), t, histogram(t as u64)).unwrap();
         app.append_exemplar(NO_REF, &labels(1), exemplar(t)).unwrap();
-        let metadata =
-            Metadata { metric_type: MetricType::Counter, help: t.to_string(), ..Metadata::default() };
+        let metadata = Metadata {
+            metric_type: MetricType::Counter,
+            help: t.to_string(),
+            ..Metadata::default()
+        };
         app.update_metadata(NO_REF, &labels(1), &metadata).unwrap();
         app.commit().unwrap();
     };
