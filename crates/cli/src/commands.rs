@@ -8,6 +8,7 @@ use crate::flags::spec::{Flag, Kind};
 use crate::flags::tables;
 use crate::flags::values::Values;
 use crate::roles;
+use crate::tools;
 
 /// What can be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub(crate) fn run(arguments: &[String]) -> Ending {
             run_role(Program::NodeExporter, "node_exporter", Role::Node, rest, arguments)
         }
         "thanos" => run_thanos(rest),
+        "promtool" => tools::run(rest),
         _ => run_gauntlet(rest),
     }
 }
@@ -84,6 +86,8 @@ fn run_gauntlet(arguments: &[String]) -> Ending {
             Ending { stdout: version_text(Program::Gauntlet), ..Ending::default() }
         }
         "thanos" => run_thanos(&arguments[1..]),
+        "promtool" => tools::run(&arguments[1..]),
+        "tsdb" => tools::run(arguments),
         word => match Role::ALL.iter().find(|(name, ..)| *name == word) {
             Some((name, role, _)) => run_role(
                 Program::Gauntlet,
@@ -109,7 +113,8 @@ fn gauntlet_usage() -> String {
         out.push_str(&format!("  {name:8} {about}\n"));
     }
     out.push_str(
-        "\nCalled by a link named prometheus, node_exporter or thanos, it takes that program's command line.\n\
+        "\nTools:\n  tsdb     Looks into data folders and makes blocks, as promtool tsdb does.\n\n\
+         Called by a link named prometheus, node_exporter, thanos or promtool, it takes that program's command line.\n\
          Start with: gauntlet up\n",
     );
     out

@@ -7,6 +7,7 @@ mod commands;
 mod flags;
 mod roles;
 mod signals;
+mod tools;
 mod web;
 
 use std::process::ExitCode;

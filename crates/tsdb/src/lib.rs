@@ -9,6 +9,7 @@ pub mod error;
 pub mod head;
 pub mod metrics;
 pub mod options;
+pub mod tools;
 pub mod wal;
 
 pub use db::{Db, ReadOnlyDb, Retention};

@@ -12,6 +12,7 @@ pub(crate) enum Program {
     Prometheus,
     NodeExporter,
     Thanos,
+    Promtool,
 }
 
 /// What to print and how to end.
@@ -52,7 +53,7 @@ impl Command<'_> {
             }
             Program::NodeExporter => format!("node_exporter: error: {err}, try --help\n"),
             Program::Thanos => format!("thanos: error: {err}\n"),
-            Program::Gauntlet => format!("{}: error: {err}, try --help\n", self.name),
+            Program::Gauntlet | Program::Promtool => format!("{}: error: {err}, try --help\n", self.name),
         };
         Ending { stderr, code: 1, ..Ending::default() }
     }
@@ -81,7 +82,7 @@ impl Command<'_> {
                 code: 2,
                 ..Ending::default()
             },
-            Program::Gauntlet => Ending {
+            Program::Gauntlet | Program::Promtool => Ending {
                 stderr: format!("{}: error: {err}, try --help\n", self.name),
                 code: 2,
                 ..Ending::default()
@@ -96,6 +97,7 @@ pub(crate) fn version_text(program: Program) -> String {
     let (name, version) = match program {
         Program::Gauntlet => ("gauntlet", ours),
         Program::Prometheus => ("prometheus", PROMETHEUS_VERSION),
+        Program::Promtool => ("promtool", PROMETHEUS_VERSION),
         Program::NodeExporter => ("node_exporter", "1.12.1"),
         Program::Thanos => ("thanos", "0.43.0"),
     };

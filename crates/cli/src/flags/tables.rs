@@ -1,6 +1,7 @@
 //! The flag tables, a file for each peer's command.
 
 mod prometheus;
+pub(crate) mod promtool;
 mod thanos;
 mod thanos_query;
 mod thanos_sidecar;

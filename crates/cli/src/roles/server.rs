@@ -23,7 +23,7 @@ use gauntlet_storage::{Fanout, Queryable};
 use gauntlet_telemetry::logs::RecentWarnings;
 use gauntlet_telemetry::{Gauge, Registry, process};
 use gauntlet_tsdb::wal::Compression;
-use gauntlet_tsdb::{Db, Options};
+use gauntlet_tsdb::{Db, Durability, Options, Retention};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{error, info, warn};
@@ -96,7 +96,8 @@ pub(crate) struct Shared {
     discovery: discovery::ManagerHandle,
     clock: Arc<dyn Clock>,
     started_ms: i64,
-    retention_text: String,
+    /// What the flags say; the file goes before them.
+    flag_retention: Retention,
     /// `--enable-feature=exemplar-storage`.
     keeps_exemplars: bool,
     query_log: Arc<QueryLog>,
@@ -166,6 +167,7 @@ impl Shared {
         let seed = offset_seed(&common::hostname(), &loaded.config.global.external_labels);
         let tsdb = &loaded.config.storage.tsdb;
         if let Some(db) = self.db.get() {
+            db.set_retention(retention(&loaded, self.flag_retention));
             let exemplars = max_exemplars(&loaded, self.keeps_exemplars);
             db.apply_config(tsdb.out_of_order_time_window.as_ms(), exemplars);
         }
@@ -347,12 +349,25 @@ fn tsdb_options(values: &Values) -> Options {
             .unwrap_or(120),
         no_lockfile: values.bool("storage.tsdb.no-lockfile"),
         wal_compression: wal_compression(values),
+        durability: Durability::parse(&values.text("storage.tsdb.durability")).unwrap_or_default(),
+        min_free_bytes: values.bytes("storage.tsdb.min-free-space"),
         ..Options::default()
     };
     if values.is_given("storage.tsdb.wal-segment-size") {
         options.wal_segment_bytes = values.bytes("storage.tsdb.wal-segment-size");
     }
     options
+}
+
+/// Retention by the file where it says anything, else by the flags.
+fn retention(loaded: &Loaded, flags: Retention) -> Retention {
+    let file = &loaded.config.storage.tsdb.retention;
+    let file = Retention {
+        time_ms: file.time.as_ms(),
+        bytes: u64::try_from(file.size.0).unwrap_or(0),
+        percent: file.percentage,
+    };
+    if file == Retention::default() { flags } else { file }
 }
 
 fn wal_compression(values: &Values) -> Compression {
@@ -388,12 +403,15 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
             plan.config.name()
         ))
     })?;
-    // The file's retention goes before the flags'; it is read at start alone.
-    let retention = &loaded.config.storage.tsdb.retention;
-    if retention.time.as_ms() > 0 || retention.size.0 > 0 {
-        plan.tsdb.retention_ms = retention.time.as_ms();
-        plan.tsdb.retention_bytes = u64::try_from(retention.size.0).unwrap_or(0);
-    }
+    let flag_retention = Retention {
+        time_ms: plan.tsdb.retention_ms,
+        bytes: plan.tsdb.retention_bytes,
+        percent: 0.0,
+    };
+    let retention = retention(&loaded, flag_retention);
+    plan.tsdb.retention_ms = retention.time_ms;
+    plan.tsdb.retention_bytes = retention.bytes;
+    plan.tsdb.retention_percent = retention.percent;
     // Replay needs both: it brings back exemplars and late samples.
     let keeps_exemplars = plan.features.iter().any(|f| f == "exemplar-storage");
     plan.tsdb.max_exemplars = max_exemplars(&loaded, keeps_exemplars);
@@ -426,7 +444,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         discovery: discovery_handle,
         clock: start.clock.clone(),
         started_ms: now,
-        retention_text: retention_text(&plan.tsdb),
+        flag_retention,
         keeps_exemplars,
         query_log: query_log(&plan, &start),
         reload_state: Mutex::new(ReloadState { successful: true, at_ms: now, problem: None }),
@@ -676,14 +694,17 @@ async fn compaction(db: &Arc<Db>, every: Duration, shutdown: &Shutdown) {
     }
 }
 
-fn retention_text(options: &Options) -> String {
+fn retention_text(retention: Retention) -> String {
     use gauntlet_model::duration::Duration as PromDuration;
     let mut parts = Vec::new();
-    if options.retention_ms > 0 {
-        parts.push(PromDuration::from_ms(options.retention_ms).to_string());
+    if retention.time_ms > 0 {
+        parts.push(PromDuration::from_ms(retention.time_ms).to_string());
     }
-    if options.retention_bytes > 0 {
-        parts.push(format!("{}B", options.retention_bytes));
+    if retention.bytes > 0 {
+        parts.push(format!("{}B", retention.bytes));
+    }
+    if retention.percent > 0.0 {
+        parts.push(format!("{}%", retention.percent));
     }
     parts.join(" or ")
 }

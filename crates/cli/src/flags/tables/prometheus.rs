@@ -37,6 +37,8 @@ pub(crate) const PROMETHEUS: &[Flag] = &[
     Flag::new("storage.tsdb.wal-segment-size", Kind::Bytes, "Size at which a segment of the write-ahead log ends.").hidden().server_only(),
     Flag::new("storage.tsdb.retention.time", Kind::Duration, "How long samples are kept. Default 15d, unless a size is given.").server_only(),
     Flag::new("storage.tsdb.retention.size", Kind::Bytes, "Most bytes of blocks to keep; units B, KB, MB, GB, TB, PB, EB, powers of 1024.").server_only(),
+    Flag::new("storage.tsdb.durability", Kind::Enum(&["sync", "group", "async"]), "When a write is on disk: sync (each commit waits), group (writes whose sender is told wait together, others are synced within 100 ms) or async (as the system sees fit, which is what Prometheus does). Ours alone.").default(&["group"]).server_only(),
+    Flag::new("storage.tsdb.min-free-space", Kind::Bytes, "With less space left on the disk writes are refused, until there is more again; 0 to fill the disk. Ours alone.").default(&["64MB"]).server_only(),
     Flag::new("storage.tsdb.no-lockfile", Kind::Bool, "Do not make a lock file in the data folder.").server_only(),
     Flag::new("storage.tsdb.allow-overlapping-compaction", Kind::Bool, "Accepted.").on().hidden().server_only().accepted("overlapping blocks are always read and merged"),
     Flag::new("storage.tsdb.wal-compression", Kind::Bool, "Compress the write-ahead log.").on().hidden().server_only(),

@@ -42,7 +42,7 @@ impl RoleStatus for Shared {
             "GOMEMLIMIT": 0,
             "GOGC": "",
             "GODEBUG": "",
-            "storageRetention": self.retention_text,
+            "storageRetention": super::retention_text(self.retention()),
         }))
     }
 
@@ -50,6 +50,7 @@ impl RoleStatus for Shared {
         let db = self.open_db()?;
         let stats = db.head().stats();
         let tables = db.head().cardinalities("__name__", limit);
+        let memory = db.head().memory();
         Ok(json!({
             "headStats": {
                 "numSeries": stats.num_series,
@@ -62,6 +63,9 @@ impl RoleStatus for Shared {
             "labelValueCountByLabelName": table(&tables.label_value_count_by_label_name),
             "memoryInBytesByLabelName": table(&tables.memory_in_bytes_by_label_name),
             "seriesCountByLabelValuePair": table(&tables.series_count_by_label_value_pair),
+            "memoryInBytesByPart": memory.parts().map(|(part, bytes)| json!({
+                "name": part, "value": bytes,
+            })),
         }))
     }
 
@@ -242,6 +246,12 @@ impl RoleStatus for Shared {
 }
 
 impl Shared {
+    /// What limits the blocks.
+    fn retention(&self) -> gauntlet_tsdb::Retention {
+        let loaded = self.loaded.read();
+        super::retention(&loaded, self.flag_retention)
+    }
+
     fn open_db(&self) -> Result<&Arc<gauntlet_tsdb::Db>, ApiError> {
         self.db.get().ok_or_else(starting)
     }
