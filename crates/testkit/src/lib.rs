@@ -1,6 +1,7 @@
 //! Fakes, builders and script runners for tests.
 
 pub mod conformance;
+pub mod fault_proxy;
 pub mod faultfs;
 pub mod http;
 mod oracle;
@@ -9,6 +10,8 @@ pub mod process;
 pub mod promqltest;
 #[cfg(feature = "promql")]
 pub mod reference;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 pub mod ttar;
 
 pub use faultfs::{FaultFs, Loss};

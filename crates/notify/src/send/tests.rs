@@ -2,4 +2,5 @@
 
 mod bodies;
 mod failures;
+mod mail;
 mod server;

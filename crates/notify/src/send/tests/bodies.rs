@@ -33,9 +33,9 @@ struct Recorded {
 
 /// Of the data in a webhook's body, what a sender is told.
 #[derive(Deserialize)]
-struct Told {
+pub(super) struct Told {
     #[serde(flatten)]
-    data: Data,
+    pub(super) data: Data,
     #[serde(rename = "groupKey")]
     group_key: String,
 }
@@ -64,7 +64,7 @@ pub(super) fn receivers(text: &str) -> Vec<Receiver> {
     cx.finish(read).unwrap()
 }
 
-fn context(told: &Told, receiver: &str, reason: &'static str) -> NotifyContext {
+pub(super) fn context(told: &Told, receiver: &str, reason: &'static str) -> NotifyContext {
     NotifyContext {
         receiver: receiver.to_owned(),
         group_key: told.group_key.clone(),
@@ -75,7 +75,7 @@ fn context(told: &Told, receiver: &str, reason: &'static str) -> NotifyContext {
     }
 }
 
-fn alerts(data: &Data) -> Vec<Alert> {
+pub(super) fn alerts(data: &Data) -> Vec<Alert> {
     let alert = |alert: &crate::data::AlertData| Alert {
         labels: gauntlet_model::Labels::from_pairs(alert.labels.iter()),
         annotations: alert.annotations.clone(),
@@ -132,10 +132,21 @@ fn comparable(mut got: Got) -> Got {
     got
 }
 
+fn recording() -> Recording {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/peer.json");
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// What the peer told in a phase.
+pub(super) fn told(phase: &str) -> Told {
+    let requests = recording().requests;
+    let webhook = requests.iter().find(|r| r.phase == phase && r.path == "/d/webhook").unwrap();
+    serde_json::from_str(&webhook.body).unwrap()
+}
+
 #[tokio::test]
 async fn requests_are_those_of_the_peer() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/peer.json");
-    let recording: Recording = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let recording = recording();
     let issue_is_open = Arc::new(AtomicBool::new(false));
     let open = Arc::clone(&issue_is_open);
     let server = Server::start(move |got| content(got, open.load(Ordering::SeqCst))).await;
@@ -148,10 +159,6 @@ async fn requests_are_those_of_the_peer() {
         (receiver.name.clone(), notifiers(receiver, &server.url(), &setup))
     };
     let (defaults, full) = (senders("d"), senders("f"));
-    let told = |phase: &str| -> Told {
-        let webhook = |r: &&Recorded| r.phase == phase && r.path == "/d/webhook";
-        serde_json::from_str(&recording.requests.iter().find(webhook).unwrap().body).unwrap()
-    };
     let mut compared = 0;
     for phase in ["firing", "mixed", "resolved"] {
         issue_is_open.store(phase != "firing", Ordering::SeqCst);
@@ -241,8 +248,7 @@ fn golden_webhook_bodies_are_equal() {
 #[test]
 fn a_signature_of_the_peers_is_made_again() {
     use super::super::sigv4::{Credentials, sign_headers};
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/peer.json");
-    let recording: Recording = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let recording = recording();
     let request = recording.requests.iter().find(|r| r.path == "/d/sns").unwrap();
     let header = |name: &str| request.headers[name].clone();
     let headers = [

@@ -10,7 +10,7 @@ use super::server::{Got, Server};
 use crate::integration::{Integration, build};
 use crate::notifier::{Alert, NotifyContext, NotifyError, Reason};
 
-fn firing() -> Alert {
+pub(super) fn firing() -> Alert {
     Alert {
         labels: gauntlet_model::Labels::from_pairs([("alertname", "A"), ("severity", "critical")]),
         annotations: crate::data::Kv::default(),
@@ -30,7 +30,7 @@ fn context() -> NotifyContext {
 }
 
 /// The integrations of a receiver whose configuration is given, in flow style, with SERVER for a place.
-fn integrations(config: &str, url: &str) -> Vec<Integration> {
+pub(super) fn integrations(config: &str, url: &str) -> Vec<Integration> {
     let text = format!("receivers:\n- {{name: r, {}}}\n", config.replace("SERVER", url));
     build(&receivers(&text)[0], &setup()).unwrap()
 }
