@@ -156,7 +156,7 @@ impl AppendFile {
 }
 
 /// Puts a damaged file aside under a name that says so and returns that name; an earlier one under it is overwritten.
-pub fn set_aside(fs: &dyn Fs, path: &Path) -> io::Result<PathBuf> {
+pub(crate) fn set_aside(fs: &dyn Fs, path: &Path) -> io::Result<PathBuf> {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".corrupt");
     let aside = PathBuf::from(aside);

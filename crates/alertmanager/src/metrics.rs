@@ -1,8 +1,7 @@
 //! All metrics of alerts, groups, notifications, silences and the log, under upstream's names and with its texts.
 //!
-//! Metrics of HTTP, of the cluster and of posted alerts' API versions' other paths belong to those parts. Our own carry
-//! `gauntlet` in no name but are listed in docs/metrics.md: `alertmanager_ledger_*`, `alertmanager_alerts_journal_*`,
-//! `alertmanager_notifications_duplicate_total`.
+//! Metrics of HTTP and of the cluster belong to those parts. Upstream has none of `alertmanager_ledger_*`,
+//! `alertmanager_alerts_journal_*` and `alertmanager_notifications_duplicate_total`; docs/alertmanager.md lists them.
 
 use gauntlet_telemetry::{Counter, Family, Gauge, Histogram, Registry, Summary};
 
@@ -90,7 +89,6 @@ pub(crate) struct NotifyMetrics {
     pub(crate) requests: Family<Counter>,
     pub(crate) requests_failed: Family<Counter>,
     pub(crate) latency: Family<Histogram>,
-    pub(crate) duplicates: Counter,
 }
 
 /// Metrics of the silences.
@@ -123,6 +121,7 @@ pub struct LogMetrics {
     pub(crate) queries: Counter,
     pub(crate) query_errors: Counter,
     pub(crate) propagated: Counter,
+    pub(crate) duplicates: Counter,
 }
 
 #[derive(Clone, Debug)]
@@ -281,10 +280,6 @@ impl NotifyMetrics {
                 labels,
                 &[1.0, 5.0, 10.0, 15.0, 20.0],
             ),
-            duplicates: r.counter(
-                "alertmanager_notifications_duplicate_total",
-                "How often a peer turned out to have told the same of a group at about the same time.",
-            ),
         };
         if !named {
             INTEGRATIONS.iter().for_each(|integration| metrics.initialize(&[integration]));
@@ -425,6 +420,10 @@ impl LogMetrics {
             propagated: r.counter(
                 "alertmanager_nflog_gossip_messages_propagated_total",
                 "Number of received gossip messages that have been further gossiped.",
+            ),
+            duplicates: r.counter(
+                "alertmanager_notifications_duplicate_total",
+                "How often a peer turned out to have told the same of a group at about the same time.",
             ),
         }
     }

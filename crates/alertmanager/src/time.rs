@@ -1,9 +1,11 @@
 //! A point in time as Go's `time.Time` has it: seconds and nanoseconds, with a zero of its own that means "not set".
 //!
-//! Alerts carry times of any year and of full precision, and echo them to the nanosecond; the clock seam's milliseconds are
-//! only where our own "now" comes from. Leaves out time zones: all is UTC.
+//! Alerts carry times of any year, of full precision and with their senders' offset from UTC, and echo them as they came; the
+//! clock seam's milliseconds are only where our own "now" comes from. Leaves out zones that are more than an offset.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use gauntlet_runtime::Clock;
 
@@ -11,23 +13,51 @@ const NS: i64 = 1_000_000_000;
 /// Seconds of Go's zero time, 0001-01-01T00:00:00Z, before the epoch.
 const ZERO_SECS: i64 = -62_135_596_800;
 
-/// A point in time. 16 bytes; ordered.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A point in time. 16 bytes; ordered. The offset only matters for printing: times are equal that are the same instant.
+#[derive(Clone, Copy)]
 pub struct Time {
     secs: i64,
     nanos: u32,
+    /// Seconds east of UTC.
+    offset_secs: i32,
+}
+
+impl PartialEq for Time {
+    fn eq(&self, other: &Self) -> bool {
+        (self.secs, self.nanos) == (other.secs, other.nanos)
+    }
+}
+
+impl Eq for Time {}
+
+impl PartialOrd for Time {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Time {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.secs, self.nanos).cmp(&(other.secs, other.nanos))
+    }
+}
+
+impl Hash for Time {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.secs, self.nanos).hash(state);
+    }
 }
 
 impl Time {
     /// Not set.
-    pub const ZERO: Self = Self { secs: ZERO_SECS, nanos: 0 };
+    pub const ZERO: Self = Self { secs: ZERO_SECS, nanos: 0, offset_secs: 0 };
     /// Later than all others; what a timer that never fires is set to.
-    pub const MAX: Self = Self { secs: i64::MAX, nanos: 999_999_999 };
+    pub const MAX: Self = Self { secs: i64::MAX, nanos: 999_999_999, offset_secs: 0 };
 
     /// Seconds and nanoseconds since the epoch; nanoseconds of a second or more are carried over.
     pub fn from_unix(secs: i64, nanos: i64) -> Self {
         let secs = secs.saturating_add(nanos.div_euclid(NS));
-        Self { secs, nanos: nanos.rem_euclid(NS) as u32 }
+        Self { secs, nanos: nanos.rem_euclid(NS) as u32, offset_secs: 0 }
     }
 
     pub fn from_ms(ms: i64) -> Self {
@@ -47,6 +77,17 @@ impl Time {
         self.secs
     }
 
+    /// The same instant as a clock so many seconds east of UTC shows it.
+    #[must_use]
+    pub fn with_offset(self, offset_secs: i32) -> Self {
+        Self { offset_secs, ..self }
+    }
+
+    /// Seconds east of UTC that it is shown with.
+    pub fn offset_secs(self) -> i32 {
+        self.offset_secs
+    }
+
     /// Nanoseconds within the second.
     pub fn subsec_nanos(self) -> u32 {
         self.nanos
@@ -60,12 +101,9 @@ impl Time {
     /// Adds nanoseconds, which may be negative; saturates.
     #[must_use]
     pub fn plus_ns(self, ns: i64) -> Self {
-        Self::from_unix(self.secs, i64::from(self.nanos)).shift(ns)
-    }
-
-    fn shift(self, ns: i64) -> Self {
         let nanos = i64::from(self.nanos) + ns.rem_euclid(NS);
-        Self::from_unix(self.secs.saturating_add(ns.div_euclid(NS)), nanos)
+        let secs = self.secs.saturating_add(ns.div_euclid(NS));
+        Self::from_unix(secs, nanos).with_offset(self.offset_secs)
     }
 
     /// Nanoseconds from `earlier` to here; saturates.
@@ -125,7 +163,8 @@ impl Time {
             _ => return None,
         };
         let days = days_from_civil(year, month, day);
-        Some(Self::from_unix(days * 86400 + hour * 3600 + minute * 60 + second - offset, nanos))
+        let secs = days * 86400 + hour * 3600 + minute * 60 + second - offset;
+        Some(Self::from_unix(secs, nanos).with_offset(offset as i32))
     }
 
     /// Calendar fields in UTC.
@@ -138,13 +177,23 @@ impl Time {
 
     /// As the HTTP API prints times: milliseconds, always three digits.
     pub fn to_ms_text(self) -> String {
-        format!("{}.{:03}Z", self.seconds_text(), self.nanos / 1_000_000)
+        format!("{}.{:03}{}", self.seconds_text(), self.nanos / 1_000_000, self.offset_text())
     }
 
     fn seconds_text(self) -> String {
-        let Civil { year, month, day, second_of_day } = self.civil();
+        let local = Self { secs: self.secs.saturating_add(i64::from(self.offset_secs)), ..self };
+        let Civil { year, month, day, second_of_day } = local.civil();
         let (hour, minute) = (second_of_day / 3600, second_of_day / 60 % 60);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}", second_of_day % 60)
+    }
+
+    fn offset_text(self) -> String {
+        if self.offset_secs == 0 {
+            return "Z".to_owned();
+        }
+        let sign = if self.offset_secs < 0 { '-' } else { '+' };
+        let minutes = self.offset_secs.unsigned_abs() / 60;
+        format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }
 
@@ -162,7 +211,7 @@ impl fmt::Display for Time {
             let digits = format!("{:09}", self.nanos);
             write!(f, ".{}", digits.trim_end_matches('0'))?;
         }
-        f.write_str("Z")
+        f.write_str(&self.offset_text())
     }
 }
 
@@ -234,8 +283,10 @@ mod tests {
             assert_eq!(Time::parse(text).expect(text).to_string(), text);
         }
         let offset = Time::parse("2026-11-24T08:05:23+02:00").expect("offset");
-        assert_eq!(offset.to_string(), "2026-11-24T06:05:23Z");
-        assert_eq!(offset.to_ms_text(), "2026-11-24T06:05:23.000Z");
+        assert_eq!(offset, Time::parse("2026-11-24T06:05:23Z").expect("utc"));
+        assert_eq!(offset.to_string(), "2026-11-24T08:05:23+02:00");
+        assert_eq!(offset.plus_ns(1_000_000).to_ms_text(), "2026-11-24T08:05:23.001+02:00");
+        assert_eq!(offset.with_offset(-12_600).to_string(), "2026-11-24T02:35:23-03:30");
         assert!(Time::parse("0001-01-01T00:00:00Z").expect("zero").is_zero());
     }
 

@@ -81,7 +81,7 @@ impl AlertJournal {
         self.file.append(&out)
     }
 
-    /// Notes the times of a known alert: 40 bytes.
+    /// Notes the times of a known alert: about 45 bytes.
     pub fn times(&self, alert: &Alert) -> u64 {
         let mut out = Vec::with_capacity(64);
         frame(&mut out, |out| {
@@ -143,6 +143,7 @@ fn put_times(out: &mut Vec<u8>, alert: &Alert) {
     for time in [alert.starts_at, alert.ends_at, alert.updated_at] {
         put_varint(out, time.unix_secs());
         put_uvarint(out, u64::from(time.subsec_nanos()));
+        put_varint(out, i64::from(time.offset_secs()));
     }
     out.push(u8::from(alert.timeout));
 }
@@ -228,7 +229,9 @@ impl RecordTimes {
         let mut times = [Time::ZERO; 3];
         for time in &mut times {
             let secs = cursor.varint()?;
-            *time = Time::from_unix(secs, i64::try_from(cursor.uvarint()?).unwrap_or(0));
+            let nanos = i64::try_from(cursor.uvarint()?).unwrap_or(0);
+            let offset = i32::try_from(cursor.varint()?).unwrap_or(0);
+            *time = Time::from_unix(secs, nanos).with_offset(offset);
         }
         Ok(Self { times, timeout: cursor.u8()? != 0 })
     }

@@ -10,7 +10,7 @@ use super::matchers::{ReadMatchers, read_match_re};
 use crate::matcher::{Matcher, Matchers};
 
 /// How deep routes may nest.
-pub const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 200;
 
 /// A node of the tree. What is `None` comes from the parent.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -24,7 +24,11 @@ impl Location {
             _ if name.contains("..") || name.starts_with(['/', '\\']) || name.contains('\\') => {
                 return Err("time: invalid location name".to_owned());
             }
-            _ => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
+            // The database is searched without regard to case; Go's is not.
+            _ => match TimeZone::get(name) {
+                Ok(zone) if zone.iana_name() == Some(name) => zone,
+                _ => return Err(format!("unknown time zone {name}")),
+            },
         };
         let name = if name.is_empty() { "UTC" } else { name };
         Ok(Self { name: name.to_owned(), zone })

@@ -9,6 +9,7 @@ mod durable;
 mod maintenance;
 mod metrics;
 mod open;
+mod senders;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ pub enum ManagerError {
     #[error("{path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
 }
+
+pub use senders::build_pipelines;
 
 type Broadcast = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 
@@ -147,7 +150,10 @@ impl Manager {
 
     /// Takes in reported alerts; returns once what changed is on disk.
     pub async fn post_alerts(&self, alerts: Vec<PostedAlert<'_>>, from: &str) -> PostOutcome {
+        let (count, start) = (alerts.len(), self.clock.monotonic());
         let posted = self.with(|core, now| core.post(alerts, from, now));
+        let each_secs = (self.clock.monotonic() - start).as_secs_f64() / count.max(1) as f64;
+        (0..count).for_each(|_| self.metrics.dispatch.processing.observe(each_secs));
         let mut durable = Ok(());
         if let Some(journal) = self.journal.as_ref().filter(|_| posted.changed) {
             durable = durable::synced(journal.file(), posted.journal_end).await;

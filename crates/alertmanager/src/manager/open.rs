@@ -75,12 +75,8 @@ fn read(
 ) -> Result<Files, Failure> {
     let fs = &options.fs;
     let path = dir.join("ledger");
-    let ledger = LedgerFiles::open(
-        Arc::clone(fs),
-        &path,
-        options.ledger_bytes,
-        metrics.ledger.clone(),
-    );
+    let ledger =
+        LedgerFiles::open(Arc::clone(fs), &path, options.ledger_bytes, metrics.ledger.clone());
     let (ledger, next) = ledger.map_err(|err| (path, err))?;
     core.set_ledger(next);
 

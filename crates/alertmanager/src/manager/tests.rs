@@ -6,7 +6,7 @@ use gauntlet_runtime::{ManualClock, Shutdown, SystemClock};
 
 use super::*;
 use crate::matcher::ParseMode;
-use crate::nflog::{LogReceiver, ReceiverData};
+use crate::nflog::LogReceiver;
 use crate::pipeline::{Attempt, Integration, Notification, Notifier, Outcome, ReceiverPipeline};
 use crate::silence::SilenceMatcher;
 use gauntlet_model::MatchOp;
@@ -75,7 +75,8 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     drop(first);
     let second = manager(&dir, clock.clone());
     assert_eq!(second.alerts(AlertQuery::ALL).len(), 2);
-    let quiet = second.alerts(AlertQuery { labels: &|l| l.value("alertname") == "B", ..AlertQuery::ALL });
+    let quiet =
+        second.alerts(AlertQuery { labels: &|l| l.value("alertname") == "B", ..AlertQuery::ALL });
     assert_eq!(quiet[0].status.silenced_by, [id.clone()]);
     second.expire_silence(&id).await.expect("expire");
     drop(second);
@@ -102,7 +103,9 @@ async fn a_restart_tells_nothing_twice() {
             counter.wake.notified().await;
         } else {
             // A second alert makes the pipeline run; the first must stay untold.
-            manager.post_alerts(vec![PostedAlert { generator_url: "x".into(), ..alert("A") }], "test").await;
+            manager
+                .post_alerts(vec![PostedAlert { generator_url: "x".into(), ..alert("A") }], "test")
+                .await;
         }
         // The outcome is noted before the next question is answered.
         for _ in 0..200 {
@@ -148,7 +151,8 @@ async fn maintenance_keeps_files_small_and_state_whole() {
     let id = manager.set_silence(silence("A", manager.now())).await.expect("silence");
     for _ in 0..50 {
         clock.advance_ms(1000);
-        let silence = Silence { id: id.clone(), ..Silence::clone(&manager.silence(&id).expect("there")) };
+        let silence =
+            Silence { id: id.clone(), ..Silence::clone(&manager.silence(&id).expect("there")) };
         manager.set_silence(silence).await.expect("update");
     }
     let path = dir.path().join("silences");

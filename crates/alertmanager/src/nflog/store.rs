@@ -13,10 +13,19 @@ use crate::time::Time;
 
 type Key = (Arc<str>, LogReceiver);
 
+#[derive(Debug)]
+struct Known {
+    mesh: MeshEntry,
+    /// Told by this process, not heard of from a peer.
+    own: bool,
+    /// When a peer told the same, if that is known already.
+    duplicate: Option<Time>,
+}
+
 /// The log.
 #[derive(Debug)]
 pub struct NotificationLog {
-    entries: HashMap<Key, MeshEntry>,
+    entries: HashMap<Key, Known>,
     retention_ns: i64,
     file: Option<Arc<AppendFile>>,
     outgoing: Vec<Vec<u8>>,
@@ -32,7 +41,8 @@ impl NotificationLog {
     /// Takes in a snapshot and goes on appending to `file`, which holds it.
     pub fn restore(&mut self, entries: Vec<MeshEntry>, file: Option<Arc<AppendFile>>) {
         for mesh in entries {
-            self.entries.insert(key(&mesh.entry), mesh);
+            let known = Known { own: false, duplicate: None, mesh };
+            self.entries.insert(key(&known.mesh.entry), known);
         }
         self.file = file;
     }
@@ -53,12 +63,12 @@ impl NotificationLog {
             // Upstream counts "not found" among the errors.
             self.metrics.query_errors.inc();
         }
-        found.map(|mesh| &mesh.entry)
+        found.map(|known| &known.mesh.entry)
     }
 
     /// All entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &MeshEntry> {
-        self.entries.values()
+        self.entries.values().map(|known| &known.mesh)
     }
 
     /// Notes a notification. It is remembered for `expiry_ns`, if that is above 0 and below the retention. An entry from the
@@ -75,10 +85,10 @@ impl NotificationLog {
         let key = (Arc::clone(group_key), receiver.clone());
         let mut timestamp = now;
         if let Some(known) = self.entries.get(&key) {
-            if known.entry.timestamp > now {
+            if known.mesh.entry.timestamp > now {
                 return;
             }
-            timestamp = after(known.entry.timestamp, now);
+            timestamp = after(known.mesh.entry.timestamp, now);
         }
         let keep_ns =
             if expiry_ns > 0 { expiry_ns.min(self.retention_ns) } else { self.retention_ns };
@@ -94,7 +104,7 @@ impl NotificationLog {
         let mesh = MeshEntry { entry, expires_at: now.plus_ns(keep_ns) };
         let mut bytes = Vec::new();
         mesh.encode(&mut bytes);
-        self.entries.insert(key, mesh);
+        self.entries.insert(key, Known { mesh, own: true, duplicate: None });
         self.append(&bytes);
         self.outgoing.push(bytes);
     }
@@ -105,13 +115,18 @@ impl NotificationLog {
         let mut own = Vec::new();
         for mesh in decoded.entries {
             let key = key(&mesh.entry);
-            let known = self.entries.get(&key);
-            let newer = known.is_none_or(|k| k.entry.timestamp < mesh.entry.timestamp);
+            let known = self.entries.get_mut(&key);
+            let newer =
+                known.as_ref().is_none_or(|k| k.mesh.entry.timestamp < mesh.entry.timestamp);
+            let twice = known.is_some_and(|known| known.told_twice(&mesh));
+            if twice {
+                self.metrics.duplicates.inc();
+            }
             if mesh.expires_at < now || !newer {
                 continue;
             }
             mesh.encode(&mut own);
-            self.entries.insert(key, mesh);
+            self.entries.insert(key, Known { mesh, own: false, duplicate: None });
         }
         self.append(&own);
         let news = !own.is_empty();
@@ -130,27 +145,43 @@ impl NotificationLog {
     /// Forgets what was to be remembered until now. Returns how many.
     pub fn collect(&mut self, now: Time) -> usize {
         let before = self.entries.len();
-        self.entries.retain(|_, mesh| mesh.expires_at > now);
+        self.entries.retain(|_, known| known.mesh.expires_at > now);
         before - self.entries.len()
     }
 
     /// The whole state, as in the snapshot file and for a peer that joins.
     pub fn encode(&self) -> Vec<u8> {
-        let mut entries: Vec<&MeshEntry> = self.entries.values().collect();
+        let mut entries: Vec<&MeshEntry> = self.iter().collect();
         entries.sort_unstable_by_key(|mesh| (&mesh.entry.group_key, &mesh.entry.receiver));
         let mut out = Vec::new();
         entries.iter().for_each(|mesh| mesh.encode(&mut out));
         out
     }
 
-    pub(crate) fn file(&self) -> Option<&Arc<AppendFile>> {
-        self.file.as_ref()
-    }
-
     fn append(&self, bytes: &[u8]) {
         if let Some(file) = self.file.as_ref().filter(|_| !bytes.is_empty()) {
             file.append(bytes);
         }
+    }
+}
+
+impl Known {
+    /// Whether a peer told what this process told, and not as a repetition; each time is noticed once.
+    fn told_twice(&mut self, other: &MeshEntry) -> bool {
+        let (mine, theirs) = (&self.mesh.entry, &other.entry);
+        let apart_ns = mine.timestamp.since_ns(theirs.timestamp).saturating_abs();
+        // Entries are remembered for two repeat intervals.
+        let repeat_ns = self.mesh.expires_at.since_ns(mine.timestamp) / 2;
+        let twice = self.own
+            && apart_ns > 0
+            && apart_ns < repeat_ns
+            && self.duplicate != Some(theirs.timestamp)
+            && mine.firing == theirs.firing
+            && mine.resolved == theirs.resolved;
+        if twice {
+            self.duplicate = Some(theirs.timestamp);
+        }
+        twice
     }
 }
 

@@ -16,7 +16,7 @@ use gauntlet_model::Labels;
 
 /// Number of a flush, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FlushId(pub(crate) u64);
+pub(crate) struct FlushId(pub(crate) u64);
 
 /// Number of an attempt, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -289,10 +289,6 @@ impl Silences {
         out
     }
 
-    pub(crate) fn file(&self) -> Option<&Arc<AppendFile>> {
-        self.file.as_ref()
-    }
-
     fn change(&mut self, silence: Silence) -> Result<(), SilenceError> {
         let expires_at = silence.ends_at.plus_ns(self.retention_ns);
         let mut bytes = Vec::new();
