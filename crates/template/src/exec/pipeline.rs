@@ -306,8 +306,13 @@ impl<'t> State<'t, '_> {
         }
         let last = params.len().saturating_sub(1);
         let mut values = Vec::with_capacity(count);
+        let is_slice = matches!(callee, Callee::Builtin(Builtin::Slice));
         for (i, arg) in args.iter().enumerate() {
-            values.push(self.argument(dot, params[i.min(last)], arg)?);
+            if is_slice && i > 0 && !arg.is_constant() {
+                values.push(self.bound(dot, arg)?);
+            } else {
+                values.push(self.argument(dot, params[i.min(last)], arg)?);
+            }
         }
         if let Some(piped) = piped {
             values.push(self.fit(piped, params[args.len().min(last)])?);
@@ -338,6 +343,12 @@ impl<'t> State<'t, '_> {
                 self.call_failed(name, error)
             }
         }
+    }
+
+    /// An index of `slice`, which Go does not take out of an interface: such a one is refused by its type.
+    fn bound(&mut self, dot: &Slot, arg: &'t Arg) -> Done<Value> {
+        let slot = self.operand(dot, arg)?;
+        Ok(if slot.any { Value::NilPointer("interface {}") } else { slot.value })
     }
 
     fn context(&mut self) -> Context<'_> {
@@ -402,7 +413,7 @@ impl<'t> State<'t, '_> {
                 }
                 return self.fail(format!("cannot assign nil to {}", ty.name()));
             }
-            Arg::Bool { .. } | Arg::Number { .. } | Arg::Str { .. } => {}
+            _ if arg.is_constant() => {}
             _ => {
                 let value = self.operand(dot, arg)?;
                 return self.fit(value, ty);

@@ -131,9 +131,9 @@ pub(super) fn step(c: &Ctx, s: &[u8]) -> Step {
         | State::CssSingleQuotedUrl
         | State::CssUrl => return css_string(c, s),
         State::MetaContent => {
-            if let Some(at) = s.windows(4).position(|w| w.eq_ignore_ascii_case(b"url=")) {
+            if let Some(at) = meta_url(s) {
                 c.state = State::MetaContentUrl;
-                return Ok((c, at + 4));
+                return Ok((c, at));
             }
         }
         State::MetaContentUrl => {
@@ -303,16 +303,20 @@ fn js(mut c: Ctx, s: &[u8]) -> Step {
             if let Some(depth) = c.js_braces.last_mut() {
                 *depth += 1;
             }
+            c.js_ctx = JsCtx::Regexp;
         }
-        b'}' => {
-            if let Some(depth) = c.js_braces.last_mut() {
-                *depth -= 1;
-                if *depth < 0 {
-                    c.js_braces.pop();
-                    c.state = State::JsTemplate;
-                }
+        b'}' => match c.js_braces.last_mut() {
+            Some(0) => {
+                c.js_braces.pop();
+                c.state = State::JsTemplate;
             }
-        }
+            depth => {
+                if let Some(depth) = depth {
+                    *depth -= 1;
+                }
+                c.js_ctx = JsCtx::Regexp;
+            }
+        },
         _ => {}
     }
     Ok((c, at + 1))
@@ -453,6 +457,15 @@ fn css_string(mut c: Ctx, s: &[u8]) -> Step {
     }
     url(&mut c, &decode_css(&s[from..]));
     Ok((c, s.len()))
+}
+
+/// After the first `url =` of a meta element's content.
+fn meta_url(s: &[u8]) -> Option<usize> {
+    (0..s.len().saturating_sub(3)).find_map(|at| {
+        let is_word = s[at..at + 3].eq_ignore_ascii_case(b"url");
+        let sign = white_space(s, at + 3);
+        (is_word && s.get(sign) == Some(&b'=')).then_some(sign + 1)
+    })
 }
 
 fn white_space(s: &[u8], from: usize) -> usize {

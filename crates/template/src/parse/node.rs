@@ -151,6 +151,14 @@ impl Node {
 }
 
 impl Arg {
+    /// Whether its type depends on where it stands.
+    pub(crate) fn is_constant(&self) -> bool {
+        matches!(
+            self,
+            Self::Bool { .. } | Self::Number { .. } | Self::Str { .. } | Self::Nil { .. }
+        )
+    }
+
     pub(crate) fn pos(&self) -> Pos {
         match self {
             Self::Dot { pos }
@@ -220,7 +228,7 @@ impl fmt::Display for Command {
             if i > 0 {
                 f.write_char(' ')?;
             }
-            write!(f, "{arg}")?;
+            write_operand(f, arg)?;
         }
         Ok(())
     }
@@ -237,12 +245,20 @@ impl fmt::Display for Arg {
             Self::Ident { name, .. } => f.write_str(name),
             Self::Field { path, .. } => write_path(f, path),
             Self::Variable { path, .. } => f.write_str(&path.join(".")),
-            Self::Pipe(pipe) => write!(f, "({pipe})"),
+            Self::Pipe(pipe) => write!(f, "{pipe}"),
             Self::Chain { operand, path, .. } => {
-                write!(f, "{operand}")?;
+                write_operand(f, operand)?;
                 write_path(f, path)
             }
         }
+    }
+}
+
+/// A pipeline has parentheses only where it stands within something.
+fn write_operand(f: &mut fmt::Formatter<'_>, arg: &Arg) -> fmt::Result {
+    match arg {
+        Arg::Pipe(pipe) => write!(f, "({pipe})"),
+        other => write!(f, "{other}"),
     }
 }
 
