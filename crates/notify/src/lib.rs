@@ -9,6 +9,7 @@
 pub mod config;
 pub mod data;
 mod files;
+pub mod fuzz;
 mod http;
 mod integration;
 mod json;

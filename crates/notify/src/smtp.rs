@@ -13,6 +13,7 @@ use gauntlet_net::TlsDialer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 pub(crate) use auth::{Auth, Mechanism};
+pub(crate) use dot::stuff as stuffed;
 pub(crate) use reply::Reply;
 
 use crate::files::text_of;

@@ -1,7 +1,7 @@
 //! The body of DATA: lines end with CR LF, a dot that begins a line is doubled, a lone dot ends it all (RFC 5321, 4.5.2).
 
 /// The bytes to send for a mail.
-pub(super) fn stuff(mail: &[u8]) -> Vec<u8> {
+pub(crate) fn stuff(mail: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(mail.len() + mail.len() / 32 + 8);
     let (mut line_start, mut last) = (true, 0);
     for &byte in mail {

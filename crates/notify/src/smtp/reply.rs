@@ -13,7 +13,7 @@ pub(crate) struct Reply {
 
 impl Reply {
     /// Takes a line; says whether it was the last.
-    pub(super) fn add(&mut self, line: &str) -> Result<bool, String> {
+    pub(crate) fn add(&mut self, line: &str) -> Result<bool, String> {
         let short = || format!("short response: {line}");
         let digits = line.get(..3).ok_or_else(short)?;
         let code: u16 = match digits.parse() {

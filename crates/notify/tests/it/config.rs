@@ -40,7 +40,8 @@ fn read(text: &str) -> Result<Parts, Problems> {
 
 fn data(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    let text = std::fs::read(path).expect("the recording is there");
+    serde_json::from_slice(&text).expect("the recording is JSON")
 }
 
 #[test]
