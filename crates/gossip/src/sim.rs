@@ -48,6 +48,8 @@ pub struct Network {
     /// Addresses whose group differs cannot reach each other; those without an entry are of group 0.
     groups: BTreeMap<SocketAddr, u32>,
     events: BinaryHeap<Reverse<Queued>>,
+    /// What came for frozen nodes.
+    held: Vec<Queued>,
     next_id: u64,
     /// Packets and streams sent so far.
     pub sent: u64,
@@ -57,6 +59,8 @@ pub struct Network {
 struct Node {
     machine: Machine,
     label: String,
+    /// Stands still: takes nothing in and sees no time pass.
+    frozen: bool,
     /// Tells the node from one that was at its address before.
     life: u64,
     peers: Vec<SocketAddr>,
@@ -84,9 +88,23 @@ impl PartialOrd for Queued {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
-    Packet { from: SocketAddr, data: Vec<u8> },
-    Stream { from: SocketAddr, life: u64, id: StreamId, data: Vec<u8>, answered: bool },
-    StreamEnd { life: u64, id: StreamId, result: Result<Option<StreamMessage>, String> },
+    Packet {
+        from: SocketAddr,
+        data: Vec<u8>,
+    },
+    Stream {
+        from: SocketAddr,
+        life: u64,
+        id: StreamId,
+        data: Vec<u8>,
+        answered: bool,
+        deadline: Duration,
+    },
+    StreamEnd {
+        life: u64,
+        id: StreamId,
+        result: Result<Option<StreamMessage>, String>,
+    },
 }
 
 impl Network {
@@ -98,6 +116,7 @@ impl Network {
             nodes: BTreeMap::new(),
             groups: BTreeMap::new(),
             events: BinaryHeap::new(),
+            held: Vec::new(),
             next_id: 0,
             sent: 0,
         }
@@ -125,7 +144,7 @@ impl Network {
         let channels =
             states.into_iter().map(|(key, state)| machine.add_state(key, state)).collect();
         self.next_id += 1;
-        let node = Node { machine, label, life: self.next_id, peers: Vec::new() };
+        let node = Node { machine, label, frozen: false, life: self.next_id, peers: Vec::new() };
         self.nodes.insert(address, node);
         channels
     }
@@ -153,6 +172,25 @@ impl Network {
             node.machine.leave(now);
         }
         self.act(node);
+    }
+
+    /// Lets a node stand still, as a paused process does: what is sent to it waits.
+    pub fn freeze(&mut self, node: SocketAddr) {
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.frozen = true;
+        }
+    }
+
+    /// Lets a frozen node go on.
+    pub fn thaw(&mut self, node: SocketAddr) {
+        if let Some(node) = self.nodes.get_mut(&node) {
+            node.frozen = false;
+        }
+        let (waiting, rest) = self.held.drain(..).partition(|queued| queued.to == node);
+        self.held = rest;
+        let waiting: Vec<Queued> = waiting;
+        self.events
+            .extend(waiting.into_iter().map(|queued| Reverse(Queued { at: self.now, ..queued })));
     }
 
     /// Cuts `apart` off from all others; packets and streams under way still arrive.
@@ -208,7 +246,8 @@ impl Network {
 
     /// When something happens next.
     pub fn next_moment(&self) -> Option<Duration> {
-        let timers = self.nodes.values().map(|node| node.machine.deadline());
+        let awake = self.nodes.values().filter(|node| !node.frozen);
+        let timers = awake.map(|node| node.machine.deadline());
         timers.chain(self.events.peek().map(|Reverse(queued)| queued.at)).min()
     }
 
@@ -223,7 +262,7 @@ impl Network {
         let due: Vec<SocketAddr> = self
             .nodes
             .iter()
-            .filter(|(_, node)| node.machine.deadline() <= self.now)
+            .filter(|(_, node)| !node.frozen && node.machine.deadline() <= self.now)
             .map(|(address, _)| *address)
             .collect();
         for address in due {
@@ -237,6 +276,16 @@ impl Network {
 
     fn deliver(&mut self, queued: Queued) {
         let (now, to) = (self.now, queued.to);
+        if self.nodes.get(&to).is_some_and(|node| node.frozen) {
+            if let Event::Stream { from, life, id, deadline, .. } = &queued.what {
+                // Who dialled does not wait for ever; the stream is read all the same.
+                let result = Err("timed out".to_owned());
+                let what = Event::StreamEnd { life: *life, id: *id, result };
+                self.queue(deadline.saturating_sub(now), *from, what);
+            }
+            self.held.push(queued);
+            return;
+        }
         match queued.what {
             Event::Packet { from, data } => {
                 if let Some(node) = self.nodes.get_mut(&to) {
@@ -248,13 +297,10 @@ impl Network {
                     node.machine.on_stream_end(now, id, result);
                 }
             }
-            Event::Stream { from, life, id, data, answered } => {
+            Event::Stream { from, life, id, data, answered, .. } => {
                 let result = self.serve(from, to, &data, answered);
                 let what = Event::StreamEnd { life, id, result };
-                {
-                    let after = self.delay();
-                    self.queue(after, from, what)
-                };
+                self.queue_delayed(from, what);
             }
         }
         self.act(to);
@@ -290,11 +336,10 @@ impl Network {
                     self.sent += 1;
                     let reachable = self.reaches(address, to);
                     if reachable {
-                        let what = Event::Stream { from: address, life, id, data, answered };
-                        {
-                            let after = self.delay();
-                            self.queue(after, to, what)
-                        };
+                        let deadline = self.now + timeout;
+                        let what =
+                            Event::Stream { from: address, life, id, data, answered, deadline };
+                        self.queue_delayed(to, what);
                     } else {
                         let result = Err("timed out".to_owned());
                         self.queue(timeout, address, Event::StreamEnd { life, id, result });
@@ -321,13 +366,9 @@ impl Network {
         }
         if self.chance.below(1000) < u64::from(self.conditions.duplicated_per_mille) {
             let what = Event::Packet { from, data: data.clone() };
-            {
-                let after = self.delay();
-                self.queue(after, to, what)
-            };
+            self.queue_delayed(to, what);
         }
-        let after = self.delay();
-        self.queue(after, to, Event::Packet { from, data });
+        self.queue_delayed(to, Event::Packet { from, data });
     }
 
     fn reaches(&self, from: SocketAddr, to: SocketAddr) -> bool {
@@ -339,6 +380,11 @@ impl Network {
         let Conditions { min_delay, max_delay, .. } = self.conditions;
         let spread = max_delay.saturating_sub(min_delay).as_nanos() as u64;
         min_delay + Duration::from_nanos(self.chance.below(spread + 1))
+    }
+
+    fn queue_delayed(&mut self, to: SocketAddr, what: Event) {
+        let after = self.delay();
+        self.queue(after, to, what);
     }
 
     fn queue(&mut self, after: Duration, to: SocketAddr, what: Event) {

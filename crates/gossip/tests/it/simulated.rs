@@ -262,6 +262,39 @@ fn storms_of_crashes_and_partitions_end_in_one_cluster() {
 }
 
 #[test]
+fn streams_carry_on_where_packets_are_lost() {
+    let mut cluster = Cluster::new(9, 3, Conditions::default());
+    cluster.becomes_whole(seconds(2));
+    cluster.network.set_conditions(Conditions { loss_per_mille: 1000, ..Conditions::default() });
+    cluster.say(2, "by exchange alone");
+    let long = "x".repeat(1_000);
+    cluster.say(1, &long);
+    cluster.spreads(&long, seconds(1));
+    for _ in 0..60 {
+        cluster.network.run_for(seconds(2));
+        assert!(cluster.network.is_whole(), "a ping by stream is enough");
+    }
+    assert!(cluster.all_have("by exchange alone"));
+}
+
+#[test]
+fn a_paused_node_refutes_when_it_goes_on() {
+    for (pause, dies) in [(3, false), (20, true)] {
+        let mut cluster = Cluster::new(10, 3, Conditions::default());
+        cluster.becomes_whole(seconds(2));
+        cluster.network.freeze(address(2));
+        cluster.network.run_for(seconds(pause));
+        assert_eq!(cluster.members(1).len(), if dies { 2 } else { 3 });
+        cluster.say(1, "meanwhile");
+        cluster.network.thaw(address(2));
+        cluster.becomes_whole(seconds(15));
+        cluster.spreads("meanwhile", seconds(15));
+        cluster.network.run_for(seconds(60));
+        assert!(cluster.network.is_whole());
+    }
+}
+
+#[test]
 fn one_seed_is_one_run() {
     let run = || {
         let mut cluster = Cluster::new(7, 4, rough(150));
