@@ -214,12 +214,13 @@ impl GoDuration {
     pub fn to_std(self) -> std::time::Duration {
         std::time::Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))
     }
-}
 
-impl FromStr for GoDuration {
-    type Err = DurationError;
+    /// As the peers' command lines take it: with the units `d` and `w`, too.
+    pub fn parse_flag(text: &str) -> Result<Self, DurationError> {
+        Self::parse(text, true)
+    }
 
-    fn from_str(text: &str) -> Result<Self, DurationError> {
+    fn parse(text: &str, days: bool) -> Result<Self, DurationError> {
         let invalid = || DurationError::GoInvalid(text.to_owned());
         let (negative, mut rest) = match text.as_bytes() {
             [b'-', ..] => (true, &text[1..]),
@@ -257,6 +258,8 @@ impl FromStr for GoDuration {
                 "s" => SECOND as u64,
                 "m" => MINUTE as u64,
                 "h" => HOUR as u64,
+                "d" if days => DAY as u64,
+                "w" if days => 7 * DAY as u64,
                 _ => {
                     let (unit, text) = (unit.to_owned(), text.to_owned());
                     return Err(DurationError::GoUnknownUnit { unit, text });
@@ -275,6 +278,14 @@ impl FromStr for GoDuration {
             return Ok(Self((total as i64).wrapping_neg()));
         }
         i64::try_from(total).map(Self).map_err(|_| invalid())
+    }
+}
+
+impl FromStr for GoDuration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        Self::parse(text, false)
     }
 }
 

@@ -100,7 +100,7 @@ impl Values {
     pub(crate) fn duration_ms(&self, name: &str) -> i64 {
         let text = self.text(name);
         match self.flag(name).kind {
-            Kind::GoDuration => text.parse::<GoDuration>().map_or(0, |d| d.as_ns() / 1_000_000),
+            Kind::GoDuration => GoDuration::parse_flag(&text).map_or(0, |d| d.as_ns() / 1_000_000),
             _ => text.parse::<Duration>().map_or(0, Duration::as_ms),
         }
     }
@@ -166,7 +166,7 @@ fn check_value(flag: &Flag, value: &str) -> Result<(), ValueError> {
         Kind::Bool | Kind::Text => Ok(()),
         Kind::Duration => value.parse::<Duration>().map(drop).or_else(|err| fail(err.to_string())),
         Kind::GoDuration => {
-            value.parse::<GoDuration>().map(drop).or_else(|err| fail(err.to_string()))
+            GoDuration::parse_flag(value).map(drop).or_else(|err| fail(err.to_string()))
         }
         Kind::Int | Kind::Float => match value.parse::<f64>() {
             Ok(_) => Ok(()),

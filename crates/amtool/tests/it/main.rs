@@ -1,0 +1,3 @@
+//! The recorded calls of the real amtool, made here.
+
+mod golden;
