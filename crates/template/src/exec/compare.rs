@@ -83,23 +83,45 @@ fn equal_others(a: &Value, b: &Value) -> Result<bool, CallError> {
         printer.value(v, 's');
         String::from_utf8_lossy(&printer.out).into_owned()
     };
+    if shape(a) != shape(b) && !is_invalid(a) && !is_invalid(b) {
+        let (ta, tb) = (a.type_name(), b.type_name());
+        return Err(format!("non-comparable types {}: {ta}, {tb}: {}", shown(a), show(b)).into());
+    }
     if is_nil(a) || is_nil(b) {
         return Ok(is_nil(a) && is_nil(b));
     }
     match (a, b) {
         (Value::Time(a), Value::Time(b)) => Ok(a == b),
-        (Value::Object(x), Value::Object(y)) if x.is_pointer() && y.is_pointer() => {
-            Ok(Arc::ptr_eq(x, y))
-        }
-        _ if a.type_name() != b.type_name() => Err(format!(
-            "non-comparable types {}: {}, {}: {}",
-            shown(a),
-            a.type_name(),
-            b.type_name(),
-            show(b)
-        )
-        .into()),
-        _ => Err(format!("non-comparable type {}: {}", shown(a), a.type_name()).into()),
+        (Value::Object(x), Value::Object(y)) if x.is_pointer() => Ok(Arc::ptr_eq(x, y)),
+        (_, Value::Time(_)) => Ok(false),
+        _ => Err(format!("non-comparable type {}: {}", shown(b), b.type_name()).into()),
+    }
+}
+
+/// What kind of thing a value of no basic kind is.
+#[derive(PartialEq, Eq)]
+enum Shape {
+    Nothing,
+    List,
+    Map,
+    Struct,
+    Pointer,
+    Func,
+}
+
+fn shape(value: &Value) -> Shape {
+    match value {
+        Value::List(_) => Shape::List,
+        Value::Map(_) => Shape::Map,
+        Value::NilPointer(_) => Shape::Pointer,
+        Value::Func(_) => Shape::Func,
+        Value::Object(object) => match object.underlying() {
+            Some(plain) => shape(&plain),
+            None if object.is_pointer() => Shape::Pointer,
+            None => Shape::Struct,
+        },
+        Value::Time(_) => Shape::Struct,
+        _ => Shape::Nothing,
     }
 }
 

@@ -64,7 +64,7 @@ impl Escaper {
     /// The function of the language that does the same, and stands in for it where it ends the pipeline already.
     pub(super) fn predefined(self) -> Option<&'static str> {
         match self {
-            Self::Attr | Self::Html | Self::NoSpace | Self::Rcdata => Some("html"),
+            Self::Attr | Self::Html | Self::Rcdata => Some("html"),
             Self::Url | Self::UrlNormal => Some("urlquery"),
             _ => None,
         }

@@ -98,7 +98,7 @@ pub(super) fn step(c: &Ctx, s: &[u8]) -> Step {
             }
         }
         State::Rcdata => return Ok(special_tag_end(&c, s)),
-        State::Url => url(&mut c, s),
+        State::Url | State::Srcset => url(&mut c, s),
         State::Js => return js(c, s),
         State::JsDoubleQuoted | State::JsSingleQuoted | State::JsRegexp => {
             return js_delimited(c, s);
@@ -142,7 +142,7 @@ pub(super) fn step(c: &Ctx, s: &[u8]) -> Step {
                 return Ok((c, at + 1));
             }
         }
-        State::Attr | State::Srcset | State::Dead => {}
+        State::Attr | State::Dead => {}
     }
     Ok((c, s.len()))
 }
