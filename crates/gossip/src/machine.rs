@@ -483,7 +483,10 @@ impl Machine {
             }
             Note::Left(record) => {
                 self.metrics.left.inc();
-                self.peers.set_failed(record.address(), now);
+                // Restarted under another name, a node is still there when its old name dies. (The peer goes on joining it.)
+                if !self.swim.members().any(|member| member.address() == record.address()) {
+                    self.peers.set_failed(record.address(), now);
+                }
                 tracing::debug!(peer = %record.name, address = %record.address(), "peer left");
             }
             Note::Updated(record) => {

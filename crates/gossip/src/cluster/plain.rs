@@ -12,7 +12,7 @@ use crate::codec::MAX_PACKET_BYTES;
 use crate::error::GossipError;
 
 /// Most TCP connections at once, those that have said nothing yet included.
-const MAX_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS: usize = 1024;
 /// Kernel buffer asked for, halved until the kernel agrees.
 const RECEIVE_BUFFER_BYTES: usize = 2 << 20;
 /// Tries to find a port that is free for both, where any will do.

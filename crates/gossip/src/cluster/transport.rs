@@ -17,7 +17,7 @@ use crate::codec::{StreamDecoder, StreamMessage};
 use crate::error::GossipError;
 use crate::swim::StreamId;
 
-/// Most streams that others have open here at once, as in the peer.
+/// Most messages of streams that are being answered at once, as in the peer.
 const MAX_INBOUND_STREAMS: usize = 128;
 /// Most bytes of inbound streams in memory, read and inflated.
 const INBOUND_BYTES: u64 = 256 << 20;
@@ -171,10 +171,6 @@ impl Inbound {
 
     /// Serves one stream of another node, within the timeout.
     pub(super) async fn serve(&self, from: SocketAddr, mut stream: impl Io) {
-        let Ok(_permit) = self.permits.try_acquire() else {
-            self.dropped.inc();
-            return;
-        };
         let served = tokio::time::timeout(self.timeout, self.serve_message(from, &mut stream));
         match served.await {
             Ok(Ok(())) => {}
@@ -187,6 +183,11 @@ impl Inbound {
         let mut decoder =
             StreamDecoder::inbound(&self.label, &self.budget).map_err(|err| err.to_string())?;
         let Some(message) = read_message(stream, &mut decoder).await? else { return Ok(()) };
+        // Only now, so that connections that say nothing do not keep out others.
+        let Ok(_permit) = self.permits.try_acquire() else {
+            self.dropped.inc();
+            return Err("too many streams at once".to_owned());
+        };
         let (answer, wanted) = oneshot::channel();
         let event = Event::Stream { from, message, answer };
         self.events.send(event).await.map_err(|_| "the node is closing".to_owned())?;

@@ -151,6 +151,7 @@ fn a_restart_under_a_new_name_drops_the_old_one() {
     cluster.network.run_for(seconds(30));
     for number in 1..=3 {
         assert_eq!(cluster.members(number), ["node-01", "node-02", "other-name"]);
+        assert_eq!(cluster.network.view(address(number)).unwrap().failed_peers(), 0);
     }
 }
 

@@ -227,3 +227,20 @@ async fn strangers_do_no_harm() {
     assert!(node.metric("gauntlet_gossip_packets_refused_total") > 100.0);
     assert_eq!(node.cluster.members().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_say_nothing_keep_out_nobody() {
+    let node = Node::start(options("node", &[])).await;
+    let address = node.cluster.advertise();
+    let ask = move || {
+        let _idle: Vec<_> = (0..300).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let ping = StreamMessage::Ping(Ping { node: "node".to_owned(), seq: 7, ..Ping::default() });
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&ping.encode("")).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(matches!(StreamDecoder::answer().feed(&answer), Ok(Some(StreamMessage::Ack(_)))));
+    };
+    tokio::task::spawn_blocking(ask).await.unwrap();
+}
