@@ -1,6 +1,8 @@
 //! Where in a document the text has come to. The names are Go's, which errors print.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::rc::Rc;
 
 /// An enum whose variants have Go's names; the first one is the default.
 macro_rules! states {
@@ -58,6 +60,8 @@ states! {
         /// The `content` of a `meta` element, and the URL after `url=` in it.
         MetaContent = "stateMetaContent",
         MetaContentUrl = "stateMetaContentURL",
+        /// Something before it cannot be read; the walk goes on, for what comes may say more.
+        Error = "stateError",
         /// After break or continue.
         Dead = "stateDead",
     }
@@ -125,9 +129,63 @@ pub(super) struct Ctx {
     pub(super) js_braces: Vec<i32>,
     pub(super) attr: AttrKind,
     pub(super) element: Element,
+    /// In state `Error`: why.
+    pub(super) trouble: Option<Shared>,
 }
 
+/// What is wrong, and where if that is known.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// `NAME:LINE:COLUMN`
+    pub(super) place: Option<String>,
+    /// 0 if unknown.
+    pub(super) line: usize,
+    pub(super) text: String,
+}
+
+impl Trouble {
+    /// The error as Go prints it, of the template `name`.
+    pub(super) fn message(&self, name: &str) -> String {
+        let text = &self.text;
+        match (&self.place, self.line) {
+            (Some(place), _) => format!("html/template:{place}: {text}"),
+            (None, 0) => format!("html/template:{name}: {text}"),
+            (None, line) => format!("html/template:{name}:{line}: {text}"),
+        }
+    }
+}
+
+/// Contexts share their trouble: a loop around it adds to its text wherever it is seen.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(pub(super) Rc<RefCell<Trouble>>);
+
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Shared {}
+
 impl Ctx {
+    pub(super) fn failed(place: Option<String>, text: impl Into<String>) -> Self {
+        let trouble = Trouble { place, line: 0, text: text.into() };
+        Self {
+            state: State::Error,
+            trouble: Some(Shared(Rc::new(RefCell::new(trouble)))),
+            ..Self::default()
+        }
+    }
+
+    /// In state `Error`: adds where the trouble shows.
+    pub(super) fn blame(&self, line: usize, what: &str) {
+        if let Some(Shared(trouble)) = &self.trouble {
+            let mut trouble = trouble.borrow_mut();
+            trouble.line = line;
+            trouble.text.insert_str(0, what);
+        }
+    }
+
     pub(super) fn of(state: State, element: Element) -> Self {
         Self { state, element, ..Self::default() }
     }

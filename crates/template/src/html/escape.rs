@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::context::{Ctx, Delim, State, UrlPart};
+use super::context::{Ctx, Delim, JsCtx, Shared, State, UrlPart};
 use super::escaper::Escaper;
 use super::js::escape_script_tags;
 use super::transition::{after_text, index_any};
 use crate::fmt::quoted;
-use crate::parse::node::{Arg, Branch, Command, Node, Pipe, Tree};
+use crate::parse::node::{Arg, Branch, Command, Node, Pipe, Pos, Tree};
 use crate::set::Trees;
 
 /// Nodes and pieces of text looked at before the walk gives up: loops within loops are walked twice each, so the work
@@ -23,6 +23,7 @@ pub(crate) fn escape(trees: &Trees, name: &str) -> Result<Trees, String> {
         return Err(format!("html/template: {} is undefined", quoted(name.as_bytes())));
     }
     let mut walk = Walk {
+        name,
         trees,
         work: 0,
         outputs: HashMap::new(),
@@ -30,7 +31,10 @@ pub(crate) fn escape(trees: &Trees, name: &str) -> Result<Trees, String> {
         made: HashMap::new(),
         loops: Vec::new(),
     };
-    let end = walk.tree(Ctx::default(), name, None, None).map_err(|e| e.text(name))?.0;
+    let end = walk.tree(Ctx::default(), name, None)?.0;
+    if let Some(Shared(trouble)) = &end.trouble {
+        return Err(trouble.borrow().message(name));
+    }
     if end.state != State::Text {
         return Err(format!("html/template:{name}: ends in a non-text context: {end}"));
     }
@@ -39,30 +43,35 @@ pub(crate) fn escape(trees: &Trees, name: &str) -> Result<Trees, String> {
     Ok(all)
 }
 
-/// What is wrong, and where if that is known (`NAME:LINE:COLUMN`).
-#[derive(Clone, Debug)]
-struct Trouble {
-    place: Option<String>,
-    text: String,
+/// The walk itself only fails when it gives up; other trouble is a context.
+type Walked<T> = Result<T, String>;
+
+/// A node and the template it stands in.
+#[derive(Clone, Copy)]
+struct At<'t> {
+    tree: &'t Tree,
+    pos: Pos,
 }
 
-impl Trouble {
-    fn text(&self, name: &str) -> String {
-        let place = self.place.as_deref().unwrap_or(name);
-        format!("html/template:{place}: {}", self.text)
+impl At<'_> {
+    fn place(self) -> Option<String> {
+        Some(self.tree.source.place(self.pos))
+    }
+
+    fn line(self) -> usize {
+        self.tree.source.line(self.pos)
     }
 }
-
-type Walked<T> = Result<T, Box<Trouble>>;
 
 /// Contexts at the breaks and continues of a loop, with the place of each.
 #[derive(Default)]
 struct Loop {
-    breaks: Vec<(Ctx, String)>,
-    continues: Vec<(Ctx, String)>,
+    breaks: Vec<(Ctx, Pos)>,
+    continues: Vec<(Ctx, Pos)>,
 }
 
 struct Walk<'a> {
+    name: &'a str,
     trees: &'a Trees,
     work: u32,
     /// The context after each template as it was made; assumed while it is being made.
@@ -77,30 +86,23 @@ impl Walk<'_> {
     fn spend(&mut self, work: usize) -> Walked<()> {
         self.work = self.work.saturating_add(1 + (work / 64) as u32);
         if self.work > MAX_WORK {
-            return Err(trouble(None, "template is too large or too deeply nested to escape"));
+            let text = "template is too large or too deeply nested to escape";
+            return Err(format!("html/template:{}: {text}", self.name));
         }
         Ok(())
     }
 
     /// A template in a context: the context after it, and the name it is made under.
-    fn tree(
-        &mut self,
-        c: Ctx,
-        name: &str,
-        caller: Option<&Tree>,
-        node: Option<&Node>,
-    ) -> Walked<(Ctx, Arc<str>)> {
-        let made_name = c.mangle(name);
-        *self.called.entry(made_name.clone()).or_default() += 1;
-        if let Some(out) = self.outputs.get(&made_name) {
-            return Ok((out.clone(), made_name.into()));
+    fn tree(&mut self, c: Ctx, name: &str, caller: Option<At<'_>>) -> Walked<(Ctx, Arc<str>)> {
+        let derived: Arc<str> = c.mangle(name).into();
+        *self.called.entry(derived.to_string()).or_default() += 1;
+        if let Some(out) = self.outputs.get(&*derived) {
+            return Ok((out.clone(), derived));
         }
         let Some(tree) = self.trees.get(name).cloned() else {
-            let place = caller.zip(node).map(|(t, n)| t.source.place(n.pos()));
             let text = format!("no such template {}", quoted(name.as_bytes()));
-            return Err(trouble(place, &text));
+            return Ok((Ctx::failed(caller.and_then(At::place), text), derived));
         };
-        let derived: Arc<str> = made_name.as_str().into();
         let (mut end, mut good) = self.body(&c, &tree, &derived)?;
         if !good {
             // It calls itself and does not end as it began; perhaps it does when it starts where it ended.
@@ -109,10 +111,10 @@ impl Walk<'_> {
                 (end, good) = (again, true);
             }
         }
-        if !good {
+        if !good && end.state != State::Error {
             let place = tree.root.first().map(|n| tree.source.place(n.pos()));
-            let text = format!("cannot compute output context for template {made_name}");
-            return Err(trouble(place, &text));
+            let text = format!("cannot compute output context for template {derived}");
+            return Ok((Ctx::failed(place, text), derived));
         }
         Ok((end, derived))
     }
@@ -120,14 +122,17 @@ impl Walk<'_> {
     /// Makes a template's body, assuming that it ends as it begins; whether that was so, or did not matter.
     fn body(&mut self, c: &Ctx, tree: &Arc<Tree>, derived: &Arc<str>) -> Walked<(Ctx, bool)> {
         self.outputs.insert(derived.to_string(), c.clone());
+        let (outputs, made) = (self.outputs.clone(), self.made.clone());
         let before = self.called.get(&**derived).copied().unwrap_or(0);
         let (end, root) = self.list(c.clone(), tree, &tree.root)?;
         let calls_itself = self.called.get(&**derived).copied().unwrap_or(0) > before;
-        let good = !calls_itself || *c == end;
+        let good = end.state != State::Error && (!calls_itself || *c == end);
         if good {
             self.outputs.insert(derived.to_string(), end.clone());
             let made = Tree { name: derived.clone(), source: tree.source.clone(), root };
             self.made.insert(derived.clone(), Arc::new(made));
+        } else {
+            (self.outputs, self.made) = (outputs, made);
         }
         Ok((end, good))
     }
@@ -155,31 +160,30 @@ impl Walk<'_> {
                 Ok((c, Node::Text { pos: *pos, text }))
             }
             Node::Action { pos, pipe } => {
-                let (c, pipe) = action(c, tree, node, pipe)?;
+                let (c, pipe) = action(c, tree, node, pipe);
                 Ok((c, Node::Action { pos: *pos, pipe }))
             }
             Node::If(branch) => {
-                let (c, branch) = self.branch(c, tree, node, branch, "if")?;
+                let (c, branch) = self.branch(c, tree, branch, "if")?;
                 Ok((c, Node::If(branch)))
             }
             Node::With(branch) => {
-                let (c, branch) = self.branch(c, tree, node, branch, "with")?;
+                let (c, branch) = self.branch(c, tree, branch, "with")?;
                 Ok((c, Node::With(branch)))
             }
             Node::Range(branch) => {
-                let (c, branch) = self.range(c, tree, node, branch)?;
+                let (c, branch) = self.range(c, tree, branch)?;
                 Ok((c, Node::Range(branch)))
             }
             Node::Template { pos, name, pipe } => {
-                let (c, name) = self.tree(c, name, Some(tree), Some(node))?;
+                let (c, name) = self.tree(c, name, Some(At { tree, pos: *pos }))?;
                 Ok((c, Node::Template { pos: *pos, name, pipe: pipe.clone() }))
             }
             Node::Break { .. } | Node::Continue { .. } => {
-                let place = tree.source.place(node.pos());
                 if let Some(innermost) = self.loops.last_mut() {
                     match node {
-                        Node::Break { .. } => innermost.breaks.push((c, place)),
-                        _ => innermost.continues.push((c, place)),
+                        Node::Break { pos } => innermost.breaks.push((c, *pos)),
+                        _ => innermost.continues.push((c, node.pos())),
                     }
                 }
                 Ok((Ctx { state: State::Dead, ..Ctx::default() }, node.clone()))
@@ -191,22 +195,19 @@ impl Walk<'_> {
         &mut self,
         c: Ctx,
         tree: &Tree,
-        node: &Node,
         branch: &Branch,
         word: &str,
     ) -> Walked<(Ctx, Branch)> {
         let (then, list) = self.list(c.clone(), tree, &branch.list)?;
-        self.otherwise(c, then, list, tree, node, branch, word)
+        self.otherwise(c, then, list, tree, branch, word)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of a branch")]
     fn otherwise(
         &mut self,
         c: Ctx,
         then: Ctx,
         list: Vec<Node>,
         tree: &Tree,
-        node: &Node,
         branch: &Branch,
         word: &str,
     ) -> Walked<(Ctx, Branch)> {
@@ -217,50 +218,50 @@ impl Walk<'_> {
             }
             None => (c, None),
         };
-        let end = join(then, other, word)
-            .map_err(|text| trouble(Some(tree.source.place(node.pos())), &text))?;
+        let end = join(then, other, word, At { tree, pos: branch.pos });
         let made = Branch { pos: branch.pos, pipe: branch.pipe.clone(), list, otherwise };
         Ok((end, made))
     }
 
-    fn range(
-        &mut self,
-        c: Ctx,
-        tree: &Tree,
-        node: &Node,
-        branch: &Branch,
-    ) -> Walked<(Ctx, Branch)> {
-        let (once, list) = self.round(c.clone(), tree, &branch.list)?;
+    fn range(&mut self, c: Ctx, tree: &Tree, branch: &Branch) -> Walked<(Ctx, Branch)> {
+        let (end, list, innermost) = self.round(c.clone(), tree, &branch.list)?;
+        let once = if end.state == State::Error { end } else { join_loop(end, innermost, tree) };
+        if once.state == State::Error {
+            return Ok((once, branch.clone()));
+        }
         // A second round starts where the first one ended, and must end there too.
-        self.loops.push(Loop::default());
-        let outputs = self.outputs.clone();
-        let made = self.made.clone();
-        let again = self.list(once.clone(), tree, &branch.list);
-        let innermost = self.loops.pop().unwrap_or_default();
+        let (outputs, made) = (self.outputs.clone(), self.made.clone());
+        let (twice, _, innermost) = self.round(once.clone(), tree, &branch.list)?;
         (self.outputs, self.made) = (outputs, made);
-        let (twice, _) = again?;
-        let both = join(once, twice, "range").map_err(|text| {
-            let text = format!("on range loop re-entry: {text}");
-            trouble(Some(tree.source.place(node.pos())), &text)
-        })?;
-        let then = join_loop(both, innermost)?;
-        self.otherwise(c, then, list, tree, node, branch, "range")
+        let at = At { tree, pos: branch.pos };
+        let both = join(once, twice, "range", at);
+        if both.state == State::Error {
+            both.blame(at.line(), "on range loop re-entry: ");
+            return Ok((both, branch.clone()));
+        }
+        let then = join_loop(both, innermost, tree);
+        if then.state == State::Error {
+            return Ok((then, branch.clone()));
+        }
+        self.otherwise(c, then, list, tree, branch, "range")
     }
 
-    /// One round of a loop, its breaks and continues joined in.
-    fn round(&mut self, c: Ctx, tree: &Tree, list: &[Node]) -> Walked<(Ctx, Vec<Node>)> {
+    /// One round of a loop, with the contexts at its breaks and continues.
+    fn round(&mut self, c: Ctx, tree: &Tree, list: &[Node]) -> Walked<(Ctx, Vec<Node>, Loop)> {
         self.loops.push(Loop::default());
-        let walked = self.list(c, tree, list);
+        let (end, list) = self.list(c, tree, list)?;
         let innermost = self.loops.pop().unwrap_or_default();
-        let (end, list) = walked?;
-        Ok((join_loop(end, innermost)?, list))
+        Ok((end, list, innermost))
     }
 
     fn text(&mut self, mut c: Ctx, text: &Bytes) -> Walked<(Ctx, Bytes)> {
         let mut out = Vec::new();
         let (mut written, mut at) = (0, 0);
         while at != text.len() {
-            let (next, read) = after_text(&c, &text[at..]).map_err(|text| trouble(None, &text))?;
+            let (next, read) = match after_text(&c, &text[at..]) {
+                Ok(step) => step,
+                Err(why) => (Ctx::failed(None, why), text.len() - at),
+            };
             self.spend(read)?;
             let end = at + read;
             if matches!(c.state, State::Text | State::Rcdata) {
@@ -309,11 +310,11 @@ impl Walk<'_> {
                 }
             }
             if read == 0 && c.state == next.state {
-                return Err(trouble(None, "text cannot be read further"));
+                return Ok((Ctx::failed(None, "text cannot be read further"), text.clone()));
             }
             (c, at) = (next, end);
         }
-        if written == 0 {
+        if written == 0 || c.state == State::Error {
             return Ok((c, text.clone()));
         }
         if !c.state.is_comment() || c.delim != Delim::None {
@@ -327,58 +328,60 @@ fn is_doctype(text: &[u8]) -> bool {
     text.len() >= 9 && text[..9].eq_ignore_ascii_case(b"<!DOCTYPE")
 }
 
-fn trouble(place: Option<String>, text: &str) -> Box<Trouble> {
-    Box::new(Trouble { place, text: text.to_owned() })
-}
-
-fn join_loop(mut c: Ctx, innermost: Loop) -> Walked<Ctx> {
-    let breaks = innermost.breaks.into_iter().map(|b| (b, "break"));
-    for ((at, place), word) in
-        breaks.chain(innermost.continues.into_iter().map(|c| (c, "continue")))
-    {
-        c = join(c, at, "range")
-            .map_err(|text| trouble(Some(place), &format!("at range loop {word}: {text}")))?;
+fn join_loop(mut c: Ctx, innermost: Loop, tree: &Tree) -> Ctx {
+    let breaks = innermost.breaks.into_iter().map(|b| (b, "at range loop break: "));
+    let continues = innermost.continues.into_iter().map(|c| (c, "at range loop continue: "));
+    for ((there, pos), what) in breaks.chain(continues) {
+        let at = At { tree, pos };
+        c = join(c, there, "range", at);
+        if c.state == State::Error {
+            c.blame(at.line(), what);
+            return c;
+        }
     }
-    Ok(c)
+    c
 }
 
 /// The context after two branches; they must agree, but for what later text can bear not to know.
-fn join(a: Ctx, b: Ctx, word: &str) -> Result<Ctx, String> {
-    if a.state == State::Dead || a == b {
-        return Ok(b);
+fn join(a: Ctx, b: Ctx, word: &str, at: At<'_>) -> Ctx {
+    if a.state == State::Error || b.state == State::Dead && b.state != a.state {
+        return a;
     }
-    if b.state == State::Dead {
-        return Ok(a);
+    if b.state == State::Error || a.state == State::Dead || a == b {
+        return b;
     }
     let mut c = a.clone();
     c.url_part = b.url_part;
     if c == b {
         c.url_part = UrlPart::Unknown;
-        return Ok(c);
+        return c;
     }
     let mut c = a.clone();
     c.js_ctx = b.js_ctx;
     if c == b {
-        c.js_ctx = super::context::JsCtx::Unknown;
-        return Ok(c);
+        c.js_ctx = JsCtx::Unknown;
+        return c;
     }
     // `<p title={{if .C}}{{.}}{{end}}` ends within an unquoted value either way.
     let (nudged_a, nudged_b) = (a.clone().nudged(), b.clone().nudged());
-    if (nudged_a != a || nudged_b != b)
-        && let Ok(joined) = join(nudged_a, nudged_b, word)
-    {
-        return Ok(joined);
+    if nudged_a != a || nudged_b != b {
+        let joined = join(nudged_a, nudged_b, word, at);
+        if joined.state != State::Error {
+            return joined;
+        }
     }
-    Err(format!("{{{{{word}}}}} branches end in different contexts: {a}, {b}"))
+    let text = format!("{{{{{word}}}}} branches end in different contexts: {a}, {b}");
+    Ctx::failed(at.place(), text)
 }
 
 /// An action's pipeline with the escapers of its context.
-fn action(c: Ctx, tree: &Tree, node: &Node, pipe: &Pipe) -> Walked<(Ctx, Pipe)> {
+fn action(c: Ctx, tree: &Tree, node: &Node, pipe: &Pipe) -> (Ctx, Pipe) {
     if !pipe.vars.is_empty() {
-        return Ok((c, pipe.clone()));
+        return (c, pipe.clone());
     }
     let mut c = c.nudged();
-    let fail = |text: String| Err(trouble(Some(tree.source.place(node.pos())), &text));
+    let fail =
+        |text: String| (Ctx::failed(At { tree, pos: node.pos() }.place(), text), pipe.clone());
     for (i, command) in pipe.commands.iter().enumerate() {
         let Some(name) = predefined_name(command) else { continue };
         let unquoted = c.state == State::Attr && c.delim == Delim::SpaceOrTagEnd;
@@ -386,6 +389,9 @@ fn action(c: Ctx, tree: &Tree, node: &Node, pipe: &Pipe) -> Walked<(Ctx, Pipe)> 
             let name = quoted(name.as_bytes());
             return fail(format!("predefined escaper {name} disallowed in template"));
         }
+    }
+    if c.state == State::Error {
+        return (c, pipe.clone());
     }
     let mut escapers = Vec::with_capacity(3);
     match c.state {
@@ -412,7 +418,7 @@ fn action(c: Ctx, tree: &Tree, node: &Node, pipe: &Pipe) -> Walked<(Ctx, Pipe)> 
         State::MetaContentUrl => escapers.push(Escaper::UrlFilter),
         State::Js => {
             escapers.push(Escaper::JsValue);
-            c.js_ctx = super::context::JsCtx::DivOp;
+            c.js_ctx = JsCtx::DivOp;
         }
         State::JsDoubleQuoted | State::JsSingleQuoted => escapers.push(Escaper::JsString),
         State::JsTemplate => escapers.push(Escaper::JsTemplate),
@@ -434,7 +440,8 @@ fn action(c: Ctx, tree: &Tree, node: &Node, pipe: &Pipe) -> Walked<(Ctx, Pipe)> 
         Delim::SpaceOrTagEnd => escapers.push(Escaper::NoSpace),
         Delim::DoubleQuote | Delim::SingleQuote => escapers.push(Escaper::Attr),
     }
-    Ok((c, with_escapers(pipe, &escapers)))
+    let pipe = with_escapers(pipe, &escapers);
+    (c, pipe)
 }
 
 /// The name if the command calls `html` or `urlquery`.

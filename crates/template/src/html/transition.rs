@@ -142,7 +142,7 @@ pub(super) fn step(c: &Ctx, s: &[u8]) -> Step {
                 return Ok((c, at + 1));
             }
         }
-        State::Attr | State::Dead => {}
+        State::Attr | State::Error | State::Dead => {}
     }
     Ok((c, s.len()))
 }

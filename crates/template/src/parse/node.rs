@@ -16,10 +16,16 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// From 1.
+    pub(crate) fn line(&self, pos: Pos) -> usize {
+        let before = &self.text[..(pos as usize).min(self.text.len())];
+        1 + before.iter().filter(|b| **b == b'\n').count()
+    }
+
     /// `NAME:LINE:COLUMN`; columns count bytes from 0.
     pub(crate) fn place(&self, pos: Pos) -> String {
         let before = &self.text[..(pos as usize).min(self.text.len())];
-        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let line = self.line(pos);
         let column = before.iter().rev().take_while(|b| **b != b'\n').count();
         format!("{}:{line}:{column}", self.name)
     }
