@@ -24,6 +24,7 @@ use std::sync::Arc;
 use gauntlet_runtime::Clock;
 use ring::digest;
 
+use crate::aws::AwsKeySource;
 use crate::config::{IntegrationConfig, SecretUrl};
 use crate::files;
 use crate::notifier::{Alert, Notifier, NotifyContext, NotifyError};
@@ -34,9 +35,15 @@ use crate::texts::{Templates, Texts};
 pub struct Setup {
     pub templates: Arc<Templates>,
     pub clock: Arc<dyn Clock>,
+    /// Who finds keys for AWS beyond configuration and environment.
+    pub aws: Option<Arc<dyn AwsKeySource>>,
 }
 
 impl Setup {
+    pub fn new(templates: Arc<Templates>, clock: Arc<dyn Clock>) -> Self {
+        Self { templates, clock, aws: None }
+    }
+
     fn texts<'a>(&'a self, cx: &NotifyContext, alerts: &[Alert]) -> Texts<'a> {
         self.templates.texts(cx, alerts)
     }

@@ -1,17 +1,10 @@
 //! AWS Signature Version 4 for a POST with everything in its body. Source: AWS's "Create a signed request".
 
-use gauntlet_net::config::{Secret, Url};
+use gauntlet_net::config::Url;
 use ring::{digest, hmac};
 
+use crate::aws::AwsKeys;
 use crate::http::escape;
-
-/// Who signs.
-#[derive(Clone, Debug)]
-pub(super) struct Credentials {
-    pub(super) access_key: String,
-    pub(super) secret_key: Secret,
-    pub(super) session_token: Option<Secret>,
-}
 
 /// The headers that make a request signed, besides the session's token.
 pub(super) struct Signed {
@@ -23,7 +16,7 @@ pub(super) struct Signed {
 /// Signs a POST of `body` at a time in milliseconds. Headers that take part: content-length, content-type, host, x-amz-date and the
 /// session's token.
 pub(super) fn sign(
-    credentials: &Credentials,
+    credentials: &AwsKeys,
     region: &str,
     service: &str,
     url: &str,
@@ -46,7 +39,7 @@ pub(super) fn sign(
 }
 
 pub(super) fn sign_headers(
-    credentials: &Credentials,
+    credentials: &AwsKeys,
     region: &str,
     service: &str,
     path: &str,

@@ -1,16 +1,16 @@
 //! Amazon SNS: one `Publish`, signed by hand (AWS Signature Version 4).
 //!
-//! Credentials are those of the configuration, or of the environment (`AWS_ACCESS_KEY_ID` and its kin). Left out, and refused by
-//! name: profiles of shared files, roles to assume, credentials of the machine.
+//! Left out: the retries within one try that Amazon's own client makes.
 
 use futures::future::BoxFuture;
-use gauntlet_net::config::{HttpClientConfig, Secret};
+use gauntlet_net::config::HttpClientConfig;
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderName};
 use tracing::warn;
 
-use super::sigv4::{Credentials, sign};
+use super::sigv4::sign;
 use super::{Setup, group_hash};
+use crate::aws::{Keys, region};
 use crate::config::SnsConfig;
 use crate::http::{Answer, Call, Http, form};
 use crate::notifier::{Alert, Notifier, NotifyContext, NotifyError, Reason};
@@ -25,45 +25,20 @@ pub(crate) struct Sns {
     config: SnsConfig,
     http: Http,
     setup: Setup,
-    credentials: Credentials,
+    keys: Keys,
     region: String,
 }
 
 impl Sns {
     pub(crate) fn new(config: &SnsConfig, setup: &Setup) -> Result<Self, String> {
-        let sigv4 = &config.sigv4;
-        for (key, value) in [("profile", &sigv4.profile), ("role_arn", &sigv4.role_arn)] {
-            if !value.is_empty() {
-                return Err(format!(
-                    "sns_configs: sigv4.{key} is not supported; set sigv4.access_key and sigv4.secret_key, or the environment's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                ));
-            }
-        }
-        let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let credentials = if sigv4.access_key.is_empty() {
-            let missing = || {
-                "sns_configs: no credentials; set sigv4.access_key and sigv4.secret_key, or the environment's AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".to_owned()
-            };
-            Credentials {
-                access_key: env("AWS_ACCESS_KEY_ID").ok_or_else(missing)?,
-                secret_key: Secret::new(env("AWS_SECRET_ACCESS_KEY").ok_or_else(missing)?),
-                session_token: env("AWS_SESSION_TOKEN").map(Secret::new),
-            }
-        } else {
-            let (access_key, secret_key) = (sigv4.access_key.clone(), sigv4.secret_key.clone());
-            Credentials { access_key, secret_key, session_token: None }
-        };
-        let region = Some(sigv4.region.clone()).filter(|region| !region.is_empty());
-        let region = region
-            .or_else(|| env("AWS_REGION"))
-            .or_else(|| env("AWS_DEFAULT_REGION"))
-            .ok_or("region not configured in sns.sigv4.region or in default credentials chain")?;
+        let keys = Keys::new(&config.sigv4, setup.aws.as_ref())?;
+        let region = region(&config.sigv4)?;
         // The signature is the authorization; of the client's settings only the way there matters.
         let client = config.http_config.clone().unwrap_or_default();
         let client =
             HttpClientConfig { basic_auth: None, authorization: None, oauth2: None, ..client };
         let http = Http::new(Some(&client))?;
-        Ok(Self { config: config.clone(), http, setup: setup.clone(), credentials, region })
+        Ok(Self { config: config.clone(), http, setup: setup.clone(), keys, region })
     }
 
     async fn send(&self, cx: &NotifyContext, alerts: &[Alert]) -> Result<(), NotifyError> {
@@ -74,8 +49,12 @@ impl Sns {
         };
         let body = form_of(self.fields(cx, &texts)?);
         let content_type = "application/x-www-form-urlencoded";
+        let keys =
+            self.keys.get(&self.region).await.map_err(|err| {
+                NotifyError::temporary(format!("failed to create SNS client: {err}"))
+            })?;
         let signed = sign(
-            &self.credentials,
+            &keys,
             &self.region,
             "sns",
             &url,
@@ -87,7 +66,7 @@ impl Sns {
         let mut call =
             Call { content_type, body: body.into_bytes(), ..Call::new(Method::POST, &url) };
         call = call.header(HeaderName::from_static("x-amz-date"), signed.date);
-        if let Some(token) = &self.credentials.session_token {
+        if let Some(token) = &keys.session_token {
             let name = HeaderName::from_static("x-amz-security-token");
             call = call.header(name, token.expose());
         }

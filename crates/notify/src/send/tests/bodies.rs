@@ -40,13 +40,17 @@ pub(super) struct Told {
     group_key: String,
 }
 
+/// Made once: the built-in templates take their time to parse.
 pub(super) fn setup() -> Setup {
-    // The moment of the recording's first signature.
-    let clock = Arc::new(ManualClock::new(1_795_523_873_000));
-    let url = "http://am.example.com:9093/x";
-    let clock: Arc<dyn gauntlet_runtime::Clock> = clock;
-    let templates = Templates::new(url, Arc::clone(&clock), &[]).unwrap();
-    Setup { templates: Arc::new(templates), clock }
+    static SETUP: std::sync::OnceLock<Setup> = std::sync::OnceLock::new();
+    let make = || {
+        // The moment of the recording's first signature.
+        let clock: Arc<dyn gauntlet_runtime::Clock> = Arc::new(ManualClock::new(1_795_523_873_000));
+        let url = "http://am.example.com:9093/x";
+        let templates = Templates::new(url, Arc::clone(&clock), &[]).unwrap();
+        Setup::new(Arc::new(templates), clock)
+    };
+    SETUP.get_or_init(make).clone()
 }
 
 pub(super) fn receivers(text: &str) -> Vec<Receiver> {
@@ -247,7 +251,8 @@ fn golden_webhook_bodies_are_equal() {
 
 #[test]
 fn a_signature_of_the_peers_is_made_again() {
-    use super::super::sigv4::{Credentials, sign_headers};
+    use super::super::sigv4::sign_headers;
+    use crate::aws::AwsKeys;
     let recording = recording();
     let request = recording.requests.iter().find(|r| r.path == "/d/sns").unwrap();
     let header = |name: &str| request.headers[name].clone();
@@ -259,7 +264,7 @@ fn a_signature_of_the_peers_is_made_again() {
         ("host", header("x-recorded-host")),
         ("x-amz-date", header("x-amz-date")),
     ];
-    let credentials = Credentials {
+    let credentials = AwsKeys {
         access_key: "AKID".to_owned(),
         secret_key: gauntlet_net::config::Secret::new("SECRET"),
         session_token: None,

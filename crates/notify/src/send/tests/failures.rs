@@ -114,6 +114,25 @@ async fn statuses_decide_what_is_tried_again() {
 }
 
 #[tokio::test]
+async fn events_of_the_old_api_wait_for_403() {
+    let status = std::sync::Arc::new(std::sync::atomic::AtomicU16::new(0));
+    let now = std::sync::Arc::clone(&status);
+    let server = Server::start(move |_| {
+        (now.load(std::sync::atomic::Ordering::SeqCst), "text/plain", "x".to_owned())
+    })
+    .await;
+    let text = "receivers: [{name: r, pagerduty_configs: [{service_key: k}]}]";
+    let config = &receivers(text)[0].pagerduty_configs[0];
+    let sender = crate::send::pagerduty::Pagerduty::new(config, &setup()).unwrap();
+    let sender: &dyn crate::notifier::Notifier = &sender.v1_at(&server.url());
+    for (answer, retry) in [(403, true), (429, false), (400, false), (500, true)] {
+        status.store(answer, std::sync::atomic::Ordering::SeqCst);
+        let err = sender.notify(&context(), &[firing()]).await.unwrap_err();
+        assert_eq!((err.retry, err.reason), (retry, Reason::Other), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn words_are_the_peers() {
     let server = Server::start(|got: &Got| match got.path.as_str() {
         "/pd" => (400, "application/json", r#"{"message":"bad","errors":["a","b"]}"#.to_owned()),
@@ -497,6 +516,50 @@ async fn what_is_too_large_is_cut() {
     .await;
     let text = webex["markdown"].as_str().unwrap();
     assert!((7437..=7439).contains(&text.len()) && text.ends_with('…'), "{}", text.len());
+}
+
+/// Keys that are others each time.
+#[derive(Debug, Default)]
+struct Rotating(std::sync::atomic::AtomicU32);
+
+impl crate::AwsKeySource for Rotating {
+    fn keys<'a>(
+        &'a self,
+        sigv4: &'a gauntlet_net::config::SigV4Config,
+        region: &'a str,
+    ) -> futures::future::BoxFuture<'a, Result<crate::AwsKeys, String>> {
+        let count = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let keys = crate::AwsKeys {
+            access_key: format!("{}-{region}-{count}", sigv4.role_arn),
+            secret_key: gauntlet_net::config::Secret::new("s"),
+            session_token: Some(gauntlet_net::config::Secret::new("token")),
+        };
+        let found = if count < 2 { Ok(keys) } else { Err("no role".to_owned()) };
+        Box::pin(async move { found })
+    }
+}
+
+#[tokio::test]
+async fn keys_of_roles_come_from_whoever_finds_them() {
+    let server = Server::start(|_| (200, "text/xml", String::new())).await;
+    let config =
+        "sns_configs: [{topic_arn: t, api_url: 'SERVER/', sigv4: {region: eu, role_arn: R}}]";
+    let text = format!("receivers:\n- {{name: r, {}}}\n", config.replace("SERVER", &server.url()));
+    let mut setup = setup();
+    setup.aws = Some(std::sync::Arc::new(Rotating::default()));
+    let sender = build(&receivers(&text)[0], &setup).unwrap().remove(0);
+    for count in 0..2 {
+        notify(&sender).await.unwrap();
+        let headers = server.take().remove(0).headers;
+        let wanted = format!(
+            "AWS4-HMAC-SHA256 Credential=R-eu-{count}/20261124/eu/sns/aws4_request, SignedHeaders=content-length;content-type;host;x-amz-date;x-amz-security-token, "
+        );
+        assert!(headers["authorization"].starts_with(&wanted), "{headers:?}");
+        assert_eq!(headers["x-amz-security-token"], "token");
+    }
+    let err = notify(&sender).await.unwrap_err();
+    assert_eq!(err.message, "failed to create SNS client: no role");
+    assert!(err.retry);
 }
 
 #[test]
