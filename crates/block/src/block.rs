@@ -77,6 +77,17 @@ impl BlockReader {
         self.damaged.lock().len()
     }
 
+    /// The greatest time of any chunk. Reads all of the index.
+    pub fn last_time(&self) -> Result<Option<Timestamp>, BlockError> {
+        let mut last = None;
+        let mut entry = SeriesEntry::default();
+        for series_ref in self.index.all_postings()? {
+            self.index.series(series_ref, true, &mut entry)?;
+            last = entry.chunks.iter().map(|chunk| chunk.max_time).chain(last).max();
+        }
+        Ok(last)
+    }
+
     /// Compares meta.json, which has no checksum, with the whole index: number of series and chunks, and whether all samples lie
     /// in its range. Reads all of the index, about a microsecond a series.
     pub fn verify_meta(&self) -> Result<(), BlockError> {

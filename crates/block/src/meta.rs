@@ -200,6 +200,9 @@ impl BlockMeta {
             let offset = offset_of(content, err.line(), err.column());
             BlockError::corrupt(path, offset, "a block's meta.json", err)
         })?;
+        if let Some((found, expected)) = meta.misspelt() {
+            return Err(BlockError::corrupt(path, 0, expected, found));
+        }
         if meta.version != META_VERSION {
             let reason = format!("unexpected meta file version {}", meta.version);
             return Err(BlockError::Unsupported { path: path.to_owned(), reason });
@@ -211,6 +214,26 @@ impl BlockMeta {
             return Err(BlockError::Unsupported { path: path.to_owned(), reason });
         }
         Ok(meta)
+    }
+
+    /// A name that differs from one we know in a single byte, and that one: no later version calls a field so, a flipped bit does.
+    fn misspelt(&self) -> Option<(&str, &'static str)> {
+        const FIELDS: &[&str] =
+            &["ulid", "minTime", "maxTime", "stats", "compaction", "version", "thanos"];
+        const OF_COMPACTION: &[&str] =
+            &["level", "sources", "deletable", "parents", "failed", "hints"];
+        const HINTS: &[&str] = &[HINT_OUT_OF_ORDER, HINT_STALE_SERIES, HINT_SELECTED_SERIES];
+        let fields = self.unknown.keys().map(|name| (name.as_str(), FIELDS));
+        let of_compaction =
+            self.compaction.unknown.keys().map(|name| (name.as_str(), OF_COMPACTION));
+        let hints = self.compaction.hints.iter().map(|hint| (hint.as_str(), HINTS));
+        fields.chain(of_compaction).chain(hints).find_map(|(found, known)| {
+            let near = |name: &&&str| {
+                let differing = name.bytes().zip(found.bytes()).filter(|(a, b)| a != b).count();
+                name.len() == found.len() && differing == 1
+            };
+            Some((found, *known.iter().find(near)?))
+        })
     }
 
     /// Reads the meta.json of a block's folder.
@@ -323,6 +346,20 @@ mod tests {
         let other = PLAIN.replace("\"version\":1", "\"version\":2");
         let err = BlockMeta::parse("m", other.as_bytes()).unwrap_err();
         assert_eq!(err.to_string(), "m: unexpected meta file version 2");
+    }
+
+    #[test]
+    fn a_name_with_a_flipped_bit_is_damage() {
+        let text = |hint: &str, field: &str| {
+            format!(
+                r#"{{"ulid":"01ARZ3NDEKTSV4RRFFQ69G5FAV","minTime":0,"maxTime":1,"{field}":7,"compaction":{{"level":1,"hints":["{hint}"]}},"version":1}}"#
+            )
+        };
+        let parse = |hint, field| BlockMeta::parse("m", text(hint, field).as_bytes());
+        assert!(parse(HINT_OUT_OF_ORDER, "new").is_ok());
+        assert!(parse("from-somewhere-else", "new").is_ok());
+        assert!(parse("from-out-of-ordmr", "new").is_err());
+        assert!(parse(HINT_OUT_OF_ORDER, "thanoS").is_err());
     }
 
     #[test]

@@ -24,7 +24,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 
 use crate::error::{At as _, Result, TsdbError};
-use crate::head::{Head, ReplayProgress, ReplayStats};
+use crate::head::{Head, ReplayProgress, ReplayStats, stored_min_valid};
 use crate::options::Options;
 
 use self::background::{Replay, Syncer};
@@ -119,7 +119,7 @@ impl Db {
         remove_unfinished(&*fs, dir)?;
         let cache = PageCache::new(PAGE_CACHE_BYTES);
         let blocks = load_blocks(&fs, dir, &cache, &[])?;
-        let min_valid = end_of_ordered(&blocks.good).unwrap_or(Timestamp::MIN);
+        let min_valid = min_valid(&*fs, dir, &blocks.good)?;
         let (head, log) = Head::start(dir, &options, &fs, min_valid)?;
         let head = Arc::new(head);
         info!(component = "tsdb", blocks = blocks.good.len(), "opened");
@@ -361,6 +361,22 @@ pub(crate) fn load_blocks(
         (meta.min_time, meta.max_time, meta.ulid)
     });
     Ok(Blocks { good: Arc::new(good), bad: Arc::new(bad) })
+}
+
+/// The time before which samples of the log are in blocks. What meta.json says is believed as far as the head knows of it: beyond
+/// that a block was made and the head not cut yet, or meta.json is damaged, and the block's chunks tell.
+fn min_valid(fs: &dyn Fs, dir: &Path, blocks: &[Arc<BlockReader>]) -> Result<Timestamp> {
+    let claimed = end_of_ordered(blocks).unwrap_or(Timestamp::MIN);
+    let Some(stored) = stored_min_valid(fs, dir) else { return Ok(claimed) };
+    let mut end = claimed.min(stored);
+    for block in blocks {
+        let meta = block.meta();
+        if meta.max_time > stored && !meta.compaction.has_hint(HINT_OUT_OF_ORDER) {
+            let last = block.last_time().map_err(|err| TsdbError::Block(err.to_string()))?;
+            end = end.max(last.map_or(end, |last| last.saturating_add(1).min(meta.max_time)));
+        }
+    }
+    Ok(end)
 }
 
 /// End of the newest block of in-order samples.

@@ -55,7 +55,9 @@ use self::space::Space;
 use self::spill::Spill;
 
 pub use self::appender::HeadAppender;
+
 pub(crate) use self::blocks::block_error;
+pub(crate) use self::bound::stored_min_valid;
 pub use self::bound::check_bytes as check_head_refs_bytes;
 pub use self::chunk_files::check_bytes as check_head_chunk_bytes;
 pub use self::exemplars::SeriesExemplars;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::support::{node, server, starting_server, with_params};
 
+/// Kills; `KILL_ROUNDS` asks for more.
 const ROUNDS: u32 = 20;
 
 /// Targets are taken up at once.
@@ -38,6 +39,7 @@ fn scrape_config(dir: &Path, target: std::net::SocketAddr) -> std::path::PathBuf
 
 #[test]
 fn nothing_answered_is_lost_over_twenty_kills() {
+    let rounds = std::env::var("KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
     let work = tempfile::tempdir().unwrap();
     let node = node();
     let config = scrape_config(work.path(), node.http);
@@ -46,7 +48,7 @@ fn nothing_answered_is_lost_over_twenty_kills() {
     let mut known = Samples::new();
     // Where in its work the server is hit: so many answers after the first new sample.
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
@@ -81,8 +83,8 @@ fn nothing_answered_is_lost_over_twenty_kills() {
     assert!(known.iter().all(|(time, value)| last.get(time) == Some(value)));
     let runtime = role.ask("/api/v1/status/runtimeinfo", &[]);
     println!(
-        "kills: {ROUNDS} and {} while starting; {} samples, none lost; damages found: {}",
-        ROUNDS / 4,
+        "kills: {rounds} and {} while starting; {} samples, none lost; damages found: {}",
+        rounds / 4,
         last.len(),
         runtime["data"]["corruptionCount"]
     );

@@ -1,15 +1,16 @@
 //! Which references may be in use, known without reading the log: so that new series can be born while it replays.
 //! Page: docs/formats/head-refs.md.
-//! file `head_refs` = | magic 0x47524546 u32 be | version 1 | bound u32 be | segment u32 be | crc32c of all before u32 be |
+//! file `head_refs` = | magic 0x47524546 u32 be | version 1 | bound u32 be | segment u32 be | min valid i64 be | crc32c of all before |
 //!
 //! No series of a segment up to `segment` has a number of `bound` or above. The file is replaced before a number passes the bound
-//! and when a segment begins. A segment with records behind `segment` was written by somebody else: then nothing is known.
+//! and when a segment begins, and when samples left the head for a block: those before `min valid` are in blocks. A segment with records behind `segment` was written by somebody else: then nothing is known.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use gauntlet_encoding::{Cursor, crc32c, put_u32};
+use gauntlet_encoding::{Cursor, crc32c, put_u32, put_u64};
+use gauntlet_model::Timestamp;
 use gauntlet_runtime::Fs;
 use parking_lot::Mutex;
 
@@ -18,7 +19,7 @@ use crate::error::{At as _, Result};
 const NAME: &str = "head_refs";
 const MAGIC: u32 = 0x4752_4546;
 const VERSION: u8 = 1;
-const FILE_BYTES: u64 = 17;
+const FILE_BYTES: u64 = 25;
 /// Numbers of each shard that are set aside with one write. A restart skips what is left of them.
 const STEP: u32 = 8192;
 
@@ -27,6 +28,12 @@ const STEP: u32 = 8192;
 struct Content {
     bound: u32,
     segment: u32,
+    min_valid: Timestamp,
+}
+
+/// The time before which, by the file, all samples are in blocks.
+pub(crate) fn stored_min_valid(fs: &dyn Fs, dir: &Path) -> Option<Timestamp> {
+    decode(&fs.read(&dir.join(NAME), FILE_BYTES).ok()?).map(|content| content.min_valid)
 }
 
 #[derive(Debug)]
@@ -52,10 +59,11 @@ impl RefBound {
             (None, newest) => newest.is_none().then_some(0),
         };
         let bound = known.unwrap_or(0);
+        let min_valid = content.map_or(Timestamp::MIN, |content| content.min_valid);
         let bound = Self {
             fs: Arc::clone(fs),
             path,
-            content: Mutex::new(Content { bound, segment: newest.unwrap_or(0) }),
+            content: Mutex::new(Content { bound, segment: newest.unwrap_or(0), min_valid }),
             bound: AtomicU32::new(bound),
             known: AtomicBool::new(known.is_some()),
         };
@@ -100,6 +108,17 @@ impl RefBound {
         Ok(())
     }
 
+    /// Samples before `t` are in blocks now.
+    pub(crate) fn set_min_valid(&self, t: Timestamp) -> Result<()> {
+        let mut content = self.content.lock();
+        let new = Content { min_valid: t, ..*content };
+        if self.is_known() {
+            self.write(new)?;
+        }
+        *content = new;
+        Ok(())
+    }
+
     fn write(&self, content: Content) -> Result<()> {
         self.fs.replace(&self.path, &encode(content)).at("writing", &self.path)
     }
@@ -111,6 +130,7 @@ fn encode(content: Content) -> Vec<u8> {
     out.push(VERSION);
     put_u32(&mut out, content.bound);
     put_u32(&mut out, content.segment);
+    put_u64(&mut out, content.min_valid as u64);
     let crc = crc32c(&out);
     put_u32(&mut out, crc);
     out
@@ -119,7 +139,8 @@ fn encode(content: Content) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Option<Content> {
     let mut cursor = Cursor::new(bytes);
     let (magic, version) = (cursor.u32().ok()?, cursor.u8().ok()?);
-    let content = Content { bound: cursor.u32().ok()?, segment: cursor.u32().ok()? };
+    let (bound, segment) = (cursor.u32().ok()?, cursor.u32().ok()?);
+    let content = Content { bound, segment, min_valid: cursor.u64().ok()? as Timestamp };
     let sum = crc32c(bytes.get(..cursor.offset())?);
     let sound = magic == MAGIC && version == VERSION && cursor.u32().ok()? == sum;
     (sound && bytes.len() as u64 == FILE_BYTES).then_some(content)
@@ -153,7 +174,7 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_makes_the_file_unknown() {
-        let whole = encode(Content { bound: 77, segment: 5 });
+        let whole = encode(Content { bound: 77, segment: 5, min_valid: -3 });
         assert!(decode(&whole).is_some());
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();

@@ -23,6 +23,9 @@ impl Head {
     /// Drops samples before `min_t`: they are in blocks. Returns how many series went.
     pub fn truncate_memory(&self, min_t: Timestamp) -> Result<usize> {
         self.min_valid.fetch_max(min_t, Ordering::AcqRel);
+        if let Some(bound) = &self.bound {
+            bound.set_min_valid(min_t)?;
+        }
         self.departures.fetch_add(1, Ordering::AcqRel);
         // Series that an appender met in this round or the last are spared: their samples may be on the way.
         let round = self.round.load(Ordering::Acquire);
