@@ -117,7 +117,7 @@ impl Email {
         (0..4).map(|_| format!("{:015x}", chance.next_u64() >> 4)).collect()
     }
 
-    fn uses_implicit_tls(&self) -> bool {
+    pub(super) fn uses_implicit_tls(&self) -> bool {
         self.config.force_implicit_tls.unwrap_or(self.config.smarthost.port == "465")
     }
 

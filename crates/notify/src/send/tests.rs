@@ -2,5 +2,6 @@
 
 mod bodies;
 mod failures;
+mod limits;
 mod mail;
 mod server;

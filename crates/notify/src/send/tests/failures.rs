@@ -25,7 +25,7 @@ fn resolved() -> Alert {
     Alert { ends_at: gauntlet_template::Time::from_unix(2, 0), ..firing() }
 }
 
-fn context() -> NotifyContext {
+pub(super) fn context() -> NotifyContext {
     NotifyContext { receiver: "r".into(), group_key: "{}:{}".into(), ..NotifyContext::default() }
 }
 
@@ -35,7 +35,7 @@ pub(super) fn integrations(config: &str, url: &str) -> Vec<Integration> {
     build(&receivers(&text)[0], &setup()).unwrap()
 }
 
-async fn notify(integration: &Integration) -> Result<(), NotifyError> {
+pub(super) async fn notify(integration: &Integration) -> Result<(), NotifyError> {
     integration.notify(&context(), &[firing()]).await
 }
 
@@ -490,22 +490,10 @@ async fn what_is_too_large_is_cut() {
             serde_json::from_str::<serde_json::Value>(&got.body).unwrap()
         }
     };
-    let count = |value: &serde_json::Value| value.as_str().unwrap().chars().count();
-    let discord = body(format!(
-        "discord_configs: [{{webhook_url: 'SERVER/', title: '{long}', content: '{long}', message: '{long}{long}'}}]"
-    ))
-    .await;
-    assert_eq!(count(&discord["embeds"][0]["title"]), 256);
-    assert_eq!(count(&discord["embeds"][0]["description"]), 4096);
-    assert_eq!(count(&discord["content"]), 2000);
-    let opsgenie =
-        body(format!("opsgenie_configs: [{{api_key: k, api_url: 'SERVER/', message: '{long}'}}]"));
-    assert_eq!(count(&opsgenie.await["message"]), 130);
     let pagerduty = body(format!(
         "pagerduty_configs: [{{routing_key: k, url: 'SERVER/', description: '{long}', details: {{big: '{{{{ range 60000 }}}}0123456789{{{{ end }}}}'}}}}]"
     ))
     .await;
-    assert_eq!(count(&pagerduty["payload"]["summary"]), 1024);
     assert_eq!(
         pagerduty["payload"]["custom_details"],
         serde_json::json!({"error": "Custom details have been removed because the original event exceeds the maximum size of 512KB"})

@@ -122,6 +122,38 @@ async fn mails_are_those_of_the_peer() {
     }
 }
 
+#[tokio::test]
+async fn threads_can_be_a_days() {
+    let sink = SmtpSink::start(SmtpOptions::default()).unwrap();
+    for (by, root) in [("daily", "2026-11-24@"), ("none", "@")] {
+        let settings =
+            format!("threading: {{enabled: true, thread_by_date: {by}}}, require_tls: false");
+        send(&sink, &settings).await.unwrap();
+        let data = session(&sink).data.unwrap();
+        // Sixteen digits of the SHA-256 of `k`.
+        let root = format!("<alert-8254c329a92850f6-{root}alertmanager>\r\n");
+        assert!(data.contains(&format!("References: {root}")), "{data}");
+        assert!(data.contains(&format!("In-Reply-To: {root}")), "{data}");
+    }
+}
+
+#[test]
+fn ports_decide_who_speaks_first() {
+    for (settings, implicit) in [
+        ("smarthost: 'a:465'", true),
+        ("smarthost: 'a:587'", false),
+        ("smarthost: 'a:465', force_implicit_tls: false", false),
+        ("smarthost: 'a:25', force_implicit_tls: true", true),
+    ] {
+        let text = format!(
+            "receivers: [{{name: r, email_configs: [{{to: t@x, from: f@x, {settings}}}]}}]"
+        );
+        let config = &receivers(&text)[0].email_configs[0];
+        let email = crate::send::email::Email::new(config, &setup()).unwrap();
+        assert_eq!(email.uses_implicit_tls(), implicit, "{settings}");
+    }
+}
+
 fn session(sink: &SmtpSink) -> SmtpSession {
     sink.take(1).remove(0)
 }
