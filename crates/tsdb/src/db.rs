@@ -95,6 +95,8 @@ pub struct Db {
     changing: Mutex<()>,
     auto_compaction: AtomicBool,
     counters: DbCounters,
+    /// Bits of a float.
+    stale_threshold: AtomicU64,
     /// Blocks whose meta.json was compared with their index.
     verified: Mutex<BTreeSet<Ulid>>,
     /// Blocks that failed that.
@@ -139,6 +141,7 @@ impl Db {
             changing: Mutex::new(()),
             auto_compaction: AtomicBool::new(true),
             counters: DbCounters::default(),
+            stale_threshold: AtomicU64::new(0),
             verified: Mutex::default(),
             rejected: Mutex::default(),
             replay,
@@ -211,6 +214,11 @@ impl Db {
     /// Switches compaction by [`Db::compact_tick`] off and on (a shipper may want to see every block).
     pub fn set_auto_compaction(&self, on: bool) {
         self.auto_compaction.store(on, Ordering::Release);
+    }
+
+    /// Series that have ended leave the head early once they are this share of all; 0 for never.
+    pub fn set_stale_series_threshold(&self, share: f64) {
+        self.stale_threshold.store(share.to_bits(), Ordering::Release);
     }
 
     /// What limits the blocks now.
@@ -371,7 +379,7 @@ fn min_valid(fs: &dyn Fs, dir: &Path, blocks: &[Arc<BlockReader>]) -> Result<Tim
     let mut end = claimed.min(stored);
     for block in blocks {
         let meta = block.meta();
-        if meta.max_time > stored && !meta.compaction.has_hint(HINT_OUT_OF_ORDER) {
+        if meta.max_time > stored && !is_partial(&meta) {
             let last = block.last_time().map_err(|err| TsdbError::Block(err.to_string()))?;
             end = end.max(last.map_or(end, |last| last.saturating_add(1).min(meta.max_time)));
         }
@@ -383,7 +391,12 @@ fn min_valid(fs: &dyn Fs, dir: &Path, blocks: &[Arc<BlockReader>]) -> Result<Tim
 fn end_of_ordered(blocks: &[Arc<BlockReader>]) -> Option<Timestamp> {
     let metas = blocks.iter().map(|block| block.meta());
     metas
-        .filter(|meta| !meta.compaction.has_hint(HINT_OUT_OF_ORDER))
+        .filter(|meta| !is_partial(meta))
         .map(|meta| meta.max_time)
         .max()
+}
+
+/// Whether the head may still have samples in the block's range.
+fn is_partial(meta: &BlockMeta) -> bool {
+    meta.compaction.has_hint(HINT_OUT_OF_ORDER) || meta.compaction.is_partial_view()
 }

@@ -26,6 +26,7 @@ mod series;
 mod shard;
 mod space;
 mod spill;
+mod stale;
 mod stats;
 mod truncate;
 mod young;
@@ -55,7 +56,6 @@ use self::space::Space;
 use self::spill::Spill;
 
 pub use self::appender::HeadAppender;
-
 pub(crate) use self::blocks::block_error;
 pub(crate) use self::bound::stored_min_valid;
 pub use self::bound::check_bytes as check_head_refs_bytes;

@@ -168,6 +168,7 @@ impl Shared {
         let tsdb = &loaded.config.storage.tsdb;
         if let Some(db) = self.db.get() {
             db.set_retention(retention(&loaded, self.flag_retention));
+            db.set_stale_series_threshold(tsdb.stale_series_compaction_threshold);
             let exemplars = max_exemplars(&loaded, self.keeps_exemplars);
             db.apply_config(tsdb.out_of_order_time_window.as_ms(), exemplars);
         }

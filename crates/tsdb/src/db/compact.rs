@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use gauntlet_block::compact::{
     CompactOptions, block_ranges, compact_blocks, mark_deletable, mark_failed, plan,
 };
-use gauntlet_block::meta::HINT_OUT_OF_ORDER;
 use gauntlet_block::{BlockMeta, BlockReader, Ulid, delete_block};
 use gauntlet_model::Timestamp;
 use tracing::{info, warn};
@@ -70,7 +69,33 @@ impl Db {
         self.reload_held()
     }
 
+    /// Moves series that have ended to blocks where they are too many.
+    fn compact_stale(&self) -> Result<()> {
+        let threshold = f64::from_bits(self.stale_threshold.load(Ordering::Acquire));
+        if threshold <= 0.0 || self.head.stale_share() < threshold {
+            return Ok(());
+        }
+        let (blocks, written) = self.head.write_stale_blocks(&self.dir, || self.new_ulid())?;
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        self.counters.compactions.fetch_add(blocks.len() as u64, Ordering::Relaxed);
+        self.reload_held()?;
+        let loaded = self.block_metas();
+        if blocks.iter().all(|meta| loaded.iter().any(|other| other.ulid == meta.ulid)) {
+            let series = self.head.remove_stale(&written)?;
+            info!(
+                component = "tsdb",
+                series,
+                blocks = blocks.len(),
+                "series that ended left the head"
+            );
+        }
+        Ok(())
+    }
+
     fn compact_all(&self) -> Result<()> {
+        self.compact_stale()?;
         let mut cut = false;
         while self.head.is_compactable() {
             self.compact_head(self.head.next_block_end())?;
@@ -288,7 +313,7 @@ fn parents(blocks: &[Arc<BlockReader>]) -> BTreeSet<Ulid> {
 }
 
 fn has_overlap(metas: &[BlockMeta]) -> bool {
-    let ordered = metas.iter().filter(|meta| !meta.compaction.has_hint(HINT_OUT_OF_ORDER));
+    let ordered = metas.iter().filter(|meta| !super::is_partial(meta));
     let mut end = Timestamp::MIN;
     for meta in ordered {
         if meta.min_time < end {

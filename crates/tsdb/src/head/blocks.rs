@@ -152,7 +152,7 @@ impl Head {
         self.shards.iter().any(|shard| !shard.data.read().late.is_empty())
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         dest: &Path,
         meta: BlockMeta,
@@ -216,7 +216,7 @@ impl Head {
         Ok(())
     }
 
-    fn overlaps_in_order(&self, id: SeriesId, range: TimeRange) -> bool {
+    pub(super) fn overlaps_in_order(&self, id: SeriesId, range: TimeRange) -> bool {
         let (shard, slot) = self.place_of(id);
         self.shards[shard].data.read().overlaps_in_order(slot, range)
     }
@@ -231,7 +231,7 @@ impl Head {
     }
 
     /// A series' in-order chunks, cut to the range and without what was deleted.
-    fn chunks_for_block(&self, id: SeriesId, range: TimeRange) -> Result<Vec<EncodedChunk>> {
+    pub(super) fn chunks_for_block(&self, id: SeriesId, range: TimeRange) -> Result<Vec<EncodedChunk>> {
         let (shard, slot) = self.place_of(id);
         let (mut copies, mut found) = (Vec::new(), Vec::new());
         {

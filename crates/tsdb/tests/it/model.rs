@@ -332,3 +332,47 @@ fn a_changed_meta_json_is_found_by_its_index() {
     db.verify_blocks();
     assert!(db.bad_blocks().is_empty());
 }
+
+#[test]
+fn series_that_ended_leave_the_head_and_may_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { min_block_ms: 600_000, max_block_ms: 600_000, ..Options::default() };
+    let db = open(dir.path(), options.clone());
+    db.set_stale_series_threshold(0.5);
+    let mut model = Samples::new();
+    let put = |db: &Db, model: &mut Samples, n: u64, t: i64, value: f64| {
+        let mut app = db.appender(AppendOptions::default());
+        app.append(SeriesRef(0), &labels(n), t, value).unwrap();
+        app.commit().unwrap();
+        expect(model, labels(n), t, value);
+    };
+    for step in 0..80 {
+        for n in 0..10 {
+            put(&db, &mut model, n, step * 10_000, step as f64);
+        }
+    }
+    for n in 0..4 {
+        put(&db, &mut model, n, 800_000, gauntlet_model::STALE_NAN);
+    }
+    (0..3).for_each(|_| db.compact_tick().unwrap());
+    assert_eq!(db.head().series_count(), 10, "too few have ended");
+    for n in 4..6 {
+        put(&db, &mut model, n, 800_000, gauntlet_model::STALE_NAN);
+    }
+    (0..3).for_each(|_| db.compact_tick().unwrap());
+    // The two last ones had just been met when the others left; without those they are too few.
+    assert_eq!(db.head().series_count(), 6);
+    assert!(db.block_metas().iter().all(|meta| meta.compaction.is_partial_view()));
+    check(&db, &model, "after they left");
+    put(&db, &mut model, 1, 810_000, 7.0);
+    put(&db, &mut model, 8, 810_000, 7.0);
+    assert_eq!(db.head().series_count(), 7);
+    check(&db, &model, "one came back");
+    drop(db);
+    for round in 0..2 {
+        let db = open(dir.path(), options.clone());
+        assert_eq!(db.replay_stats().damages, 0);
+        check(&db, &model, &format!("after restart {round}"));
+        assert_eq!(db.head().series_count(), 7, "restart {round}");
+    }
+}

@@ -135,11 +135,6 @@ pub(crate) fn without_effect(loaded: &Loaded) -> Vec<String> {
         }
     };
     note(
-        tsdb.stale_series_compaction_threshold > 0.0,
-        "storage.tsdb.stale_series_compaction_threshold",
-        "stale series leave with the head's next block",
-    );
-    note(
         tsdb.float_encoding == Some(FloatEncoding::Xor2),
         "storage.tsdb.chunk_encoding.floats",
         "floats are written as xor",
