@@ -162,7 +162,8 @@ impl Run<'_> {
                 self.good = false;
             }
         }
-        if format.get(at) == Some(&b'.') {
+        // A dot at the very end is taken for the verb.
+        if format.get(at) == Some(&b'.') && at + 1 < format.len() {
             at += 1;
             if after_index {
                 self.good = false;

@@ -3,7 +3,7 @@
 use gauntlet_model::duration::GoDuration;
 
 use super::printer::Printer;
-use crate::time::{month_name, weekday_name};
+use crate::time::{Time, month_name, weekday_name};
 use crate::value::{IntType, List, Object, Type, Value};
 
 /// Lists within lists deeper than this are not printed. Go would follow them to the end of its stack.
@@ -29,6 +29,10 @@ impl Printer {
         if self.is_over() {
             return;
         }
+        if verb == 'w' && !self.erring {
+            // Only for wrapping errors, which no template does.
+            return self.bad_verb(value, verb);
+        }
         if !self.erring
             && !self.flags.sharp_v
             && matches!(verb, 'v' | 's' | 'x' | 'X' | 'q')
@@ -38,15 +42,12 @@ impl Printer {
         }
         match value {
             Value::Missing | Value::Nil => self.write(b"<nil>"),
-            Value::NilPointer(name) => {
-                if self.flags.sharp_v {
-                    self.write(format!("({name})(nil)").as_bytes());
-                } else if verb == 'v' {
-                    self.pad(b"<nil>");
-                } else {
-                    self.bad_verb(value, verb);
-                }
-            }
+            Value::NilPointer(name) => match verb {
+                'v' if self.flags.sharp_v => self.write(format!("({name})(nil)").as_bytes()),
+                'v' => self.pad(b"<nil>"),
+                'b' | 'o' | 'd' | 'x' | 'X' => self.integer(0, IntType::Uint64, value, verb),
+                _ => self.bad_verb(value, verb),
+            },
             Value::Bool(truth) => match verb {
                 't' | 'v' => self.pad(truth.to_string().as_bytes()),
                 _ => self.bad_verb(value, verb),
@@ -56,20 +57,10 @@ impl Printer {
             Value::Complex(re, im) => self.complex(*re, *im, value, verb),
             Value::Str(text, _) => self.string(text, value, verb),
             Value::Time(time) => {
-                if self.flags.sharp_v {
-                    return self.write(time.go_string().as_bytes());
+                if self.flags.sharp_v && !self.erring {
+                    return self.lay_string(time.go_string().as_bytes());
                 }
-                // The struct within: nanoseconds, seconds since year 1, location.
-                self.write(b"{");
-                self.element(&Value::Int(i64::from(time.nanos()), IntType::Uint64), verb);
-                self.write(b" ");
-                self.element(&Value::Int(time.seconds_since_year_one(), IntType::Int64), verb);
-                self.write(b" ");
-                match verb {
-                    'd' => self.element(&Value::int(0), verb),
-                    _ => self.bad_verb(&Value::NilPointer("*time.Location"), verb),
-                }
-                self.write(b"}");
+                self.time(time, verb);
             }
             Value::List(list) => self.list(list, value, verb),
             Value::Map(map) => {
@@ -94,6 +85,27 @@ impl Printer {
             Value::Func(_) => self.bad_verb(value, verb),
             Value::Object(object) => self.object(object.as_ref(), verb),
         }
+    }
+
+    /// The struct within: nanoseconds, seconds since year 1, location.
+    fn time(&mut self, time: &Time, verb: char) {
+        let nanos = Value::Int(i64::from(time.nanos()), IntType::Uint64);
+        let seconds = Value::Int(time.seconds_since_year_one(), IntType::Int64);
+        let parts =
+            [("wall", nanos), ("ext", seconds), ("loc", Value::NilPointer("*time.Location"))];
+        if self.flags.sharp_v {
+            self.write(b"time.Time");
+        }
+        self.write(b"{");
+        for (i, (name, part)) in parts.iter().enumerate() {
+            self.separate(i);
+            if self.flags.plus_v || self.flags.sharp_v {
+                self.write(name.as_bytes());
+                self.write(b":");
+            }
+            self.element(part, verb);
+        }
+        self.write(b"}");
     }
 
     fn separate(&mut self, i: usize) {

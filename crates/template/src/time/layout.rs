@@ -148,7 +148,7 @@ pub(super) fn append_format(out: &mut Vec<u8>, time: &Time, mut layout: &[u8]) {
         let Some((element, text)) = element else { return };
         layout = rest;
         match element {
-            Element::Year => number(out, civil.year.max(0) % 100, 2),
+            Element::Year => number(out, (civil.year % 100).abs(), 2),
             Element::LongYear => number(out, civil.year, 4),
             Element::Month => {
                 out.extend_from_slice(&MONTHS[civil.month as usize - 1].as_bytes()[..3])

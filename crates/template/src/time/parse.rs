@@ -122,6 +122,16 @@ fn digits(text: &[u8]) -> Read<i64> {
     })
 }
 
+/// A number that may have a sign: Go's `atoi`, which reads two-digit years and fractions.
+fn signed(text: &[u8]) -> Read<i64> {
+    match text {
+        [b'-', rest @ ..] if !rest.is_empty() => Ok(-digits(rest)?),
+        [b'+', rest @ ..] if !rest.is_empty() => digits(rest),
+        [] => Err(Bad::Syntax),
+        _ => digits(text),
+    }
+}
+
 /// An index into `names` (by their first `length` bytes, or whole) that `value` starts with in any case.
 fn name<'a>(value: &'a [u8], names: &[&str], length: Option<usize>) -> Read<(i64, &'a [u8])> {
     for (i, name) in names.iter().enumerate() {
@@ -147,8 +157,9 @@ fn fraction(text: &[u8]) -> Read<u32> {
         return Err(Bad::Syntax);
     }
     let kept = &text[1..text.len().min(10)];
-    let value = digits(kept)?;
-    Ok((value * 10i64.pow(9 - kept.len() as u32)) as u32)
+    let value = signed(kept)?;
+    u32::try_from(value * 10i64.pow(9 - kept.len() as u32))
+        .map_err(|_| Bad::Range("fractional second"))
 }
 
 impl Fields {
@@ -157,7 +168,7 @@ impl Fields {
         match element {
             Element::Year => {
                 let two = value.get(..2).ok_or(Bad::Syntax)?;
-                let year = digits(two)?;
+                let year = signed(two)?;
                 self.year = if year >= 69 { 1900 + year } else { 2000 + year };
                 rest = &value[2..];
             }
@@ -345,13 +356,19 @@ fn read_offset(value: &[u8], form: Form) -> Read<(i64, usize)> {
     if colons.iter().any(|at| text[*at] != b':') {
         return Err(Bad::Syntax);
     }
-    let part = |at: Option<usize>, most: i64, what| match at {
-        Some(at) => within((digits(&text[at..at + 2])?, &[]), 0..=most, what).map(|v| v.0),
-        None => Ok(0),
-    };
-    let hours = part(Some(1), 24, "time zone offset hour")?;
-    let minutes = part(minutes, 60, "time zone offset minute")?;
-    let seconds = part(seconds, 60, "time zone offset second")?;
+    let part = |at: Option<usize>| at.map_or(Ok(0), |at| digits(&text[at..at + 2]));
+    let (hours, minutes, seconds) = (part(Some(1))?, part(minutes), part(seconds));
+    // Of several parts out of their range the last one is named; that goes before what is no number at all.
+    for (value, most, what) in [
+        (*seconds.as_ref().unwrap_or(&0), 60, "time zone offset second"),
+        (*minutes.as_ref().unwrap_or(&0), 60, "time zone offset minute"),
+        (hours, 24, "time zone offset hour"),
+    ] {
+        if value > most {
+            return Err(Bad::Range(what));
+        }
+    }
+    let (minutes, seconds) = (minutes?, seconds?);
     let offset = (hours * 60 + minutes) * 60 + seconds;
     match text[0] {
         b'+' => Ok((offset, length)),
