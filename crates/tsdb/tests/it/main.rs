@@ -8,3 +8,4 @@ mod golden;
 mod model;
 mod peers;
 mod support;
+mod tools;
