@@ -144,6 +144,7 @@ impl Context<'_> {
 
     /// Parses `text` in a copy of the set and executes it, within the limits of the caller.
     pub fn execute_text(&mut self, text: &[u8], data: Value) -> Result<Bytes, CallError> {
+        self.spend(1 + text.len() as u64)?;
         let mut set = self.scope.set.clone();
         set.parse("", text, self.scope.funcs).map_err(|e| CallError::Failed(e.to_string()))?;
         set.run_nested("", data, self.scope.funcs, self.budget)

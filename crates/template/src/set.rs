@@ -9,7 +9,7 @@ use crate::exec::{self, Budget};
 use crate::func::{CallError, Funcs};
 use crate::parse::node::Tree;
 use crate::value::Value;
-use crate::{Error, Limits, html, parse};
+use crate::{Error, Limit, Limits, html, parse};
 
 /// Whether values are escaped by where they stand in HTML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub enum MissingKey {
     /// An error.
     Error,
 }
+
+/// Steps for which finding the contexts of a template counts when an execution asks for it.
+const ESCAPE_STEPS: u64 = 1000;
 
 pub(crate) type Trees = HashMap<Arc<str>, Arc<Tree>>;
 
@@ -117,7 +120,11 @@ impl Set {
             Error::Limit(limit, text) => CallError::Limit(limit, text),
             other => CallError::Failed(other.to_string()),
         };
-        budget.enter().map_err(|limit| CallError::Limit(limit, limit.to_string()))?;
+        let over = |limit: Limit| CallError::Limit(limit, limit.to_string());
+        if self.mode == Mode::Html {
+            budget.spend(ESCAPE_STEPS).map_err(over)?;
+        }
+        budget.enter().map_err(over)?;
         let program = self.program(name).map_err(convert)?;
         let mut out = Vec::new();
         let done = exec::run(&program, data, funcs, budget, &mut out).map_err(convert);

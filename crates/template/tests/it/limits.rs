@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gauntlet_runtime::ManualClock;
-use gauntlet_template::functions::alertmanager;
+use gauntlet_template::functions::{alertmanager, prometheus};
 use gauntlet_template::{Error, Limit, Limits, MissingKey, Mode, Set, Value};
 
 fn run(mode: Mode, text: &str, limits: &Limits) -> Result<String, Error> {
@@ -98,4 +98,32 @@ fn a_limit_says_where_it_was_hit() {
         error.to_string(),
         "template: t:2:16: executing \"t\" at <x>: took more than 10 steps"
     );
+}
+
+/// A console that executes itself by name, each time a program of its own.
+#[test]
+fn templates_that_execute_themselves_by_name_stop_too() {
+    #[derive(Debug)]
+    struct Nothing;
+    impl prometheus::Query for Nothing {
+        fn query(&self, _: &str) -> Result<Vec<prometheus::Sample>, String> {
+            Ok(Vec::new())
+        }
+    }
+    let mut funcs = prometheus::funcs(prometheus::Env {
+        query: Arc::new(Nothing),
+        external_url: String::new(),
+        path_prefix: String::new(),
+        now_ms: 0,
+    });
+    prometheus::add_console(&mut funcs);
+    let text =
+        r#"{{ define "x" }}<b>{{ if true }}{{ tmpl "x" . }}{{ end }}{{ end }}{{ tmpl "x" . }}"#;
+    let mut set = Set::new(Mode::Html, MissingKey::Zero);
+    set.parse("t", text, &funcs).unwrap();
+    let program = set.program("t").unwrap();
+    match program.execute(Value::Missing, &funcs, &Limits::default()) {
+        Err(Error::Limit(limit, _)) => assert_eq!(limit, Limit::Depth(400)),
+        other => panic!("{other:?}"),
+    }
 }
