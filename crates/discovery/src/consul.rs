@@ -304,5 +304,12 @@ impl Context {
     }
 }
 
+/// Reads bytes as the instances of a service.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    if let Ok(entries) = serde_json::from_slice::<Vec<target::Entry>>(bytes) {
+        target::group("service", "dc", ",", &entries);
+    }
+}
+
 #[cfg(test)]
 mod tests;

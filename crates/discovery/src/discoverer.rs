@@ -9,9 +9,11 @@ use gauntlet_net::config::BasicAuth;
 use gauntlet_runtime::Shutdown;
 use tokio::sync::mpsc;
 
-use crate::config::SdConfig;
+use crate::aws;
+use crate::config::{Fields, SdConfig};
 use crate::deps::Deps;
-use crate::kinds;
+use crate::kinds::kuma::Kuma;
+use crate::kinds::{self, Making};
 use crate::kubernetes::KubernetesDiscoverer;
 use gauntlet_model::TargetGroup;
 
@@ -88,11 +90,12 @@ pub fn build(config: &SdConfig, job: &str, deps: &Deps) -> Result<Box<dyn Discov
         "dns" => Box::new(crate::dns::DnsDiscoverer::new(fields, job, deps)),
         "consul" => Box::new(crate::consul::ConsulDiscoverer::new(fields, client()?, deps)),
         "kubernetes" => Box::new(KubernetesDiscoverer::new(fields, deps)?),
+        "kuma" => Box::new(Kuma::new(&Making { kind, fields, deps })?),
         _ => {
             let calls = RefreshLoop {
-                mechanism: kind,
+                mechanism: aws::kind_of(kind, fields),
                 job: job.to_owned(),
-                interval: fields.duration("refresh_interval").to_std(),
+                interval: refresh_interval(fields),
                 deps: deps.clone(),
             };
             Box::new(Polled { calls, source: kinds::build(kind, fields, deps)? })
@@ -101,15 +104,23 @@ pub fn build(config: &SdConfig, job: &str, deps: &Deps) -> Result<Box<dyn Discov
 }
 
 /// Kinds that can be run beside [`kinds::KINDS`].
-const SUPPORTED: &[&str] = &["consul", "dns", "file", "http", "kubernetes", "static"];
+const SUPPORTED: &[&str] = &["consul", "dns", "file", "http", "kubernetes", "kuma", "static"];
 
 /// Whether a kind can be run by this build.
 pub fn is_supported(kind: &str) -> bool {
-    SUPPORTED.contains(&kind) || kinds::KINDS.contains(&kind)
+    supported().contains(&kind)
+}
+
+/// How often a kind is asked; zero, which is no interval, means the usual minute.
+pub(crate) fn refresh_interval(fields: &Fields) -> Duration {
+    match fields.duration("refresh_interval").to_std() {
+        Duration::ZERO => Duration::from_secs(60),
+        interval => interval,
+    }
 }
 
 fn supported() -> Vec<&'static str> {
-    let mut all: Vec<_> = SUPPORTED.iter().chain(kinds::KINDS).copied().collect();
+    let mut all: Vec<_> = SUPPORTED.iter().chain(kinds::KINDS).chain(aws::KINDS).copied().collect();
     all.sort_unstable();
     all
 }

@@ -57,7 +57,7 @@ impl HttpDiscoverer {
 }
 
 /// `application/json`, alone or in UTF-8.
-fn is_json(kind: &str) -> bool {
+pub(crate) fn is_json(kind: &str) -> bool {
     let kind = kind.to_ascii_lowercase();
     let Some(rest) = kind.trim().strip_prefix("application/json") else { return false };
     let rest = rest.trim_start();

@@ -338,6 +338,20 @@ fn keys_where<T>(store: &Option<Store<T>>, wanted: impl Fn(&str, &T) -> bool) ->
     store.as_ref().map(|store| store.keys_where(wanted)).unwrap_or_default()
 }
 
+/// Reads bytes as every list and event.
+pub(crate) fn fuzz(bytes: &[u8]) {
+    fn read<T: Object>(bytes: &[u8]) {
+        let _ = serde_json::from_slice::<objects::List<T>>(bytes);
+        let _ = serde_json::from_slice::<objects::Event<T>>(bytes);
+    }
+    read::<Pod>(bytes);
+    read::<Service>(bytes);
+    read::<Node>(bytes);
+    read::<Endpoints>(bytes);
+    read::<EndpointSlice>(bytes);
+    read::<Ingress>(bytes);
+}
+
 impl crate::deps::KubernetesMetrics {
     fn queue(&self, role: &str, clock: &Arc<dyn Clock>) -> Arc<Queue> {
         let metrics = QueueMetrics {

@@ -8,12 +8,15 @@ pub mod config;
 pub mod deps;
 pub mod discoverer;
 pub mod fetch;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod glob;
 pub mod manager;
 pub mod metrics;
 pub mod parse;
 
 mod answer;
+mod aws;
 mod consul;
 pub mod dns;
 mod file;

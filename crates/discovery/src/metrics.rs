@@ -39,7 +39,6 @@ pub struct Metrics {
     pub(crate) kuma_failures: Counter,
     pub(crate) kuma_skipped: Counter,
     pub(crate) kuma_duration: Summary,
-    pub(crate) zookeeper_failures: Counter,
 }
 
 /// Metrics of Kubernetes discoveries and of their requests.
@@ -133,6 +132,11 @@ impl Metrics {
         let _ = registry.counter(
             "prometheus_sd_file_watcher_errors_total",
             "The number of File-SD errors caused by filesystem watch failures.",
+        );
+        // ZooKeeper's kinds are refused.
+        let _ = registry.counter(
+            "prometheus_treecache_zookeeper_failures_total",
+            "The total number of ZooKeeper failures.",
         );
         let consul_rpc_duration = registry.summary_vec(
             "prometheus_sd_consul_rpc_duration_seconds",
@@ -248,10 +252,6 @@ impl Metrics {
                 "prometheus_sd_kuma_fetch_duration_seconds",
                 "The duration of a Kuma MADS fetch call.",
                 QUANTILES,
-            ),
-            zookeeper_failures: registry.counter(
-                "prometheus_treecache_zookeeper_failures_total",
-                "The total number of ZooKeeper failures.",
             ),
         }
     }

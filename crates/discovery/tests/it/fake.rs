@@ -56,6 +56,10 @@ impl Route {
         self
     }
 
+    pub(crate) fn body(&self) -> &str {
+        &self.body
+    }
+
     pub(crate) fn status(mut self, status: u16) -> Self {
         self.status = status;
         self
@@ -75,6 +79,7 @@ struct Shared {
 pub(crate) struct Fake {
     pub(crate) address: String,
     pub(crate) proxy: String,
+    pub(crate) tls_port: String,
     shared: Arc<Shared>,
     _stop: [ShutdownTrigger; 2],
 }
@@ -101,6 +106,7 @@ impl Fake {
         };
         let secure = Server::bind(&["127.0.0.1:0"], options).await.unwrap();
         let secure_address = secure.addresses()[0].to_string();
+        let tls_port = secure.addresses()[0].port().to_string();
         let router = Router::new().fallback(answer).with_state((true, Arc::clone(&shared)));
         let (stop_secure, shutdown) = Shutdown::new();
         tokio::spawn(async move {
@@ -117,20 +123,23 @@ impl Fake {
                 tokio::spawn(proxied(stream, plain_address.clone(), secure_address.clone()));
             }
         });
-        Self { address, proxy, shared, _stop: [stop_plain, stop_secure] }
+        Self { address, proxy, tls_port, shared, _stop: [stop_plain, stop_secure] }
     }
 
     pub(crate) fn log(&self) -> String {
         self.shared.log.lock().join("\n")
     }
 
-    /// Fills a configuration's placeholders: `FAKE` is the address, `VIA` the way through the proxy.
+    /// Fills a configuration's placeholders: `FAKE` is the address, `VIA` the way through the proxy, `TLSPORT` the port of TLS.
     pub(crate) fn fill(&self, config: &str) -> String {
         let via = format!(
             "proxy_url: 'http://{}', tls_config: {{insecure_skip_verify: true}}",
             self.proxy
         );
-        config.replace("FAKE", &self.address).replace("VIA", &via)
+        config
+            .replace("FAKE", &self.address)
+            .replace("VIA", &via)
+            .replace("TLSPORT", &self.tls_port)
     }
 }
 
@@ -181,6 +190,10 @@ async fn answer(
         let header = parts.headers.get("host").map(|h| h.to_str().unwrap_or_default());
         host = header.unwrap_or_default().to_owned();
     }
+    if !behind_proxy && shared.address.starts_with(&host) {
+        host.clear();
+    }
+    let host = host.split(':').next().unwrap_or_default();
     let prefix = if host.is_empty() { String::new() } else { format!("/{host}") };
     let path = format!("{prefix}{}", parts.uri.path());
     let whole = match parts.uri.query() {

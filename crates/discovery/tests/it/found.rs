@@ -16,7 +16,7 @@ use gauntlet_yaml::{Context, Dialect, Document, Mapping};
 use tokio::sync::watch;
 
 /// Longest wait for targets.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Jobs by name, each a mapping of discoveries.
 pub(crate) fn configs(text: &str) -> BTreeMap<String, SdConfigs> {
@@ -44,7 +44,7 @@ impl Clients for Through {
     ) -> Result<Arc<dyn gauntlet_discovery::fetch::Fetch>, gauntlet_discovery::fetch::FetchError>
     {
         let mut config = config.clone();
-        if config.proxy.proxy_from_environment {
+        if config.proxy.proxy_from_environment && !self.0.is_empty() {
             config.proxy.proxy_from_environment = false;
             config.proxy.proxy_url = Some(format!("http://{}", self.0).parse().unwrap());
             config.tls_config.insecure_skip_verify = true;
@@ -89,16 +89,15 @@ impl Running {
         job: &str,
         done: impl Fn(&BTreeSet<String>) -> bool,
     ) -> BTreeSet<String> {
-        self.until_or(job, done, String::new).await
+        self.try_until(job, done).await.unwrap_or_else(|err| panic!("{err}"))
     }
 
-    /// As [`Self::until`], with more to say when it fails.
-    pub(crate) async fn until_or(
+    /// As [`Self::until`]; errs with what was there at the end.
+    pub(crate) async fn try_until(
         &mut self,
         job: &str,
         done: impl Fn(&BTreeSet<String>) -> bool,
-        more: impl Fn() -> String,
-    ) -> BTreeSet<String> {
+    ) -> Result<BTreeSet<String>, String> {
         let mut last = BTreeSet::new();
         let wait = async {
             loop {
@@ -112,9 +111,11 @@ impl Running {
         let waited = tokio::time::timeout(PATIENCE, wait).await;
         if waited.is_err() {
             let status = self.handle.status();
-            panic!("{job}: not as wanted in time; last:\n{last:#?}\n{status:#?}\n{}", more());
+            let status: Vec<_> =
+                status.iter().filter(|s| s.jobs.iter().any(|j| j == job)).collect();
+            return Err(format!("{job}: not as wanted in time; last:\n{last:#?}\n{status:?}"));
         }
-        last
+        Ok(last)
     }
 
     /// The value of a metric, by the text of its labels.
@@ -132,7 +133,11 @@ pub(crate) fn lines(sets: &TargetSets, job: &str) -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for group in sets.get(job).map(|groups| groups.as_slice()).unwrap_or_default() {
         for target in &group.targets {
-            let all: BTreeMap<&str, &str> = group.labels.iter().chain(target).collect();
+            let mut all: BTreeMap<&str, &str> = group.labels.iter().chain(target).collect();
+            // What a scrape would add anyway.
+            all.retain(|n, v| {
+                !matches!((*n, *v), ("__scheme__", "http") | ("__metrics_path__", "/metrics"))
+            });
             let pairs: Vec<String> = all.iter().map(|(n, v)| format!("{n}={v}")).collect();
             lines.insert(pairs.join(" "));
         }
