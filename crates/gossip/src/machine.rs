@@ -301,7 +301,9 @@ impl Machine {
         }
         if self.next_sweep <= now {
             self.next_sweep = now + SWEEP_INTERVAL;
-            self.peers.sweep(now.saturating_sub(self.config.reconnect_timeout));
+            if let Some(before) = now.checked_sub(self.config.reconnect_timeout) {
+                self.peers.sweep(before);
+            }
         }
         if self.next_refresh <= now {
             self.next_refresh = now + REFRESH_INTERVAL;
@@ -506,3 +508,6 @@ impl Machine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,6 +231,7 @@ fn accusations_of_this_node_are_refuted_above_their_incarnation() {
     for (message, refuted) in [
         (Message::Suspect(verdict("a", "b", 1)), 2),
         (Message::Dead(verdict("a", "b", 1)), 2),
+        (Message::Suspect(verdict("a", "b", 2)), 3),
         (Message::Dead(verdict("a", "a", 7)), 8),
         (Message::Alive(alive("a", 7)), 8),
     ] {
@@ -571,15 +572,15 @@ fn gossip_goes_to_the_living_and_the_lately_dead() {
 #[test]
 fn packets_keep_to_their_budget_and_membership_comes_first() {
     let mut rig = Rig::new(&["b"]);
-    for number in 0..40u8 {
-        rig.swim.queue_user(Bytes::from(vec![number; 100]));
+    for number in 0..600u32 {
+        rig.swim.queue_user(Bytes::from((number as u16).to_be_bytes().to_vec()));
     }
     rig.tell(Message::Suspect(verdict("b", "c", KNOWN)));
     let messages = rig.swim.fill(PACKET_BUDGET - 2);
     let used: usize = messages.iter().map(|message| message.len() + 2).sum();
-    assert!((1_290..=1_398).contains(&used), "{used}");
+    assert!((1_394..=1_398).contains(&used), "{used}");
     assert_eq!(messages[0][0], crate::codec::message::kind::SUSPECT);
-    assert!(messages[1..].iter().all(|m| m[0] == 8 && m.len() == 101));
+    assert!(messages[1..].iter().all(|m| m[0] == 8 && m.len() == 3));
     assert_eq!(rig.swim.metrics.sent.update.get(), (messages.len() - 1) as f64);
 }
 
@@ -631,4 +632,17 @@ fn leaving_is_told_and_no_more_refuted() {
     let mut alone = Rig::new(&[]);
     alone.swim.leave(alone.now);
     assert!(alone.swim.take_notes().iter().any(|note| matches!(note, Note::LeaveTold)));
+}
+
+#[test]
+fn checksums_are_for_those_who_know_them() {
+    for (max, checksum) in [(4, false), (5, true)] {
+        let mut rig = Rig::new(&[]);
+        let versions = vec![1, max, 2, 0, 0, 0];
+        rig.tell(Message::Alive(Alive { versions, ..alive("b", 1) }));
+        rig.swim.gossip(rig.now);
+        let sends = rig.swim.take_sends();
+        let [Outgoing::Packet { data, .. }] = &sends[..] else { panic!("{sends:?}") };
+        assert_eq!(data[0] == crate::codec::message::kind::CHECKSUM, checksum);
+    }
 }
