@@ -43,6 +43,8 @@ pub struct SelectHints {
     pub by: bool,
     /// Most series wanted; 0 means all.
     pub limit: usize,
+    /// Of each series only its last sample in the range is looked at.
+    pub latest_only: bool,
     /// Only label sets are wanted; sets may come without chunks.
     pub labels_only: bool,
     /// Coarsest resolution in ms that the reader takes (Thanos `max_source_resolution`); 0 means raw only.

@@ -245,6 +245,46 @@ pub(super) fn comparison(op: BinaryOp) -> fn(f64, f64) -> bool {
     }
 }
 
+/// A binary operator between two rows of floats, where both have one; the other places of `out` are left as they are.
+pub(super) fn combine_rows(
+    op: BinaryOp,
+    return_bool: bool,
+    lhs: &[f64],
+    rhs: &[f64],
+    out: &mut [f64],
+) {
+    #[inline(always)]
+    fn each(lhs: &[f64], rhs: &[f64], out: &mut [f64], f: impl Fn(f64, f64) -> f64) {
+        for ((a, b), out) in lhs.iter().zip(rhs).zip(out) {
+            let there = !is_absent(*a) & !is_absent(*b);
+            *out = if there { f(*a, *b) } else { *out };
+        }
+    }
+    match op {
+        // One loop each for those that are asked most.
+        BinaryOp::Add => each(lhs, rhs, out, |a, b| a + b),
+        BinaryOp::Sub => each(lhs, rhs, out, |a, b| a - b),
+        BinaryOp::Mul => each(lhs, rhs, out, |a, b| a * b),
+        BinaryOp::Div => each(lhs, rhs, out, |a, b| a / b),
+        op if op.is_comparison() => {
+            let holds = comparison(op);
+            each(lhs, rhs, out, |a, b| match (return_bool, holds(a, b)) {
+                (true, kept) => f64::from(u8::from(kept)),
+                (false, true) => a,
+                (false, false) => ABSENT,
+            });
+        }
+        op => {
+            let f = arithmetic(op);
+            for ((a, b), out) in lhs.iter().zip(rhs).zip(out) {
+                if !is_absent(*a) && !is_absent(*b) {
+                    *out = f(*a, *b);
+                }
+            }
+        }
+    }
+}
+
 /// An operator between two scalars.
 pub(super) fn scalar_operator(op: BinaryOp, a: f64, b: f64) -> f64 {
     if op.is_comparison() {

@@ -1,13 +1,15 @@
 //! Binary operators between vectors: who matches whom is found once a pair of series, then all steps are computed at once.
 
+use gauntlet_model::Labels;
 use gauntlet_model::labels::METRIC_NAME;
-use gauntlet_model::{Labels, LabelsBuilder};
 use hashbrown::HashMap;
 
-use super::elementwise::{Outcome, arithmetic, changes_meaning, combine_cells, comparison};
+use super::elementwise::{
+    Outcome, arithmetic, changes_meaning, combine_cells, combine_rows, comparison,
+};
 use super::error::EngineError;
 use super::eval::Evaluator;
-use super::rows::{ABSENT, Cell, Meta, Rows, is_absent};
+use super::rows::{ABSENT, Cell, Meta, Rows, is_absent, is_metadata_label};
 use crate::annotations::Annotations;
 use crate::ast::{BinaryOp, Cardinality, PosRange, VectorMatching};
 
@@ -25,13 +27,8 @@ impl<'a> Signatures<'a> {
 
     fn of(&mut self, labels: &Labels) -> u32 {
         self.key.clear();
-        for (name, value) in labels {
-            if counts(self.matching, name) {
-                for text in [name, value] {
-                    self.key.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                    self.key.extend_from_slice(text.as_bytes());
-                }
-            }
+        for pair in labels.iter_bytes().filter(|pair| counts(self.matching, pair.name)) {
+            self.key.extend_from_slice(pair.encoded);
         }
         let next = self.by_key.len() as u32;
         *self.by_key.entry_ref(&self.key[..]).or_insert(next)
@@ -47,14 +44,14 @@ impl<'a> Signatures<'a> {
 }
 
 /// Whether a label must agree.
-fn counts(matching: &VectorMatching, name: &str) -> bool {
-    let named = matching.labels.iter().any(|l| l == name);
-    if matching.on { named } else { !named && name != METRIC_NAME }
+fn counts(matching: &VectorMatching, name: &[u8]) -> bool {
+    let named = matching.labels.iter().any(|l| l.as_bytes() == name);
+    if matching.on { named } else { !named && name != METRIC_NAME.as_bytes() }
 }
 
 /// The labels that must agree.
 fn match_labels(matching: &VectorMatching, labels: &Labels) -> Labels {
-    Labels::from_sorted(labels.iter().filter(|(name, _)| counts(matching, name)))
+    labels.filter_bytes(|name| counts(matching, name))
 }
 
 /// The "one" side of a match group, step by step.
@@ -245,6 +242,9 @@ impl Join<'_> {
         for (row, signature) in many_signatures.iter().enumerate() {
             evaluator.cancel.check()?;
             let alone = manies[*signature as usize] == 1;
+            if alone && self.emit_plain(row, &sides[*signature as usize]) {
+                continue;
+            }
             let matches = self.matches(row, &sides[*signature as usize]);
             for (partner, mask) in matches {
                 if !alone && self.matching.card == Cardinality::OneToOne {
@@ -265,6 +265,29 @@ impl Join<'_> {
         self.fill_many(&one_signatures, &many_signatures, evaluator);
         self.check_unique_matches();
         Ok(())
+    }
+
+    /// Computes a row that is alone in its match group with its only partner, where all is floats and nothing is filled in: the
+    /// common case, without a mask. Returns whether that was it.
+    fn emit_plain(&mut self, row: usize, side: &OneSide) -> bool {
+        let OneSide::Single(one) = side else { return false };
+        let trims = matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
+        if trims
+            || self.matching.fill_rhs.is_some()
+            || self.matching.fill_lhs.is_some()
+            || self.many.histogram_row(row).is_some()
+            || self.one.histogram_row(*one).is_some()
+        {
+            return false;
+        }
+        let (many, one) = ((self.many, row), (self.one, *one));
+        let labels = self.result_labels(&many.0.metas[many.1].labels, &one.0.metas[one.1].labels);
+        let to = self.out.push_empty(Meta { labels, drop_name: false });
+        let (lhs, rhs) = if self.swapped { (one, many) } else { (many, one) };
+        let (lhs, rhs) = (lhs.0.floats(lhs.1), rhs.0.floats(rhs.1));
+        combine_rows(self.op, self.return_bool, lhs, rhs, self.out.floats_mut(to));
+        self.matched.resize_with(to + 1, || None);
+        true
     }
 
     /// The one side of a match group, with its duplicates noted.
@@ -473,20 +496,21 @@ impl Join<'_> {
 
     fn result_labels(&self, many: &Labels, one: &Labels) -> Labels {
         let matching = self.matching;
-        let mut labels: LabelsBuilder = many.to_builder();
         // A bool result loses its name at once, or, with delayed removal, at the end.
-        if changes_meaning(self.op) || (self.return_bool && !self.delayed) {
-            for name in [METRIC_NAME, "__type__", "__unit__"] {
-                labels.del(name);
-            }
+        let strips = changes_meaning(self.op) || (self.return_bool && !self.delayed);
+        let keep = |name: &[u8]| {
+            !(strips && is_metadata_label(name))
+                && (matching.card != Cardinality::OneToOne
+                    || matching.labels.iter().any(|l| l.as_bytes() == name) == matching.on)
+        };
+        if matching.include.is_empty() {
+            return many.filter_bytes(keep);
         }
-        if matching.card == Cardinality::OneToOne {
-            labels.retain(|name, _| matching.labels.iter().any(|l| l == name) == matching.on);
-        }
-        for name in &matching.include {
-            labels.set(name, one.value(name));
-        }
-        labels.build()
+        let mut set: Vec<(&str, &str)> =
+            matching.include.iter().map(|name| (name.as_str(), one.value(name))).collect();
+        set.sort_unstable();
+        set.dedup();
+        many.rewrite(keep, &set)
     }
 
     /// In a match group of many-to-one every label set may be given once a step.

@@ -284,6 +284,11 @@ impl Planner<'_> {
             func: path.func.to_owned(),
             grouping: path.grouping.map_or_else(Vec::new, |(names, _)| names.to_vec()),
             by: path.grouping.is_some_and(|(_, by)| by),
+            // Removing replicas needs to see which one was followed.
+            latest_only: range_ms.is_none()
+                && grid.steps == 1
+                && !selector.smoothed
+                && self.context.hints.replica_labels.is_empty(),
             ..self.context.hints.clone()
         };
         planned.select = Some(self.share(SelectSpec { matchers, range, hints }));
@@ -302,6 +307,7 @@ impl Planner<'_> {
         };
         if let Some(i) = self.selects.iter().position(equal) {
             let found = &mut self.selects[i];
+            found.hints.latest_only &= spec.hints.latest_only && found.range.max == spec.range.max;
             found.range.min = found.range.min.min(spec.range.min);
             found.range.max = found.range.max.max(spec.range.max);
             found.hints.range_ms = found.hints.range_ms.max(spec.hints.range_ms);

@@ -245,8 +245,9 @@ pub(super) fn has_duplicates<'a>(labels: impl ExactSizeIterator<Item = &'a Label
 }
 
 /// The labels that say what a metric is, which arithmetic takes away.
-pub(super) fn is_metadata_label(name: &str) -> bool {
-    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+pub(super) fn is_metadata_label(name: &[u8]) -> bool {
+    // Nearly all names differ from all three in their first bytes.
+    name.starts_with(b"__") && matches!(name, b"__name__" | b"__type__" | b"__unit__")
 }
 
 /// The label set without metric name, type and unit.

@@ -256,24 +256,13 @@ impl Pipeline<'_> {
         if self.strip == Strip::Nothing || self.source.len() < 2 {
             return false;
         }
-        let metadata = |labels: &Labels| -> Vec<(String, String)> {
-            labels
-                .iter()
-                .take_while(|(n, _)| n.as_bytes()[0] <= b'_')
-                .filter(|(n, _)| is_metadata_label(n))
-                .map(|(n, v)| (n.to_owned(), v.to_owned()))
-                .collect()
-        };
-        let first = metadata(self.source.labels(0));
-        let same = |labels: &Labels| {
-            let mut expected = first.iter();
-            labels
-                .iter()
-                .take_while(|(n, _)| n.as_bytes()[0] <= b'_')
-                .filter(|(n, _)| is_metadata_label(n))
-                .all(|(n, v)| expected.next().is_some_and(|(en, ev)| en == n && ev == v))
-                && expected.next().is_none()
-        };
+        // Ascending, so that those in question come first.
+        fn metadata(labels: &Labels) -> impl Iterator<Item = &[u8]> {
+            let first = labels.iter_bytes().take_while(|pair| pair.name[0] <= b'_');
+            first.filter(|pair| is_metadata_label(pair.name)).map(|pair| pair.encoded)
+        }
+        let first: Vec<&[u8]> = metadata(self.source.labels(0)).collect();
+        let same = |labels: &Labels| metadata(labels).eq(first.iter().copied());
         if (1..self.source.len()).all(|i| same(self.source.labels(i))) {
             return false;
         }

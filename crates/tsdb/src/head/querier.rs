@@ -7,13 +7,12 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use gauntlet_chunk::Encoding;
 use gauntlet_model::{Labels, Matcher, Metadata, Timestamp};
-use gauntlet_runtime::File;
 use gauntlet_storage::{
     Chunk, ChunkData, ChunkReader, LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest,
     SeriesSet, SeriesSetBuilder, TimeRange,
 };
 
-use super::chunk_files::ChunkFiles;
+use super::chunk_files::{ChunkFiles, Pinned};
 use super::exemplars::SeriesExemplars;
 use super::index::Index;
 use super::samples::{decode_samples, encode_samples};
@@ -30,7 +29,7 @@ const SERIES_OVERHEAD_BYTES: u64 = 96;
 #[derive(Debug)]
 struct HeadChunks {
     files: Arc<ChunkFiles>,
-    pinned: Vec<(u32, Arc<dyn File>)>,
+    pinned: Vec<Pinned>,
 }
 
 impl ChunkReader for HeadChunks {
@@ -76,6 +75,13 @@ impl Head {
                     if data.overlaps(slot, request.range) {
                         series.push((id, before));
                     }
+                    continue;
+                }
+                let latest = request.hints.latest_only
+                    && !data.deleted.contains_key(&slot)
+                    && data.latest(slot, request.range, &mut copies, &mut found);
+                if latest {
+                    series.push((id, before));
                     continue;
                 }
                 data.chunks(slot, request.range, source, &mut copies, &mut found);

@@ -38,32 +38,31 @@ impl<'a> Groups<'a> {
     pub(in crate::engine) fn of(&mut self, labels: &Labels, strip: Strip) -> usize {
         self.key.clear();
         let grouping = self.grouping;
-        for (name, value) in labels.iter().filter(|(name, _)| counts(grouping, name, strip)) {
-            for text in [name, value] {
-                self.key.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                self.key.extend_from_slice(text.as_bytes());
-            }
+        for pair in labels.iter_bytes().filter(|pair| counts(grouping, pair.name, strip)) {
+            self.key.extend_from_slice(pair.encoded);
         }
         let next = self.labels.len() as u32;
         let group = *self.by_key.entry_ref(&self.key[..]).or_insert(next);
         if group == next {
-            let kept = labels.iter().filter(|(name, _)| counts(grouping, name, strip));
-            self.labels.push(Labels::from_sorted(kept));
+            self.labels.push(labels.filter_bytes(|name| counts(grouping, name, strip)));
         }
         group as usize
     }
 }
 
 /// Whether a label tells groups apart.
-fn counts(grouping: &Grouping, name: &str, strip: Strip) -> bool {
+fn counts(grouping: &Grouping, name: &[u8], strip: Strip) -> bool {
     let stripped = match strip {
         Strip::Nothing => false,
-        Strip::Name => name == METRIC_NAME,
+        Strip::Name => name == METRIC_NAME.as_bytes(),
         Strip::Metadata => is_metadata_label(name),
     };
     if stripped {
         return false;
     }
-    let named = grouping.names.binary_search_by(|n| n.as_str().cmp(name)).is_ok();
-    if grouping.without { !named && name != METRIC_NAME } else { named }
+    let named = match &grouping.names[..] {
+        [only] => only.as_bytes() == name,
+        names => names.binary_search_by(|n| n.as_bytes().cmp(name)).is_ok(),
+    };
+    if grouping.without { !named && name != METRIC_NAME.as_bytes() } else { named }
 }

@@ -175,39 +175,71 @@ fn rate(
     frame: &mut Frame,
     values: &[f64],
     row: &mut [f64],
-    resets: &mut Vec<f64>,
+    drops: &mut Vec<f64>,
 ) -> RowStats {
     let counter = window.func != FunctionId::Delta;
     let is_rate = window.func == FunctionId::Rate;
     let extrapolation = Extrapolation::new(window.range_ms, counter, is_rate);
     frame.fit_stretches(window, &extrapolation);
-    // Places of values that fell, as floats to reuse the buffer; a series has far fewer than 2^53 samples.
-    resets.clear();
+    let (lo, hi) = (&frame.lo[..], &frame.hi[..]);
+    let stretches = &frame.stretches[..];
+    // Values before a fall, and where the fall is.
+    drops.clear();
+    frame.falls.clear();
     if counter {
-        let falls = values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]);
-        resets.extend(falls.map(|(i, _)| (i + 1) as f64));
+        for (i, pair) in values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]) {
+            drops.push(pair[0]);
+            frame.falls.push(i as u32 + 1);
+        }
     }
-    let steps = frame.lo.iter().zip(&frame.hi).zip(&frame.stretches).zip(row);
-    let mut next_reset = 0;
-    for (((lo, hi), stretch), cell) in steps {
-        let (lo, hi) = (*lo as usize, *hi as usize);
-        if hi - lo < 2 {
-            continue;
-        }
-        let mut rise = values[hi - 1] - values[lo];
-        if !resets.is_empty() {
-            while next_reset < resets.len() && resets[next_reset] as usize <= lo {
-                next_reset += 1;
-            }
-            for place in &resets[next_reset..] {
-                let place = *place as usize;
-                if place >= hi {
-                    break;
-                }
-                rise += values[place - 1];
+    if drops.is_empty() {
+        for (((lo, hi), stretch), cell) in lo.iter().zip(hi).zip(stretches).zip(row) {
+            let (lo, hi) = (*lo as usize, *hi as usize);
+            if hi - lo >= 2 {
+                let rise = values[hi - 1] - values[lo];
+                *cell = extrapolation.apply(stretch, rise, values[lo]);
             }
         }
-        *cell = extrapolation.apply(stretch, rise, values[lo]);
+        return frame.stats;
+    }
+    // What a window adds for its resets, it adds in order; several windows side by side, since each waits for its additions.
+    const LANES: usize = 8;
+    let (mut from, mut to) = (0, 0);
+    for first in (0..row.len()).step_by(LANES) {
+        let lanes = LANES.min(row.len() - first);
+        let (mut rise, mut begin, mut end) = ([0.0; LANES], [0; LANES], [0; LANES]);
+        for lane in 0..lanes {
+            let (lo, hi) = (lo[first + lane] as usize, hi[first + lane] as usize);
+            if hi - lo < 2 {
+                continue;
+            }
+            rise[lane] = values[hi - 1] - values[lo];
+            while from < drops.len() && frame.falls[from] as usize <= lo {
+                from += 1;
+            }
+            to = to.max(from);
+            while to < drops.len() && (frame.falls[to] as usize) < hi {
+                to += 1;
+            }
+            (begin[lane], end[lane]) = (from, to);
+        }
+        let common = (0..LANES).map(|lane| end[lane] - begin[lane]).min().unwrap_or(0);
+        for k in 0..common {
+            for lane in 0..LANES {
+                rise[lane] += drops[begin[lane] + k];
+            }
+        }
+        for lane in 0..lanes {
+            let step = first + lane;
+            if hi[step] - lo[step] < 2 {
+                continue;
+            }
+            for drop in &drops[begin[lane] + common..end[lane]] {
+                rise[lane] += drop;
+            }
+            row[step] =
+                extrapolation.apply(&stretches[step], rise[lane], values[lo[step] as usize]);
+        }
     }
     frame.stats
 }

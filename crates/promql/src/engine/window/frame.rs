@@ -18,6 +18,8 @@ pub(in crate::engine) struct Frame {
     /// How increases are stretched, for the functions that do so.
     pub(super) stretches: Vec<Stretch>,
     stretched: bool,
+    /// Where a counter's values fall; of one series alone.
+    pub(super) falls: Vec<u32>,
 }
 
 impl Frame {

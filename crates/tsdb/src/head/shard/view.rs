@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use gauntlet_chunk::Encoding;
+use gauntlet_encoding::put::{put_u16, put_u64, put_varint};
 use gauntlet_model::Timestamp;
 use gauntlet_storage::{Chunk, ChunkData, TimeRange};
 
@@ -24,6 +25,33 @@ impl ShardData {
         if let Some(late) = self.late.get(&slot) {
             late.chunks(range, source, copies, out);
         }
+    }
+
+    /// The newest sample alone, as a chunk of its own, where it is in the range and the series has floats in order only.
+    /// Returns whether that was it; else nothing is appended.
+    pub(crate) fn latest(
+        &self,
+        slot: u32,
+        range: TimeRange,
+        copies: &mut Vec<u8>,
+        out: &mut Vec<Found>,
+    ) -> bool {
+        let series = &self.series[slot as usize];
+        if series.count == 0
+            || !(range.min..=range.max).contains(&series.t)
+            || !self.young.is_empty()
+            || self.histograms.contains_key(&slot)
+            || self.late.contains_key(&slot)
+        {
+            return false;
+        }
+        let start = copies.len();
+        put_u16(copies, 1);
+        put_varint(copies, series.t);
+        put_u64(copies, series.value_bits);
+        let (t, end) = (series.t, copies.len());
+        out.push(Found::Copied { min_t: t, max_t: t, encoding: Encoding::Xor, start, end });
+        true
     }
 
     /// As [`ShardData::chunks`], without late samples.
