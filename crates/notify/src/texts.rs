@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gauntlet_runtime::Clock;
@@ -40,6 +41,12 @@ const EMAIL_SHORT: [(&str, &str); 5] = [
     ),
 ];
 
+/// What an alert adds to the bounds of a rendering, so that a storm of alerts is told of like a single one: steps, and bytes of output.
+const STEPS_PER_ALERT: u64 = 20_000;
+const BYTES_PER_ALERT: usize = 64 << 10;
+/// Longest rendering, whatever else it may use up.
+const LONGEST: Duration = Duration::from_secs(10);
+
 /// Programs kept for texts rendered before. Configurations have a few hundred.
 const MAX_PROGRAMS: usize = 4096;
 
@@ -49,6 +56,7 @@ pub struct Templates {
     text: Set,
     html: Set,
     funcs: Funcs,
+    clock: Arc<dyn Clock>,
     external_url: String,
     /// By whether it is HTML, and the text.
     programs: Mutex<HashMap<(bool, String), Program>>,
@@ -69,7 +77,7 @@ impl Templates {
         clock: Arc<dyn Clock>,
         files: &[TemplateFile],
     ) -> Result<Self, Error> {
-        let mut funcs = alertmanager::funcs(clock);
+        let mut funcs = alertmanager::funcs(Arc::clone(&clock));
         // Only for parsing; each rendering has its own.
         add_rendered_labels(&mut funcs, Kv::default());
         let mut text = Set::new(Mode::Text, MissingKey::Zero);
@@ -86,7 +94,7 @@ impl Templates {
             html.parse(&file.name, &file.text, &funcs)?;
         }
         let programs = Mutex::new(HashMap::new());
-        Ok(Self { text, html, funcs, external_url: external_url.to_owned(), programs })
+        Ok(Self { text, html, funcs, clock, external_url: external_url.to_owned(), programs })
     }
 
     /// Names of all templates, sorted.
@@ -96,12 +104,12 @@ impl Templates {
 
     /// Renders a text over data; errs in Go's words.
     pub fn text(&self, template: &str, data: &Data) -> Result<String, Error> {
-        self.render(false, template, data.to_value(), &self.funcs_for(data))
+        self.render(false, template, data.to_value(), &self.funcs_for(data), data.alerts.len())
     }
 
     /// Renders a text as HTML, values escaped by where they stand.
     pub fn html(&self, template: &str, data: &Data) -> Result<String, Error> {
-        self.render(true, template, data.to_value(), &self.funcs_for(data))
+        self.render(true, template, data.to_value(), &self.funcs_for(data), data.alerts.len())
     }
 
     /// Renders the labels of a route for a group. Those that fail are logged and left out, as upstream does.
@@ -161,12 +169,16 @@ impl Templates {
         template: &str,
         data: Value,
         funcs: &Funcs,
+        alerts: usize,
     ) -> Result<String, Error> {
         if !template.contains("{{") {
             return Ok(template.to_owned());
         }
         let program = self.program(html, template)?;
-        let out = program.execute(data, funcs, &Limits::default())?;
+        let mut limits = Limits::default().within(Arc::clone(&self.clock), LONGEST);
+        limits.steps += STEPS_PER_ALERT * alerts as u64;
+        limits.output_bytes += BYTES_PER_ALERT * alerts;
+        let out = program.execute(data, funcs, &limits)?;
         Ok(String::from_utf8(out)
             .unwrap_or_else(|err| String::from_utf8_lossy(err.as_bytes()).into_owned()))
     }
@@ -217,12 +229,17 @@ impl Texts<'_> {
     }
 
     pub(crate) fn text(&self, template: &str) -> Result<String, NotifyError> {
-        let rendered = self.templates.render(false, template, self.value.clone(), &self.funcs);
-        rendered.map_err(|err| NotifyError::fatal(err.to_string()))
+        self.rendered(false, template)
     }
 
     pub(crate) fn html(&self, template: &str) -> Result<String, NotifyError> {
-        let rendered = self.templates.render(true, template, self.value.clone(), &self.funcs);
+        self.rendered(true, template)
+    }
+
+    fn rendered(&self, html: bool, template: &str) -> Result<String, NotifyError> {
+        let alerts = self.data.alerts.len();
+        let value = self.value.clone();
+        let rendered = self.templates.render(html, template, value, &self.funcs, alerts);
         rendered.map_err(|err| NotifyError::fatal(err.to_string()))
     }
 

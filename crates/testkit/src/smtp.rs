@@ -28,6 +28,8 @@ pub struct SmtpOptions {
     pub account: (String, String),
     /// The challenge of CRAM-MD5 and the answer that is right.
     pub cram: (String, String),
+    /// Said in clear behind the answer to STARTTLS, as someone in between would.
+    pub injected: &'static str,
     /// Lines that begin like this are answered like that, whatever they say.
     pub answers: Vec<(&'static str, &'static str)>,
 }
@@ -156,7 +158,7 @@ fn talk(
                 say(&mut wire, "502 no")?;
                 continue;
             };
-            say(&mut wire, "220 go ahead")?;
+            say(&mut wire, &format!("220 go ahead{}", options.injected))?;
             wire = BufReader::new(Wrap(encrypted(stream.try_clone()?, config)?));
             session.tls = true;
         } else if upper.starts_with("AUTH ") {

@@ -16,6 +16,8 @@ use crate::texts::Texts;
 
 /// The largest event that is taken, in bytes.
 const MAX_EVENT: usize = 512_000;
+/// Alerts from which on details are not waited for.
+const STORM: usize = 1000;
 /// Limit of description and summary, in characters.
 const MAX_SUMMARY: usize = 1024;
 /// Where events of v1 go; it cannot be configured.
@@ -109,17 +111,24 @@ impl Pagerduty {
     async fn send(&self, cx: &NotifyContext, alerts: &[Alert]) -> Result<(), NotifyError> {
         let texts = self.setup.texts(cx, alerts);
         let kind = if texts.is_firing() { "trigger" } else { "resolve" };
-        let mut details = Details::new();
-        for (name, value) in &self.config.details {
-            let value =
-                texts.render(value).map_err(|err| err.context("failed to render details"))?;
-            details.insert(name.clone(), value);
-        }
+        let details = match self.details(&texts) {
+            // A storm's details are too large to be sent, and may be too large to be rendered.
+            Err(err) if alerts.len() > STORM => {
+                warn!(%err, alerts = alerts.len(), "left out details that cannot be rendered");
+                removed()
+            }
+            details => details.map_err(|err| err.context("failed to render details"))?,
+        };
         if self.is_v1() {
             self.send_v1(cx, &texts, kind, details).await
         } else {
             self.send_v2(cx, &texts, kind, details).await
         }
+    }
+
+    fn details(&self, texts: &Texts<'_>) -> Result<Details, NotifyError> {
+        let details = self.config.details.iter();
+        details.map(|(name, value)| Ok((name.clone(), texts.render(value)?))).collect()
     }
 
     async fn send_v1(
@@ -237,13 +246,17 @@ fn encode(mut event: Event) -> Result<Vec<u8>, NotifyError> {
         return Ok(body);
     }
     warn!(size = body.len(), limit = MAX_EVENT, "removed details that make the event too large");
-    let text = "Custom details have been removed because the original event exceeds the maximum size of 512KB";
-    let instead = Details::from([("error".to_owned(), text.into())]);
     match &mut event.payload {
-        Some(payload) => payload.custom_details = instead,
-        None => event.details = instead,
+        Some(payload) => payload.custom_details = removed(),
+        None => event.details = removed(),
     }
     encode(&event)
+}
+
+/// What stands in the place of details that are too large.
+fn removed() -> Details {
+    let text = "Custom details have been removed because the original event exceeds the maximum size of 512KB";
+    Details::from([("error".to_owned(), text.into())])
 }
 
 /// What PagerDuty says is wrong with a request.

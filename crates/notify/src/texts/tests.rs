@@ -101,6 +101,7 @@ fn hostile_texts_end() {
         "{{ define \"x\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}",
         "{{ define \"x\" }}{{ template \"y\" . }}{{ template \"y\" . }}{{ end }}{{ define \"y\" }}{{ template \"x\" . }}{{ end }}{{ template \"x\" . }}",
         "{{ range 9999999999 }}{{ range 9999999999 }}x{{ end }}{{ end }}",
+        "{{ range 9999999999 }}{{ end }}",
     ] {
         assert!(templates.text(text, &data).is_err(), "{text}");
     }

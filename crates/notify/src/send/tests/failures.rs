@@ -363,6 +363,17 @@ async fn redirects_drop_credentials() {
 }
 
 #[tokio::test]
+async fn users_of_urls_are_shown_as_credentials() {
+    let server = Server::start(|_| (200, "text/plain", "ok".to_owned())).await;
+    let url = server.url().replace("//", "//us%40er:p%3Aw@");
+    notify(&integrations("webhook_configs: [{url: 'SERVER/a b?c=d e#f'}]", &url)[0]).await.unwrap();
+    let got = server.take().remove(0);
+    assert_eq!(got.headers["authorization"], "Basic dXNAZXI6cDp3");
+    assert_eq!(got.path, "/a%20b?c=d%20e");
+    assert!(!got.headers["host"].contains('@'));
+}
+
+#[tokio::test]
 async fn secrets_in_files_are_read_anew() {
     let server = Server::start(|_| (200, "text/plain", "ok".to_owned())).await;
     let dir = tempfile::tempdir().unwrap();

@@ -167,6 +167,27 @@ async fn incidents_of_too_many_alerts_have_the_first() {
 }
 
 #[tokio::test]
+async fn storms_are_told_of() {
+    let sent = Sent::new().await;
+    let mut alert = firing();
+    alert.generator_url = "x".repeat(15_000);
+    let sender =
+        &integrations("opsgenie_configs: [{api_key: k, api_url: 'SERVER/'}]", &sent.0.url())[0];
+    // More than a text of few alerts may have.
+    sender.notify(&context(), &vec![alert; 300]).await.unwrap();
+    assert!(sent.0.take()[0].body.len() > 4_500_000);
+    let pagerduty =
+        "pagerduty_configs: [{routing_key: k, url: 'SERVER/', details: {a: '{{ .Nope }}'}}]";
+    let sender = &integrations(pagerduty, &sent.0.url())[0];
+    let err = sender.notify(&context(), &vec![firing(); 1000]).await.unwrap_err();
+    assert!(err.message.starts_with("failed to render details: template: "), "{err}");
+    sender.notify(&context(), &vec![firing(); 1001]).await.unwrap();
+    let body: Value = serde_json::from_str(&sent.0.take()[0].body).unwrap();
+    let details = body["payload"]["custom_details"]["error"].as_str().unwrap();
+    assert!(details.starts_with("Custom details have been removed"));
+}
+
+#[tokio::test]
 async fn mattermosts_priorities_are_toned_down() {
     let sent = Sent::new().await;
     for (priority, wanted) in [

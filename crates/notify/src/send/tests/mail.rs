@@ -312,9 +312,12 @@ async fn servers_that_talk_without_end_are_left() {
 #[tokio::test]
 async fn what_is_said_before_tls_does_not_count() {
     // Someone in between puts an answer behind the server's; it must not be taken for one under TLS.
-    let answers = vec![("STARTTLS", "220 go ahead\r\n250-forged\r\n250 AUTH PLAIN")];
-    let sink = SmtpSink::start(SmtpOptions { answers, ..with_tls() }).unwrap();
+    let injected = "\r\n250-forged\r\n250 AUTH PLAIN";
+    let options = SmtpOptions { injected, mechanisms: vec!["LOGIN"], ..with_tls() };
+    let sink = SmtpSink::start(options).unwrap();
     let settings = "auth_username: au, auth_password: ap, tls_config: {ca_file: CA}";
-    let err = send(&sink, settings).await.unwrap_err();
-    assert!(err.message.starts_with("send STARTTLS command: "), "{err}");
+    send(&sink, settings).await.unwrap();
+    let session = session(&sink);
+    assert!(session.authenticated);
+    assert!(session.commands.contains(&"AUTH LOGIN".to_owned()), "{:?}", session.commands);
 }
