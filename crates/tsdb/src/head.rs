@@ -56,6 +56,7 @@ use self::space::Space;
 use self::spill::Spill;
 
 pub use self::appender::HeadAppender;
+pub(crate) use self::appender::append_error;
 pub(crate) use self::blocks::block_error;
 pub(crate) use self::bound::stored_min_valid;
 pub use self::bound::check_bytes as check_head_refs_bytes;

@@ -4,6 +4,7 @@
 //! hours the oldest range becomes a block ([`db`]). Folders are upstream's, and may be given back to it at any time. Knows no
 //! configuration file, no HTTP and no bucket.
 
+pub mod agent;
 pub mod db;
 pub mod error;
 pub mod head;
@@ -12,6 +13,7 @@ pub mod options;
 pub mod tools;
 pub mod wal;
 
+pub use agent::{AgentDb, AgentOptions, register_agent_metrics};
 pub use db::{Db, ReadOnlyDb, Retention};
 pub use error::{Result, TsdbError};
 pub use head::Head;
