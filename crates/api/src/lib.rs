@@ -7,6 +7,7 @@ mod admin;
 mod compress;
 pub mod envelope;
 mod explain;
+mod federate;
 mod labels;
 pub mod params;
 mod query;

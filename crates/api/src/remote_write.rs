@@ -50,6 +50,36 @@ pub(crate) async fn write(state: &Arc<ApiState>, request: Request) -> Response {
     }
 }
 
+pub(crate) async fn otlp(state: &Arc<ApiState>, request: Request) -> Response {
+    let Some(receiver) = &state.receivers.otlp else {
+        return text(
+            StatusCode::NOT_FOUND,
+            "otlp write receiver needs to be enabled with --web.enable-otlp-receiver\n",
+        );
+    };
+    if let Some(refusal) = not_ready(state) {
+        return refusal;
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(_permit) = state.receivers.gate.acquire().await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable");
+    };
+    let body = match read_body(&parts.headers, body).await {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let receiver = Arc::clone(receiver);
+    let own = |name| header_text(&parts.headers, name).map(str::to_owned);
+    let (content_type, encoding) = (own(header::CONTENT_TYPE), own(header::CONTENT_ENCODING));
+    let receiving = tokio::task::spawn_blocking(move || {
+        receiver.receive(content_type.as_deref(), encoding.as_deref(), &body)
+    });
+    match receiving.await {
+        Ok(outcome) => reply(outcome),
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the write ended without a result\n"),
+    }
+}
+
 /// Upstream's answer while the log replays.
 pub(crate) fn not_ready(state: &ApiState) -> Option<Response> {
     state.role.not_ready().map(|_| text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"))

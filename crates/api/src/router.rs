@@ -15,7 +15,7 @@ use gauntlet_promql::engine::AskedBy;
 use crate::envelope::{Answer, ApiError, ErrorKind};
 use crate::params::Params;
 use crate::state::ApiState;
-use crate::{admin, compress, labels, query, remote_read, remote_write, status, system};
+use crate::{admin, compress, federate, labels, query, remote_read, remote_write, status, system};
 
 /// Where a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,9 @@ enum Route {
     TargetsMetadata,
     Metadata,
     ScrapePools,
+    ScrapePoolConfig,
+    RelabelSteps,
+    SelfMetrics,
     Rules,
     Alerts,
     Alertmanagers,
@@ -42,6 +45,8 @@ enum Route {
     Stores,
     Read,
     Write,
+    Otlp,
+    Federate,
     DeleteSeries,
     CleanTombstones,
     Snapshot,
@@ -63,7 +68,7 @@ fn methods(route: Route) -> &'static [&'static str] {
         | Route::ParseQuery
         | Route::Labels
         | Route::Series => &["GET", "OPTIONS", "POST"],
-        Route::Read | Route::Write => &["OPTIONS", "POST"],
+        Route::Read | Route::Write | Route::Otlp => &["OPTIONS", "POST"],
         Route::DeleteSeries | Route::CleanTombstones | Route::Snapshot => {
             &["OPTIONS", "POST", "PUT"]
         }
@@ -87,6 +92,9 @@ fn route(path: &str) -> Option<Route> {
         "/api/v1/targets/metadata" => Route::TargetsMetadata,
         "/api/v1/metadata" => Route::Metadata,
         "/api/v1/scrape_pools" => Route::ScrapePools,
+        "/api/v1/scrape_pools/config" => Route::ScrapePoolConfig,
+        "/api/v1/targets/relabel_steps" => Route::RelabelSteps,
+        "/api/v1/status/self_metrics" => Route::SelfMetrics,
         "/api/v1/rules" => Route::Rules,
         "/api/v1/alerts" => Route::Alerts,
         "/api/v1/alertmanagers" => Route::Alertmanagers,
@@ -103,6 +111,8 @@ fn route(path: &str) -> Option<Route> {
         "/api/v1/stores" => Route::Stores,
         "/api/v1/read" => Route::Read,
         "/api/v1/write" => Route::Write,
+        "/api/v1/otlp/v1/metrics" => Route::Otlp,
+        "/federate" => Route::Federate,
         "/api/v1/admin/tsdb/delete_series" => Route::DeleteSeries,
         "/api/v1/admin/tsdb/clean_tombstones" => Route::CleanTombstones,
         "/api/v1/admin/tsdb/snapshot" => Route::Snapshot,
@@ -127,6 +137,7 @@ pub fn serves(path: &str) -> bool {
         || path.starts_with("/api/v1/")
         || path.starts_with("/-/")
         || path == "/version"
+        || path == "/federate"
 }
 
 /// Answers a request to `/api/v1/*`, `/-/*` or `/version`. Other paths get upstream's 404.
@@ -153,7 +164,17 @@ async fn dispatch(state: &Arc<ApiState>, request: Request) -> Response {
     if request.method() == Method::OPTIONS && path.starts_with("/api/v1/") {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let Some(route) = route(path) else { return not_found() };
+    let Some(route) = route(path) else {
+        // The peer's router takes the slash off, and with it the prefix that it does not see.
+        let bare = path.strip_prefix("/api/v1").and_then(|rest| rest.strip_suffix('/'));
+        return match bare.filter(|bare| route(&format!("/api/v1{bare}")).is_some()) {
+            Some(bare) if *request.method() == Method::GET => {
+                redirect(StatusCode::MOVED_PERMANENTLY, bare)
+            }
+            Some(bare) => redirect(StatusCode::PERMANENT_REDIRECT, bare),
+            None => not_found(),
+        };
+    };
     let allowed = methods(route);
     if !allowed.contains(&request.method().as_str()) {
         return method_not_allowed(allowed);
@@ -165,10 +186,38 @@ async fn dispatch(state: &Arc<ApiState>, request: Request) -> Response {
     respond(state, route, &path, request).await
 }
 
+/// What needs a database, and an agent has none.
+fn needs_database(route: Route) -> bool {
+    matches!(
+        route,
+        Route::Query
+            | Route::QueryRange
+            | Route::QueryExemplars
+            | Route::FormatQuery
+            | Route::ParseQuery
+            | Route::Labels
+            | Route::LabelValues
+            | Route::Series
+            | Route::Rules
+            | Route::Alerts
+            | Route::Alertmanagers
+            | Route::Status("tsdb" | "tsdb/blocks")
+            | Route::DeleteSeries
+            | Route::CleanTombstones
+            | Route::Snapshot
+    )
+}
+
 async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Request) -> Response {
+    if state.limits.agent && needs_database(route) {
+        let err = ApiError::new(ErrorKind::Execution, "unavailable with Prometheus Agent");
+        return err.into_response();
+    }
     match route {
         Route::Read => return remote_read::handle(state, request).await,
         Route::Write => return remote_write::write(state, request).await,
+        Route::Otlp => return remote_write::otlp(state, request).await,
+        Route::Federate => return federate::federate(state, request).await,
         Route::Healthy => return system::healthy(state),
         Route::Ready => return system::ready(state),
         Route::Reload => return system::reload(state, request.method()).await,
@@ -208,6 +257,11 @@ async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Reque
         Route::TargetsMetadata => state.role.targets_metadata(&params).and_then(|v| Answer::of(&v)),
         Route::Metadata => state.role.metadata(&params).and_then(|v| Answer::of(&v)),
         Route::ScrapePools => state.role.scrape_pools().and_then(|v| Answer::of(&v)),
+        Route::ScrapePoolConfig => {
+            state.role.scrape_pool_config(&params).and_then(|v| Answer::of(&v))
+        }
+        Route::RelabelSteps => state.role.relabel_steps(&params).and_then(|v| Answer::of(&v)),
+        Route::SelfMetrics => state.role.self_metrics(&params).and_then(|v| Answer::of(&v)),
         Route::Stores => state.role.stores().and_then(|v| Answer::of(&v)),
         Route::Status(what) => status::status(state, what, &params),
         Route::Rules => Ok(Answer { data: br#"{"groups":[]}"#.to_vec(), ..Answer::default() }),

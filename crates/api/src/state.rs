@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_promql::engine::Engine;
+use gauntlet_remote::otlp::OtlpReceiver;
 use gauntlet_remote::receive::WriteReceiver;
 use gauntlet_runtime::Clock;
 use gauntlet_storage::Queryable;
@@ -37,10 +38,13 @@ pub struct ApiState {
     pub receivers: Receivers,
 }
 
-/// What takes samples in from other senders; each `None` where it is not enabled.
+/// What takes samples in from other senders, and hands them to other servers; each `None` where it is not enabled.
 #[derive(Clone, Debug)]
 pub struct Receivers {
     pub write: Option<Arc<WriteReceiver>>,
+    pub otlp: Option<Arc<OtlpReceiver>>,
+    /// What `/federate` shows: the role's own storage.
+    pub federation: Option<Arc<dyn Queryable>>,
     /// Bodies at work at once: each may hold twice 32 MiB.
     pub gate: Arc<Semaphore>,
 }
@@ -50,7 +54,12 @@ const BODIES_AT_ONCE: usize = 32;
 
 impl Default for Receivers {
     fn default() -> Self {
-        Self { write: None, gate: Arc::new(Semaphore::new(BODIES_AT_ONCE)) }
+        Self {
+            write: None,
+            otlp: None,
+            federation: None,
+            gate: Arc::new(Semaphore::new(BODIES_AT_ONCE)),
+        }
     }
 }
 
@@ -69,6 +78,8 @@ pub struct ApiLimits {
     pub remote_read_frame_bytes: usize,
     pub lifecycle: bool,
     pub admin: bool,
+    /// Agent mode: there is nothing to query.
+    pub agent: bool,
 }
 
 impl Default for ApiLimits {
@@ -81,6 +92,7 @@ impl Default for ApiLimits {
             remote_read_frame_bytes: 1 << 20,
             lifecycle: false,
             admin: false,
+            agent: false,
         }
     }
 }
@@ -165,6 +177,24 @@ pub trait RoleStatus: std::fmt::Debug + Send + Sync {
     /// JSON of `/api/v1/scrape_pools`.
     fn scrape_pools(&self) -> Result<serde_json::Value, ApiError> {
         Err(missing("targets"))
+    }
+
+    /// JSON of `/api/v1/scrape_pools/config`.
+    fn scrape_pool_config(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
+        Err(missing("targets"))
+    }
+
+    /// JSON of `/api/v1/targets/relabel_steps`.
+    fn relabel_steps(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
+        Err(missing("targets"))
+    }
+
+    /// JSON of `/api/v1/status/self_metrics`.
+    fn self_metrics(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
+        Err(missing("metrics of its own"))
     }
 
     /// JSON of `/api/v1/metadata`.

@@ -88,6 +88,11 @@ fn run_gauntlet(arguments: &[String]) -> Ending {
         "thanos" => run_thanos(&arguments[1..]),
         "promtool" => tools::run(&arguments[1..]),
         "tsdb" => tools::run(arguments),
+        "agent" => {
+            let mut flags = vec!["--agent".to_owned()];
+            flags.extend_from_slice(&arguments[1..]);
+            run_role(Program::Gauntlet, "gauntlet agent", Role::Server, &flags, arguments)
+        }
         word => match Role::ALL.iter().find(|(name, ..)| *name == word) {
             Some((name, role, _)) => run_role(
                 Program::Gauntlet,
@@ -112,6 +117,9 @@ fn gauntlet_usage() -> String {
     for (name, _, about) in Role::ALL {
         out.push_str(&format!("  {name:8} {about}\n"));
     }
+    out.push_str(
+        "  agent    Collects and sends on, and keeps only a log, in place of prometheus --agent.\n",
+    );
     out.push_str(
         "\nTools:\n  tsdb     Looks into data folders and makes blocks, as promtool tsdb does.\n\n\
          Called by a link named prometheus, node_exporter, thanos or promtool, it takes that program's command line.\n\

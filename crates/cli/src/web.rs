@@ -118,11 +118,6 @@ async fn respond(web: &Web, path: &str, request: Request) -> Response {
     let gzip = accepts_gzip(request.headers());
     match path {
         "/metrics" => metrics(&web.registry, request.headers()),
-        // Not the app: a scraper would take a page for an answer.
-        "/federate" => {
-            (StatusCode::NOT_IMPLEMENTED, "federation is not built yet: use /api/v1/read\n")
-                .into_response()
-        }
         "" | "/" if gauntlet_ui::is_built() && web.api.is_some() => {
             redirect(StatusCode::FOUND, &format!("{}/query", web.prefix))
         }
@@ -135,19 +130,29 @@ async fn respond(web: &Web, path: &str, request: Request) -> Response {
     }
 }
 
-/// A file of the app, or the app itself for the path of one of its pages.
 fn app(web: &Web, path: &str, gzip: bool, headers: &HeaderMap) -> Response {
+    match app_file(path, gzip, headers, web.api.is_some()) {
+        Some(response) => response,
+        None if path == "/query" => page(web),
+        None => not_found(),
+    }
+}
+
+/// A file of the app, or, where the role has `pages`, the app itself for the path of one of them.
+pub(crate) fn app_file(
+    path: &str,
+    gzip: bool,
+    headers: &HeaderMap,
+    pages: bool,
+) -> Option<Response> {
     let name = path.trim_start_matches('/');
-    let found = match gauntlet_ui::asset(name, gzip) {
-        Some(asset) => Some(asset),
-        None if !name.contains('.') && web.api.is_some() => gauntlet_ui::index(name),
-        None => None,
-    };
-    let Some(asset) = found else {
-        return if path == "/query" { page(web) } else { not_found() };
+    let asset = match gauntlet_ui::asset(name, gzip) {
+        Some(asset) => asset,
+        None if !name.contains('.') && pages => gauntlet_ui::index(name)?,
+        None => return None,
     };
     if headers.get(header::IF_NONE_MATCH).is_some_and(|v| v.as_bytes() == asset.etag.as_bytes()) {
-        return StatusCode::NOT_MODIFIED.into_response();
+        return Some(StatusCode::NOT_MODIFIED.into_response());
     }
     let mut response = Body::from(asset.body.into_owned()).into_response();
     let out = response.headers_mut();
@@ -160,11 +165,16 @@ fn app(web: &Web, path: &str, gzip: bool, headers: &HeaderMap) -> Response {
         out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
     secure(out, gauntlet_ui::assets::APP_POLICY);
-    response
+    Some(response)
 }
 
 fn page(web: &Web) -> Response {
-    let mut response = (web.page)().to_html().into_response();
+    plain_page(&(web.page)())
+}
+
+/// A page that needs no script.
+pub(crate) fn plain_page(page: &PlainPage) -> Response {
+    let mut response = page.to_html().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -178,7 +188,7 @@ fn secure(headers: &mut HeaderMap, policy: &'static str) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|v| v.to_str().ok())
@@ -219,6 +229,8 @@ fn handler_label(path: &str) -> &'static str {
         "/api/v1/stores",
         "/api/v1/read",
         "/api/v1/write",
+        "/api/v1/otlp/v1/metrics",
+        "/federate",
         "/api/v1/status/config",
         "/api/v1/status/flags",
         "/api/v1/status/runtimeinfo",
@@ -235,7 +247,7 @@ fn handler_label(path: &str) -> &'static str {
 }
 
 /// All metrics in the format that the client asks for.
-fn metrics(registry: &Registry, headers: &HeaderMap) -> Response {
+pub(crate) fn metrics(registry: &Registry, headers: &HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or("");
     let format = gauntlet_expfmt::negotiate(accept, true);
     let body = gauntlet_expfmt::encode::encode(format, &registry.gather());

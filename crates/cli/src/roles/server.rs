@@ -2,7 +2,11 @@
 
 mod config;
 mod late;
+mod pools;
+mod remote;
+mod self_metrics;
 mod status;
+mod store;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,6 +19,7 @@ use gauntlet_discovery::{self as discovery, Deps, NetworkClients};
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_remote::config::ProtobufMessage;
+use gauntlet_remote::otlp::{DeltaMode, OtlpOptions, OtlpReceiver, OtlpSource};
 use gauntlet_remote::receive::{ReceiveOptions, WriteReceiver};
 use gauntlet_runtime::fs::{Fs as _, SystemFs};
 use gauntlet_runtime::{Clock, CpuPool, Shutdown};
@@ -23,13 +28,15 @@ use gauntlet_storage::{Fanout, Queryable};
 use gauntlet_telemetry::logs::RecentWarnings;
 use gauntlet_telemetry::{Gauge, Registry, process};
 use gauntlet_tsdb::wal::Compression;
-use gauntlet_tsdb::{Db, Durability, Options, Retention};
+use gauntlet_tsdb::{AgentDb, AgentOptions, Db, Durability, Options, Retention};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{error, info, warn};
 
 pub(crate) use self::config::ConfigSource;
 use self::late::LateDb;
+use self::remote::Remote;
+use self::store::Store;
 use crate::flags::program::PROMETHEUS_VERSION;
 use crate::flags::values::Values;
 use crate::roles::common::{self, EngineFlags};
@@ -52,6 +59,8 @@ pub(crate) struct ServerPlan {
     pub(crate) config: ConfigSource,
     pub(crate) data_dir: PathBuf,
     pub(crate) tsdb: Options,
+    /// Set in agent mode: only a log is kept.
+    pub(crate) agent: Option<AgentOptions>,
     pub(crate) compact_interval: Duration,
     pub(crate) engine: EngineFlags,
     /// Queries at once.
@@ -68,6 +77,8 @@ pub(crate) struct ServerPlan {
     /// How often to look for changed files; `None` to reload on request alone.
     pub(crate) auto_reload: Option<Duration>,
     pub(crate) discovery_interval: Duration,
+    /// How long queued samples may still be sent when the server ends.
+    pub(crate) flush_deadline: Duration,
     /// What takes samples in from other senders.
     pub(crate) receive: ReceivePlan,
     /// Further storages that queries read: the bucket, in `up`.
@@ -83,6 +94,8 @@ pub(crate) struct ServerPlan {
 pub(crate) struct ReceivePlan {
     /// `--web.enable-remote-write-receiver`
     pub(crate) write: Option<ReceiveOptions>,
+    /// `--web.enable-otlp-receiver`
+    pub(crate) otlp: Option<OtlpOptions>,
 }
 
 /// State that requests and tasks share.
@@ -93,6 +106,7 @@ pub(crate) struct Shared {
     loaded: RwLock<Arc<Loaded>>,
     db: LateDb,
     scrape: OnceLock<scrape::ManagerHandle>,
+    remote: Remote,
     discovery: discovery::ManagerHandle,
     clock: Arc<dyn Clock>,
     started_ms: i64,
@@ -108,6 +122,7 @@ pub(crate) struct Shared {
     shutdown: Shutdown,
     stop: Arc<dyn Fn() + Send + Sync>,
     extra_parts: Vec<MoreParts>,
+    registry: Registry,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -172,7 +187,12 @@ impl Shared {
             let exemplars = max_exemplars(&loaded, self.keeps_exemplars);
             db.apply_config(tsdb.out_of_order_time_window.as_ms(), exemplars);
         }
+        if let Some(db) = self.db.agent() {
+            db.set_out_of_order_window(tsdb.out_of_order_time_window.as_ms());
+        }
         if let Some(scrape) = self.scrape.get() {
+            // Before targets are visited: a new destination gets their first samples.
+            self.remote.apply(&loaded.config, &self.db).await?;
             let failed = scrape.apply(config::jobs(&loaded), seed).await;
             self.discovery.apply(config::discoveries(&loaded)).await;
             *self.loaded.write() = Arc::clone(&loaded);
@@ -214,12 +234,17 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
     })?;
     let external = values.text("web.external-url");
     let auto_reload = values.bool("config.auto-reload");
+    let agent = values.bool("agent");
     Ok(ServerPlan {
-        role: "server",
+        role: if agent { "agent" } else { "server" },
         title: values.text("web.page-title"),
         config: ConfigSource::File(PathBuf::from(values.text("config.file"))),
-        data_dir: PathBuf::from(values.text("storage.tsdb.path")),
+        data_dir: PathBuf::from(values.text(match agent {
+            true => "storage.agent.path",
+            false => "storage.tsdb.path",
+        })),
         tsdb: tsdb_options(values),
+        agent: agent.then(|| agent_options(values)).transpose()?,
         compact_interval: millis(values.duration_ms("storage.tsdb.block-reload-interval")),
         engine: EngineFlags {
             lookback_ms: values.duration_ms("query.lookback-delta"),
@@ -247,11 +272,13 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
             remote_read_frame_bytes: values.count("storage.remote.read-max-bytes-in-frame"),
             lifecycle: values.bool("web.enable-lifecycle"),
             admin: values.bool("web.enable-admin-api"),
+            agent,
             ..ApiLimits::default()
         },
         flags: values.all(),
         auto_reload: auto_reload.then(|| millis(values.duration_ms("config.auto-reload-interval"))),
         discovery_interval: millis(values.duration_ms("scrape.discovery-reload-interval")),
+        flush_deadline: millis(values.duration_ms("storage.remote.flush-deadline")),
         receive: receive_plan(values, &features)?,
         features,
         more_storages: Vec::new(),
@@ -274,7 +301,26 @@ fn receive_plan(values: &Values, features: &[String]) -> Result<ReceivePlan, Fai
         append_metadata: has("metadata-wal-records"),
         zero_ingestion: has("created-timestamp-zero-ingestion"),
     };
-    Ok(ReceivePlan { write: values.bool("web.enable-remote-write-receiver").then_some(write) })
+    let delta = match (has("otlp-native-delta-ingestion"), has("otlp-deltatocumulative")) {
+        (true, true) => {
+            return Err(Failure::config(
+                "cannot enable otlp-native-delta-ingestion and otlp-deltatocumulative features at the same time",
+            ));
+        }
+        (true, false) => DeltaMode::Keep,
+        (false, true) => DeltaMode::Cumulate,
+        (false, false) => DeltaMode::Refuse,
+    };
+    let otlp = OtlpOptions {
+        delta,
+        type_and_unit_labels: write.type_and_unit_labels,
+        append_metadata: write.append_metadata,
+        lookback_ms: values.duration_ms("query.lookback-delta"),
+    };
+    Ok(ReceivePlan {
+        write: values.bool("web.enable-remote-write-receiver").then_some(write),
+        otlp: values.bool("web.enable-otlp-receiver").then_some(otlp),
+    })
 }
 
 /// Features that act here.
@@ -282,6 +328,8 @@ const FEATURES: &[&str] = &[
     "created-timestamp-zero-ingestion",
     "exemplar-storage",
     "metadata-wal-records",
+    "otlp-deltatocumulative",
+    "otlp-native-delta-ingestion",
     "promql-binop-fill-modifiers",
     "promql-delayed-name-removal",
     "promql-experimental-functions",
@@ -313,8 +361,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
     "old-ui",
-    "otlp-deltatocumulative",
-    "otlp-native-delta-ingestion",
     "search-api",
     "st-storage",
     "st-synthesis",
@@ -360,6 +406,37 @@ fn tsdb_options(values: &Values) -> Options {
     options
 }
 
+fn agent_options(values: &Values) -> Result<AgentOptions, Failure> {
+    if values.count("storage.agent.checkpoint-batch-size") == 0 {
+        return Err(Failure::config("storage.agent.checkpoint-batch-size must be greater than 0"));
+    }
+    let mut options = AgentOptions {
+        wal_compression: match values.text("storage.agent.wal-compression-type").as_str() {
+            _ if !values.bool("storage.agent.wal-compression") => Compression::None,
+            "zstd" => Compression::Zstd,
+            _ => Compression::Snappy,
+        },
+        no_lockfile: values.bool("storage.agent.no-lockfile"),
+        ..AgentOptions::default()
+    };
+    if values.is_given("storage.agent.wal-segment-size") {
+        options.wal_segment_bytes = values.bytes("storage.agent.wal-segment-size");
+    }
+    let given = |name: &str| values.is_given(name).then(|| values.duration_ms(name));
+    let every = given("storage.agent.wal-truncate-frequency").filter(|ms| *ms > 0);
+    options.truncate_every_ms = every.unwrap_or(options.truncate_every_ms);
+    let min = values.duration_ms("storage.agent.retention.min-time");
+    options.min_time_ms = if min > 0 { min } else { options.min_time_ms };
+    let max = values.duration_ms("storage.agent.retention.max-time");
+    options.max_time_ms = if max > 0 { max } else { options.max_time_ms };
+    // As with the peer: the greatest time is at least the frequency and the least time.
+    options.max_time_ms = options.max_time_ms.max(options.min_time_ms);
+    if options.truncate_every_ms > options.max_time_ms {
+        options.max_time_ms = options.truncate_every_ms;
+    }
+    Ok(options)
+}
+
 /// Retention by the file where it says anything, else by the flags.
 fn retention(loaded: &Loaded, flags: Retention) -> Retention {
     let file = &loaded.config.storage.tsdb.retention;
@@ -397,7 +474,7 @@ fn route_prefix(prefix: &str, external: &str) -> Result<String, Failure> {
 /// Runs a server until the shutdown. Start order: configuration, listeners, database, discovery, scraping. Stop order: no new
 /// requests, no new scrapes, log and head closed.
 pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), Failure> {
-    let load_options = LoadOptions::default();
+    let load_options = LoadOptions { agent: plan.agent.is_some(), ..LoadOptions::default() };
     let loaded = plan.config.load(&load_options).map_err(|err| {
         Failure::config(format!(
             "Error loading config (--config.file={}): {err}",
@@ -442,6 +519,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         loaded: RwLock::new(Arc::new(loaded)),
         db: LateDb::default(),
         scrape: OnceLock::new(),
+        remote: Remote::default(),
         discovery: discovery_handle,
         clock: start.clock.clone(),
         started_ms: now,
@@ -461,6 +539,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         shutdown: start.shutdown.clone(),
         stop: Arc::clone(&start.stop),
         extra_parts: std::mem::take(&mut plan.more_parts),
+        registry: registry.clone(),
         reloading: tokio::sync::Mutex::new(()),
     });
     {
@@ -479,18 +558,25 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     let http_shutdown = start.shutdown.clone();
     let http = tokio::spawn(server.run(web.router(), http_shutdown));
 
-    let db = open(&plan, start.clock.clone(), &start.shutdown).await?;
-    let Some(db) = db else {
+    let Some(store) = open(&plan, start.clock.clone(), &start.shutdown).await? else {
         let _ = http.await;
         return Ok(());
     };
-    let replay_task = watch_replay(&db, &start);
-    gauntlet_tsdb::register_metrics(&db, &registry);
-    shared.db.set(Arc::clone(&db));
+    shared.db.set(store.clone());
+    let replay_task = match &store {
+        Store::Tsdb(db) => {
+            gauntlet_tsdb::register_metrics(db, &registry);
+            if let Some(on_open) = plan.on_open.take() {
+                on_open(Arc::clone(db), Arc::clone(&shared));
+            }
+            Some(watch_replay(db, &start))
+        }
+        Store::Agent(db) => {
+            gauntlet_tsdb::register_agent_metrics(db, &registry);
+            None
+        }
+    };
     info!("Server is ready to receive web requests.");
-    if let Some(on_open) = plan.on_open.take() {
-        on_open(Arc::clone(&db), Arc::clone(&shared));
-    }
     let (scrape_manager, scrape_handle) = scrape::Manager::new(
         scrape::ManagerOptions {
             reload_interval: plan.discovery_interval,
@@ -499,11 +585,19 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
             append_metadata: plan.features.iter().any(|f| f == "metadata-wal-records"),
             hash_seed: now.unsigned_abs() ^ u64::from(std::process::id()) << 40,
         },
-        db.clone(),
+        store.appendable(),
         start.clock.clone(),
         &registry,
     );
     let _ = shared.scrape.set(scrape_handle.clone());
+    shared.remote.open(
+        &store,
+        plan.flush_deadline,
+        &plan.features,
+        scrape_handle.clone(),
+        start.clock.clone(),
+        &registry,
+    );
     let discovery_task = tokio::spawn(discovery_manager.run(start.shutdown.clone()));
     let scrape_task = tokio::spawn(scrape_manager.run(start.shutdown.clone()));
     let forward_task = tokio::spawn(forward(sets, scrape_handle, start.shutdown.clone()));
@@ -517,14 +611,22 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         plan.auto_reload,
         start.shutdown.clone(),
     ));
-    compaction(&db, plan.compact_interval, &start.shutdown).await;
+    match &store {
+        Store::Tsdb(db) => compaction(db, plan.compact_interval, &start.shutdown).await,
+        Store::Agent(db) => {
+            store::maintain_agent(db, &shared.remote, &*start.clock, &start.shutdown).await;
+        }
+    }
 
     // The shutdown has fired: each task ends by itself, in whatever order; the database closes last.
     let _ = tokio::join!(http, discovery_task, scrape_task, forward_task, reload_task);
-    tokio::task::spawn_blocking(move || db.close())
+    shared.remote.stop().await;
+    tokio::task::spawn_blocking(move || store.close())
         .await
         .map_err(|_| Failure::new("closing the database ended without a result"))??;
-    if let Ok(Some(reason)) = replay_task.await {
+    if let Some(replay_task) = replay_task
+        && let Ok(Some(reason)) = replay_task.await
+    {
         return Err(Failure::new(format!("opening storage failed: {reason}")));
     }
     info!("See you next time!");
@@ -548,6 +650,7 @@ fn query_log(plan: &ServerPlan, start: &Start) -> Arc<QueryLog> {
 
 fn web(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Web {
     let mut storages: Vec<Arc<dyn Queryable>> = vec![Arc::new(shared.db.clone())];
+    storages.push(Arc::new(shared.remote.read.clone()));
     storages.extend(plan.more_storages.iter().cloned());
     let storage: Arc<dyn Queryable> = match storages.len() {
         1 => storages.remove(0),
@@ -596,7 +699,17 @@ fn receivers(plan: &ServerPlan, shared: &Arc<Shared>, start: &Start) -> Receiver
         let storage = Arc::new(shared.db.clone());
         Arc::new(WriteReceiver::new(storage, start.clock.clone(), options, &plan.registry))
     });
-    Receivers { write, ..Receivers::default() }
+    let otlp = plan.receive.otlp.clone().map(|options| {
+        let (storage, source) = (Arc::new(shared.db.clone()), Arc::clone(shared));
+        let config: OtlpSource = Arc::new(move || source.loaded.read().config.otlp.clone());
+        let clock = start.clock.clone();
+        Arc::new(OtlpReceiver::new(storage, clock, options, config, &plan.registry))
+    });
+    let federation: Option<Arc<dyn Queryable>> = match plan.agent {
+        Some(_) => None,
+        None => Some(Arc::new(shared.db.clone())),
+    };
+    Receivers { write, otlp, federation, ..Receivers::default() }
 }
 
 /// Opens the database off the async threads; `None` where the shutdown came first.
@@ -604,14 +717,22 @@ async fn open(
     plan: &ServerPlan,
     clock: Arc<dyn Clock>,
     shutdown: &Shutdown,
-) -> Result<Option<Arc<Db>>, Failure> {
-    let (dir, options) = (plan.data_dir.clone(), plan.tsdb.clone());
-    let opening =
-        tokio::task::spawn_blocking(move || Db::open(&dir, options, clock, Arc::new(SystemFs)));
+) -> Result<Option<Store>, Failure> {
+    let (dir, options, agent) = (plan.data_dir.clone(), plan.tsdb.clone(), plan.agent.clone());
+    let fs: Arc<dyn gauntlet_runtime::Fs> = Arc::new(SystemFs);
+    let opening = tokio::task::spawn_blocking(move || match agent {
+        Some(options) => AgentDb::open(&dir, options, fs).map(|db| Store::Agent(Arc::new(db))),
+        None => {
+            let db = Db::open(&dir, options, clock, fs)?;
+            Ok(Store::Tsdb(Arc::new(db.with_pool(CpuPool::new(0)))))
+        }
+    });
     tokio::select! {
         opened = opening => match opened {
-            Ok(Ok(db)) => Ok(Some(Arc::new(db.with_pool(CpuPool::new(0))))),
-            Ok(Err(err)) => Err(Failure::new(format!("opening storage failed: {err}"))),
+            Ok(Ok(store)) => Ok(Some(store)),
+            Ok::<gauntlet_tsdb::Result<Store>, _>(Err(err)) => {
+                Err(Failure::new(format!("opening storage failed: {err}")))
+            }
             Err(_) => Err(Failure::new("opening storage ended without a result")),
         },
         () = shutdown.wait() => Ok(None),

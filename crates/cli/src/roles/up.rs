@@ -139,6 +139,8 @@ fn plan(
         flags,
         auto_reload: None,
         discovery_interval: Duration::from_secs(5),
+        agent: None,
+        flush_deadline: Duration::from_secs(60),
         receive: ReceivePlan::default(),
         more_storages: vec![Arc::new(past)],
         more_parts,

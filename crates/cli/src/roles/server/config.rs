@@ -96,11 +96,10 @@ fn refused(loaded: &Loaded) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if !config.remote_write.is_empty() {
-        out.push("remote_write: samples are not sent on yet: take the section out".to_owned());
-    }
-    if !config.remote_read.is_empty() {
-        out.push("remote_read: other servers are not read yet: take the section out".to_owned());
+    for entry in &config.remote_write {
+        if let Some(what) = gauntlet_remote::send::unsupported(entry) {
+            out.push(format!("remote_write: {}: {what}", entry.url.as_str()));
+        }
     }
     if config.tracing.is_some() {
         out.push("tracing: traces are not exported yet: take the section out".to_owned());

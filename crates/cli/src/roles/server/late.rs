@@ -9,19 +9,36 @@ use gauntlet_storage::{
     AppendError, AppendOptions, Appendable, Appender, LabelAnswer, LabelRequest, QueryError,
     Queryable, SelectRequest, SeriesSet,
 };
-use gauntlet_tsdb::Db;
+use gauntlet_tsdb::{AgentDb, Db};
 
-/// The database, once it is open.
+use super::store::Store;
+
+/// The store, once it is open.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LateDb(Arc<OnceLock<Arc<Db>>>);
+pub(crate) struct LateDb(Arc<OnceLock<Store>>);
 
 impl LateDb {
-    pub(crate) fn set(&self, db: Arc<Db>) {
-        let _ = self.0.set(db);
+    pub(super) fn set(&self, store: Store) {
+        let _ = self.0.set(store);
     }
 
     pub(crate) fn get(&self) -> Option<&Arc<Db>> {
-        self.0.get()
+        match self.0.get()? {
+            Store::Tsdb(db) => Some(db),
+            Store::Agent(_) => None,
+        }
+    }
+
+    /// The agent's storage, in agent mode.
+    pub(super) fn agent(&self) -> Option<&Arc<AgentDb>> {
+        match self.0.get()? {
+            Store::Tsdb(_) => None,
+            Store::Agent(db) => Some(db),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.0.get().is_some()
     }
 
     fn ready(&self) -> Result<&Arc<Db>, QueryError> {
@@ -33,8 +50,9 @@ impl LateDb {
 
 impl Appendable for LateDb {
     fn appender(&self, options: AppendOptions) -> Box<dyn Appender + '_> {
-        match self.get() {
-            Some(db) => db.appender(options),
+        match self.0.get() {
+            Some(Store::Tsdb(db)) => db.appender(options),
+            Some(Store::Agent(db)) => db.appender(options),
             None => Box::new(NotReady),
         }
     }

@@ -11,7 +11,7 @@ use gauntlet_scrape::status::{ActiveTarget, DroppedTarget, Status};
 use gauntlet_tsdb::head::Cardinality;
 use serde_json::{Map, Value, json};
 
-use super::Shared;
+use super::{Shared, pools, self_metrics};
 use crate::roles::common::hostname;
 use crate::roles::overview::{Health, Part, overview_json};
 use crate::roles::query::{labels_json, rfc3339};
@@ -124,6 +124,18 @@ impl RoleStatus for Shared {
         Ok(json!({ "scrapePools": status.pools() }))
     }
 
+    fn scrape_pool_config(&self, params: &Params) -> Result<Value, ApiError> {
+        pools::config(&self.scrape_status().ok_or_else(starting)?, params)
+    }
+
+    fn relabel_steps(&self, params: &Params) -> Result<Value, ApiError> {
+        pools::relabel_steps(&self.scrape_status().ok_or_else(starting)?, params)
+    }
+
+    fn self_metrics(&self, params: &Params) -> Result<Value, ApiError> {
+        self_metrics::json(&self.registry, params)
+    }
+
     fn metadata(&self, params: &Params) -> Result<Value, ApiError> {
         let number = |name: &str| -> Result<Option<usize>, ApiError> {
             match params.get(name) {
@@ -209,10 +221,11 @@ impl RoleStatus for Shared {
         if self.shutdown.is_fired() {
             return Some("shutting down".to_owned());
         }
-        match self.db.get() {
-            Some(_) => None,
-            None => Some("the database is being opened".to_owned()),
-        }
+        (!self.db.is_open()).then(|| "the database is being opened".to_owned())
+    }
+
+    fn name(&self) -> &'static str {
+        if self.load_options.agent { "Prometheus Agent" } else { "Prometheus Server" }
     }
 
     fn reload(&self) -> BoxFuture<'_, Result<(), String>> {
@@ -264,9 +277,7 @@ impl Shared {
     pub(crate) fn parts(&self) -> Vec<Part> {
         let mut parts = Vec::new();
         parts.push(match self.db.get() {
-            None => {
-                Part::degraded("Database", "is being opened", "wait; queries answer after it")
-            }
+            None => Part::degraded("Database", "is being opened", "wait; queries answer after it"),
             Some(db) => database_part(db),
         });
         if let Some(db) = self.db.get() {
