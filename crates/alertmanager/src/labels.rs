@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gauntlet_model::Labels;
 use gauntlet_model::float::GoQuoted;
@@ -120,7 +120,9 @@ impl fmt::Display for SetText<'_> {
 
 /// Annotations: pairs ascending by name; unlike labels, a value may be empty. One shared allocation.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Annotations(Arc<[(Box<str>, Box<str>)]>);
+pub struct Annotations(Pairs);
+
+type Pairs = Arc<[(Box<str>, Box<str>)]>;
 
 impl Annotations {
     /// From pairs in any order; of equal names the last wins.
@@ -151,8 +153,7 @@ impl Annotations {
 impl Default for Annotations {
     /// The empty set, one for all.
     fn default() -> Self {
-        static EMPTY: std::sync::LazyLock<Arc<[(Box<str>, Box<str>)]>> =
-            std::sync::LazyLock::new(|| Arc::new([]));
+        static EMPTY: LazyLock<Pairs> = LazyLock::new(|| Arc::new([]));
         Self(Arc::clone(&EMPTY))
     }
 }

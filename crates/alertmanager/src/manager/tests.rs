@@ -77,7 +77,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     assert_eq!(second.alerts(AlertQuery::ALL).len(), 2);
     let quiet =
         second.alerts(AlertQuery { labels: &|l| l.value("alertname") == "B", ..AlertQuery::ALL });
-    assert_eq!(quiet[0].status.silenced_by, [id.clone()]);
+    assert_eq!(quiet[0].status.silenced_by, std::slice::from_ref(&id));
     second.expire_silence(&id).await.expect("expire");
     drop(second);
     // The alerts ran out while nobody could report them: they are given time, once.
@@ -163,4 +163,87 @@ async fn maintenance_keeps_files_small_and_state_whole() {
     clock.advance_ms(3_600_000 + 121 * 3_600_000);
     manager.maintain();
     assert!(manager.silence(&id).is_none() && std::fs::metadata(&path).expect("meta").len() == 0);
+}
+
+/// Reports alerts and makes silences one after the other; returns the names that were acknowledged.
+async fn work(manager: &Manager) -> (Vec<String>, Vec<String>) {
+    let (mut alerts, mut silences) = (Vec::new(), Vec::new());
+    for n in 0..6 {
+        let name = format!("A{n}");
+        if manager.post_alerts(vec![alert(&name)], "test").await.durable.is_ok() {
+            alerts.push(name.clone());
+        }
+        if let Ok(id) = manager.set_silence(silence(&name, manager.now())).await {
+            silences.push(id);
+        }
+        if n == 3 {
+            manager.maintain();
+            manager.sync_all();
+        }
+    }
+    (alerts, silences)
+}
+
+#[tokio::test]
+async fn no_crash_loses_what_was_acknowledged() {
+    use gauntlet_testkit::{FaultFs, Loss};
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let open = |fs: &FaultFs| {
+        let mut options = ManagerOptions::new(Some("/data".into()), clock.clone());
+        options.fs = Arc::new(fs.clone());
+        Manager::open(options, &Registry::new())
+    };
+    let calm = FaultFs::new(0);
+    work(&open(&calm).expect("open")).await;
+    let operations = calm.operations();
+    assert!(operations > 40, "{operations}");
+    for crash in 0..operations {
+        for loss in [Loss::Process, Loss::Machine] {
+            let fs = FaultFs::new(crash);
+            fs.crash_at(crash);
+            let (alerts, silences) = match open(&fs) {
+                Ok(manager) => work(&manager).await,
+                Err(_) => continue,
+            };
+            let after = open(&fs.after_crash(loss)).expect("opens by itself");
+            let known = after.alerts(AlertQuery::ALL);
+            for name in &alerts {
+                let found = known.iter().any(|info| info.alert.name() == name);
+                assert!(found, "crash at {crash}: alert {name} is gone");
+            }
+            for id in &silences {
+                assert!(after.silence(id).is_some(), "crash at {crash}: silence {id} is gone");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_alerts_go_on() {
+    let fs = gauntlet_testkit::FaultFs::new(1);
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let mut options = ManagerOptions::new(Some("/data".into()), clock);
+    options.fs = Arc::new(fs.clone());
+    let manager = Manager::open(options, &Registry::new()).expect("open");
+    fs.set_capacity(Some(0));
+    let outcome = manager.post_alerts(vec![alert("A")], "test").await;
+    assert!(outcome.durable.is_err() && outcome.posted.invalid.is_empty());
+    assert_eq!(manager.alerts(AlertQuery::ALL).len(), 1, "known and told of all the same");
+    let refused = manager.set_silence(silence("A", manager.now())).await.expect_err("no room");
+    assert!(matches!(refused, SilenceError::NotDurable(_)));
+    manager.maintain();
+    manager.sync_all();
+    fs.set_capacity(None);
+    let outcome = manager.post_alerts(vec![alert("B")], "test").await;
+    assert_eq!(outcome.durable, Ok(()));
+    let fs = fs.after_crash(gauntlet_testkit::Loss::Machine);
+    let mut options =
+        ManagerOptions::new(Some("/data".into()), Arc::new(ManualClock::new(1_700_000_000_000)));
+    options.fs = Arc::new(fs);
+    let again = Manager::open(options, &Registry::new()).expect("open");
+    assert_eq!(
+        again.alerts(AlertQuery::ALL).len(),
+        2,
+        "what was refused is written with what follows"
+    );
 }

@@ -101,6 +101,8 @@ pub struct Core {
     pub(super) active: Option<Active>,
     pub(super) groups: Groups,
     pub(super) flushes: HashMap<FlushId, Flush>,
+    /// Flushes that began to wait for the cluster, in this order.
+    pub(super) settling: Vec<FlushId>,
     pub(super) sends: HashMap<SendId, (FlushId, usize)>,
     /// Integrations that a flush of an earlier configuration is still telling, by group.
     pub(super) busy: HashMap<(Arc<str>, LogReceiver), usize>,
@@ -137,6 +139,7 @@ impl Core {
             active: None,
             groups: Groups::default(),
             flushes: HashMap::new(),
+            settling: Vec::new(),
             sends: HashMap::new(),
             busy: HashMap::new(),
             timers,

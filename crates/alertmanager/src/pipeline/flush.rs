@@ -114,7 +114,9 @@ impl Core {
         };
         self.flushes.insert(flush_id, flush);
         self.timers.add(deadline, Timer::Deadline(flush_id));
-        if !settling {
+        if settling {
+            self.settling.push(flush_id);
+        } else {
             self.filter(flush_id, now);
         }
     }
@@ -127,23 +129,21 @@ impl Core {
 
     /// To be called when the cluster has become ready: flushes that waited for it go on.
     pub fn cluster_changed(&mut self, now: Time) {
-        if self.peer.as_ref().is_some_and(|peer| !peer.is_ready()) {
+        if self.settling.is_empty() || self.peer.as_ref().is_some_and(|peer| !peer.is_ready()) {
             return;
         }
-        let waiting = self.flushes.iter_mut().filter(|(_, flush)| flush.settling);
-        let mut ready: Vec<FlushId> = waiting
-            .map(|(id, flush)| {
-                flush.settling = false;
-                *id
-            })
-            .collect();
-        ready.sort_unstable();
-        ready.into_iter().for_each(|id| self.filter(id, now));
+        for id in std::mem::take(&mut self.settling) {
+            let Some(flush) = self.flushes.get_mut(&id) else { continue };
+            if std::mem::take(&mut flush.settling) {
+                self.filter(id, now);
+            }
+        }
     }
 
     /// Whether flushes wait for the cluster.
     pub fn is_settling(&self) -> bool {
-        self.flushes.values().any(|flush| flush.settling)
+        let waits = |id| self.flushes.get(id).is_some_and(|flush| flush.settling);
+        self.settling.iter().any(waits)
     }
 
     /// Takes out what is inhibited, muted or silenced, then hands what is left to the integrations.

@@ -91,7 +91,7 @@ impl Core {
     }
 
     /// Groups of wanted routes with their wanted alerts, in upstream's order; groups without any are left out. The query's
-    /// `receivers` is not asked.
+    /// `receivers` is not asked. Alerts of a muted group count as suppressed.
     pub fn groups(
         &mut self,
         wanted: &dyn Fn(&Route) -> bool,
@@ -136,6 +136,9 @@ impl Core {
                 info.alerts.sort_by(|a, b| alert_order(&a.alert.labels, &b.alert.labels));
                 found.push(info);
             }
+        }
+        for group in found.iter_mut().filter(|group| !group.muted_by.is_empty()) {
+            group.alerts.iter_mut().for_each(|info| info.status.state = AlertState::Suppressed);
         }
         for info in found.iter_mut().flat_map(|group| &mut group.alerts) {
             info.receivers = receivers.get(&info.alert.fingerprint).cloned().unwrap_or_default();

@@ -4,7 +4,7 @@
 //! keeps them from telling twice. Attempts under way go on to their end and are noted: the group that takes the place of
 //! theirs waits for them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -24,7 +24,7 @@ pub type Pipelines = Vec<ReceiverPipeline>;
 pub(super) struct Active {
     pub(super) config: Arc<Config>,
     pub(super) tree: RouteTree,
-    pub(super) receivers: HashMap<Arc<str>, ReceiverPipeline>,
+    pub(super) receivers: BTreeMap<Arc<str>, ReceiverPipeline>,
     pub(super) intervals: Intervals,
     pub(super) inhibitor: Inhibitor,
 }
@@ -35,7 +35,7 @@ impl Core {
         self.generation += 1;
         let tree = RouteTree::new(&config.route);
         self.warn_of_intervals(&tree);
-        let mut receivers: HashMap<Arc<str>, ReceiverPipeline> =
+        let mut receivers: BTreeMap<Arc<str>, ReceiverPipeline> =
             pipelines.into_iter().map(|p| (Arc::clone(&p.name), p)).collect();
         receivers.retain(|name, _| tree.iter().any(|route| route.receiver == *name));
         for route in tree.iter() {
@@ -108,7 +108,7 @@ impl Core {
     fn set_config_metrics(
         &self,
         config: &Config,
-        receivers: &HashMap<Arc<str>, ReceiverPipeline>,
+        receivers: &BTreeMap<Arc<str>, ReceiverPipeline>,
         now: Time,
     ) {
         let metrics = &self.metrics.config;

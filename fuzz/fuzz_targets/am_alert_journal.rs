@@ -1,0 +1,6 @@
+//! Any bytes through `gauntlet_alertmanager::alert::fuzz_records`: no panic, and its invariants hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| gauntlet_alertmanager::alert::fuzz_records(data));
