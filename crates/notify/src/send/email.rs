@@ -197,7 +197,13 @@ impl Email {
                 Mechanism::CramMd5 => ("secret", &config.auth_secret, &config.auth_secret_file),
                 _ => ("password", &config.auth_password, &config.auth_password_file),
             };
-            match files::secret(secret, file, &format!("could not read {file}")).await {
+            // Both may be given in a receiver; then the file counts.
+            let found = if file.is_empty() {
+                Ok(secret.expose().to_owned())
+            } else {
+                files::trimmed(file, &format!("could not read {file}")).await
+            };
+            match found {
                 Err(err) => wrong.push(err),
                 Ok(secret) if secret.is_empty() => {
                     wrong.push(format!("missing {what} for {name} auth mechanism"));
