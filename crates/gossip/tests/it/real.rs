@@ -215,6 +215,31 @@ impl Ours {
         self.silences.channel.get().unwrap().broadcast(data);
     }
 
+    /// Whether each family of the cluster in the real one's exposition is here too, with the same help and type.
+    fn has_the_metrics_of(&self, exposition: &str) {
+        let families = self.registry.gather();
+        let mut compared = 0;
+        let mut lines = exposition.lines();
+        while let Some(help) = lines.find_map(|line| line.strip_prefix("# HELP ")) {
+            let (name, help) = help.split_once(' ').unwrap();
+            let of_the_cluster =
+                ["cluster_", "peer_", "oversize", "tls_transport_"].iter().any(|part| {
+                    name.strip_prefix("alertmanager_").is_some_and(|n| n.starts_with(part))
+                });
+            // Whether there is a cluster at all is for others to say.
+            if !of_the_cluster || name == "alertmanager_cluster_enabled" {
+                continue;
+            }
+            let ours = families.iter().find(|family| family.name == name);
+            let ours = ours.unwrap_or_else(|| panic!("{name} is missing"));
+            assert_eq!(ours.help, help, "{name}");
+            let kind = lines.next().unwrap().rsplit(' ').next().unwrap();
+            assert_eq!(ours.kind.as_str(), kind, "{name}");
+            compared += 1;
+        }
+        assert!(compared >= 25, "{compared}");
+    }
+
     fn pings(&self) -> u64 {
         let families = self.registry.gather();
         let family = families.iter().find(|f| f.name == "alertmanager_cluster_pings_seconds");
@@ -270,6 +295,10 @@ async fn live_together(binary: PathBuf, flags: Vec<String>, options: ClusterOpti
     until("three pings answered", || ours.pings() >= 3).await;
     assert_eq!(ours.cluster.view().health(), 0);
     assert_eq!(ours.cluster.members().len(), 2);
+
+    let metrics = move || http::get(web, "/metrics").unwrap().text();
+    let metrics = tokio::task::spawn_blocking(metrics).await.unwrap();
+    ours.has_the_metrics_of(&metrics);
 
     ours.cluster.leave(PATIENCE).await.unwrap();
     sees("/api/v2/status", |status| members(status) == ["real"]).await;
