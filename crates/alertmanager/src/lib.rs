@@ -5,6 +5,7 @@
 //! notifications out of templates, which are crates of their own.
 
 pub mod alert;
+pub mod api;
 pub mod config;
 pub mod dispatch;
 mod durable;

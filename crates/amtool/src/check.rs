@@ -78,6 +78,13 @@ fn check(run: &mut Run<'_, '_>, file: &str) -> Result<bool, Failure> {
 
 /// Parses the built-in templates and those of all files that the patterns name; names of none are passed over, as the peer does.
 pub(crate) fn templates(run: &Run<'_, '_>, patterns: &[String]) -> Result<Templates, String> {
+    let files = template_files(patterns)?;
+    let clock = Arc::clone(&run.world.clock);
+    Templates::new("", clock, &files).map_err(|err| err.to_string())
+}
+
+/// Reads all files that the patterns name, in the order of the patterns. Errs in Go's words.
+pub fn template_files(patterns: &[String]) -> Result<Vec<TemplateFile>, String> {
     let mut files = Vec::new();
     for pattern in patterns {
         for path in gauntlet_discovery::glob::glob(pattern).map_err(|err| err.to_string())? {
@@ -89,6 +96,5 @@ pub(crate) fn templates(run: &Run<'_, '_>, patterns: &[String]) -> Result<Templa
             files.push(TemplateFile { name, text });
         }
     }
-    let clock = Arc::clone(&run.world.clock);
-    Templates::new("", clock, &files).map_err(|err| err.to_string())
+    Ok(files)
 }

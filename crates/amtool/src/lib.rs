@@ -28,6 +28,7 @@ use gauntlet_alertmanager::ParseMode;
 use gauntlet_runtime::Clock;
 
 use args::Call;
+pub use check::template_files;
 
 /// What a command needs from outside.
 pub struct World<'w> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::amtool;
 use crate::flags::parse::{Parsed, parse};
 use crate::flags::program::{Command, Ending, Program, version_text};
 use crate::flags::spec::{Flag, Kind};
@@ -16,13 +17,14 @@ pub(crate) enum Role {
     Up,
     Server,
     Node,
+    Alertmanager,
     Sidecar,
     Store,
     Query,
 }
 
 impl Role {
-    const ALL: [(&'static str, Role, &'static str); 6] = [
+    const ALL: [(&'static str, Role, &'static str); 7] = [
         (
             "up",
             Role::Up,
@@ -30,6 +32,11 @@ impl Role {
         ),
         ("server", Role::Server, "Collects, keeps and queries samples, in place of Prometheus."),
         ("node", Role::Node, "Metrics of this host, in place of node_exporter."),
+        (
+            "alertmanager",
+            Role::Alertmanager,
+            "Tells people of alerts, in place of Alertmanager.",
+        ),
         (
             "sidecar",
             Role::Sidecar,
@@ -44,6 +51,7 @@ impl Role {
             Role::Up => tables::UP,
             Role::Server => tables::PROMETHEUS,
             Role::Node => return node_flags(),
+            Role::Alertmanager => tables::ALERTMANAGER,
             Role::Sidecar => tables::SIDECAR,
             Role::Store => tables::STORE,
             Role::Query => tables::QUERY,
@@ -70,6 +78,10 @@ pub(crate) fn run(arguments: &[String]) -> Ending {
         "node_exporter" => {
             run_role(Program::NodeExporter, "node_exporter", Role::Node, rest, arguments)
         }
+        "alertmanager" => {
+            run_role(Program::Alertmanager, "alertmanager", Role::Alertmanager, rest, arguments)
+        }
+        "amtool" => amtool::run("amtool", rest),
         "thanos" => run_thanos(rest),
         "promtool" => tools::run(rest),
         _ => run_gauntlet(rest),
@@ -86,6 +98,7 @@ fn run_gauntlet(arguments: &[String]) -> Ending {
             Ending { stdout: version_text(Program::Gauntlet), ..Ending::default() }
         }
         "thanos" => run_thanos(&arguments[1..]),
+        "am" => amtool::run("gauntlet am", &arguments[1..]),
         "promtool" => tools::run(&arguments[1..]),
         "tsdb" => tools::run(arguments),
         "agent" => {
@@ -115,14 +128,14 @@ fn gauntlet_usage() -> String {
         "usage: gauntlet <role> [<flags>]\n\nThe whole observability cluster in one binary.\n\nRoles:\n",
     );
     for (name, _, about) in Role::ALL {
-        out.push_str(&format!("  {name:8} {about}\n"));
+        out.push_str(&format!("  {name:13} {about}\n"));
     }
     out.push_str(
-        "  agent    Collects and sends on, and keeps only a log, in place of prometheus --agent.\n",
+        "  agent         Collects and sends on, and keeps only a log, in place of prometheus --agent.\n",
     );
     out.push_str(
-        "\nTools:\n  tsdb     Looks into data folders and makes blocks, as promtool tsdb does.\n\n\
-         Called by a link named prometheus, node_exporter, thanos or promtool, it takes that program's command line.\n\
+        "\nTools:\n  am            Asks an Alertmanager, as amtool does, and explains what became of alerts.\n  tsdb          Looks into data folders and makes blocks, as promtool tsdb does.\n\n\
+         Called by a link named prometheus, node_exporter, alertmanager, amtool, thanos or promtool, it takes that program's command line.\n\
          Start with: gauntlet up\n",
     );
     out

@@ -3,6 +3,7 @@
 //! [`run`] is the whole program: it looks at the name it was called by and at its arguments, picks a role, and runs it until
 //! it is told to stop. Roles own no logic of their own; they build components and hand them to each other.
 
+mod amtool;
 mod commands;
 mod flags;
 mod roles;

@@ -1,5 +1,6 @@
 //! The roles, and what all of them need: logs, threads, signals, an orderly end.
 
+mod alertmanager;
 mod bucket;
 mod common;
 mod node;
@@ -110,6 +111,7 @@ fn run_to_end(role: Role, values: Values) -> u8 {
             recent,
         };
         match role {
+            Role::Alertmanager => alertmanager::run(start).await,
             Role::Node => node::run(start).await,
             Role::Query => query::run(start).await,
             Role::Sidecar => sidecar::run(start).await,

@@ -11,6 +11,8 @@ pub(crate) enum Program {
     Gauntlet,
     Prometheus,
     NodeExporter,
+    Alertmanager,
+    Amtool,
     Thanos,
     Promtool,
 }
@@ -51,9 +53,8 @@ impl Command<'_> {
             Program::Prometheus => {
                 format!("Error parsing command line arguments: {err}\nprometheus: error: {err}\n")
             }
-            Program::NodeExporter => format!("node_exporter: error: {err}, try --help\n"),
             Program::Thanos => format!("thanos: error: {err}\n"),
-            Program::Gauntlet | Program::Promtool => format!("{}: error: {err}, try --help\n", self.name),
+            _ => format!("{}: error: {err}, try --help\n", self.name),
         };
         Ending { stderr, code: 1, ..Ending::default() }
     }
@@ -69,8 +70,8 @@ impl Command<'_> {
                 stderr: format!("Error parsing command line arguments: {err}\n"),
                 code: 2,
             },
-            Program::NodeExporter => Ending {
-                stderr: format!("node_exporter: error: {err}, try --help\n"),
+            Program::NodeExporter | Program::Alertmanager => Ending {
+                stderr: format!("{}: error: {err}, try --help\n", self.name),
                 code: 1,
                 ..Ending::default()
             },
@@ -82,7 +83,7 @@ impl Command<'_> {
                 code: 2,
                 ..Ending::default()
             },
-            Program::Gauntlet | Program::Promtool => Ending {
+            Program::Gauntlet | Program::Promtool | Program::Amtool => Ending {
                 stderr: format!("{}: error: {err}, try --help\n", self.name),
                 code: 2,
                 ..Ending::default()
@@ -99,6 +100,8 @@ pub(crate) fn version_text(program: Program) -> String {
         Program::Prometheus => ("prometheus", PROMETHEUS_VERSION),
         Program::Promtool => ("promtool", PROMETHEUS_VERSION),
         Program::NodeExporter => ("node_exporter", "1.12.1"),
+        Program::Alertmanager => ("alertmanager", ALERTMANAGER_VERSION),
+        Program::Amtool => ("amtool", ALERTMANAGER_VERSION),
         Program::Thanos => ("thanos", "0.43.0"),
     };
     format!(
@@ -113,6 +116,9 @@ pub(crate) fn version_text(program: Program) -> String {
         }
     )
 }
+
+/// The version of Alertmanager whose API and formats are spoken.
+pub(crate) const ALERTMANAGER_VERSION: &str = "0.34.0";
 
 /// The version of Prometheus whose APIs and formats are spoken.
 pub(crate) const PROMETHEUS_VERSION: &str = "3.14.0";

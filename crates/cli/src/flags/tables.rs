@@ -1,5 +1,6 @@
 //! The flag tables, a file for each peer's command.
 
+mod alertmanager;
 mod prometheus;
 pub(crate) mod promtool;
 mod thanos;
@@ -8,6 +9,7 @@ mod thanos_sidecar;
 mod thanos_store;
 mod up;
 
+pub(crate) use alertmanager::ALERTMANAGER;
 pub(crate) use prometheus::PROMETHEUS;
 pub(crate) use thanos::GLOBAL as THANOS_GLOBAL;
 pub(crate) use thanos_query::QUERY;
