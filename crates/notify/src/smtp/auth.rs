@@ -59,9 +59,10 @@ impl Auth {
             .map_err(|_| "illegal base64 data in the server's challenge".to_owned())?;
         let answer = match self.mechanism {
             Mechanism::Plain => return Err("unexpected server challenge".to_owned()),
+            // Upstream knows `Username:` and `Password:` alone; others ask in the words of the first draft.
             Mechanism::Login => match challenge.to_ascii_lowercase().as_slice() {
-                b"username:" => self.username.clone(),
-                b"password:" => self.secret.expose().to_owned(),
+                b"username:" | b"user name\0" => self.username.clone(),
+                b"password:" | b"password\0" => self.secret.expose().to_owned(),
                 _ => return Err("unexpected server challenge".to_owned()),
             },
             Mechanism::CramMd5 if step > 0 => return Ok(None),
@@ -130,6 +131,7 @@ mod tests {
         let ask = |text: &str| login.next(0, &STANDARD.encode(text));
         assert_eq!(ask("Username:").unwrap().unwrap(), STANDARD.encode("tim"));
         assert_eq!(ask("PASSWORD:").unwrap().unwrap(), STANDARD.encode("tanstaaftanstaaf"));
+        assert_eq!(ask("User Name\0").unwrap().unwrap(), STANDARD.encode("tim"));
         assert_eq!(ask("Shoe size:").unwrap_err(), "unexpected server challenge");
     }
 }

@@ -321,3 +321,59 @@ async fn what_is_said_before_tls_does_not_count() {
     assert!(session.authenticated);
     assert!(session.commands.contains(&"AUTH LOGIN".to_owned()), "{:?}", session.commands);
 }
+
+/// A process that ends with the test.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_real_server_takes_and_understands_it() {
+    use std::io::BufRead as _;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let found = std::process::Command::new("python3").args(["-c", "import aiosmtpd"]).output();
+    if !found.is_ok_and(|out| out.status.success()) {
+        eprintln!("SKIPPED: no python3 with aiosmtpd here");
+        return;
+    }
+    let mut child = std::process::Command::new("python3")
+        .arg(folder.join("aiosmtpd_sink.py"))
+        .args([folder.join("tls/server.pem"), folder.join("tls/server.key")])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let _child = Child(child);
+    let port = said.next().unwrap().unwrap();
+    let config = |password: &str| {
+        format!(
+            "email_configs: [{{to: '\"Döe, J\" <j@x.org>, k@x.org', from: f@x.org, smarthost: '127.0.0.1:{port}', auth_username: au, auth_password: {password}, tls_config: {{ca_file: '{}'}}, headers: {{subject: 'é {{{{ .Status }}}} {}'}}, text: \"one\\n.two\\nlöng {}\\n\"}}]",
+            folder.join("tls/ca.pem").display(),
+            "ü".repeat(60),
+            "x=".repeat(200),
+        )
+    };
+    let cx = NotifyContext { group_key: "k".to_owned(), ..NotifyContext::default() };
+    let err = integrations(&config("wrong"), "")[0].notify(&cx, &[firing()]).await.unwrap_err();
+    assert!(err.message.contains("Auth auth: 535 "), "{err}");
+    integrations(&config("ap"), "")[0].notify(&cx, &[firing()]).await.unwrap();
+    let mail: serde_json::Value = serde_json::from_str(&said.next().unwrap().unwrap()).unwrap();
+    assert_eq!(mail["from"], "f@x.org");
+    assert_eq!(mail["to"], serde_json::json!(["j@x.org", "k@x.org"]));
+    assert_eq!(mail["subject"], format!("é firing {}", "ü".repeat(60)));
+    assert_eq!(mail["parts"][0][0], "text/plain");
+    let text = mail["parts"][0][1].as_str().unwrap().replace("\r\n", "\n");
+    assert_eq!(text, format!("one\n.two\nlöng {}\n", "x=".repeat(200)));
+    assert_eq!(mail["parts"][1][0], "text/html");
+    assert!(mail["parts"][1][1].as_str().unwrap().contains("Sent by Alertmanager"));
+    for fact in ["tls", "authenticated", "dated"] {
+        assert_eq!(mail[fact], true, "{fact}");
+    }
+    assert_eq!(mail["defects"], serde_json::json!([]));
+}
