@@ -7,6 +7,7 @@
 mod cache;
 pub mod config;
 mod error;
+mod failure_log;
 mod fetch;
 mod ingest;
 mod labels;

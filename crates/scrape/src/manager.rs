@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::config::ScrapeConfig;
+use crate::failure_log::FailureLogs;
 use crate::ingest::IngestOptions;
 use crate::metrics::Metrics;
 use crate::pool::{Command, Pool, is_same};
@@ -122,6 +123,7 @@ pub struct Manager {
     begun: BTreeSet<String>,
     tasks: JoinSet<()>,
     buffers: Arc<BufferPool>,
+    failures: Arc<FailureLogs>,
 }
 
 #[derive(Debug)]
@@ -154,6 +156,7 @@ impl Manager {
             begun: BTreeSet::new(),
             tasks: JoinSet::new(),
             buffers: Arc::default(),
+            failures: Arc::default(),
         };
         (manager, ManagerHandle { requests: request_sender, targets: target_sender, status })
     }
@@ -214,6 +217,7 @@ impl Manager {
         configs: Vec<Arc<ScrapeConfig>>,
         shutdown: &Shutdown,
     ) -> Vec<(String, ClientError)> {
+        self.failures.reopen();
         let mut wanted: BTreeMap<String, Arc<ScrapeConfig>> =
             configs.into_iter().map(|config| (config.job_name.clone(), config)).collect();
         let gone: Vec<String> =
@@ -274,6 +278,7 @@ impl Manager {
             append_metadata: self.options.append_metadata,
             timestamp_tolerance: self.options.timestamp_tolerance,
             buffers: Arc::clone(&self.buffers),
+            failures: Arc::clone(&self.failures),
         };
         let options = IngestOptions {
             type_and_unit_labels: self.options.type_and_unit_labels,

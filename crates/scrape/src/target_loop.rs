@@ -18,6 +18,7 @@ use tracing::{debug, error, warn};
 
 use crate::config::ScrapeConfig;
 use crate::error::ScrapeError;
+use crate::failure_log::FailureLogs;
 use crate::fetch::{Fetch, Fetched};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
@@ -81,6 +82,7 @@ pub(crate) struct Surroundings {
     pub(crate) timestamp_tolerance: Duration,
     /// Bodies are read into these.
     pub(crate) buffers: Arc<BufferPool>,
+    pub(crate) failures: Arc<FailureLogs>,
 }
 
 pub(crate) struct TargetLoop<F> {
@@ -279,6 +281,11 @@ impl Storing<'_> {
         }
         if let Some(err) = &failure {
             debug!(component = "scrape", target = self.target.url(), stage = err.stage(), %err, "scrape failed");
+            let path = &self.config.scrape_failure_log_file;
+            if !path.is_empty() {
+                let (job, url) = (&self.config.job_name, self.target.url());
+                self.around.failures.log(path, now_ms, job, url, &err.to_string());
+            }
         }
         let body_bytes = body.len();
         let over_limit = failure.as_ref().is_some_and(ScrapeError::is_body_limit);

@@ -305,7 +305,7 @@ fn json_text(text: &str, out: &mut String) {
     let plain = serde_json::to_string(text).unwrap_or_default();
     for c in plain.chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            '\u{2028}' | '\u{2029}' => {
                 out.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => out.push(c),
@@ -353,7 +353,7 @@ mod tests {
                 pair("a", Value::String("<x>\"".into())),
             ],
         };
-        check(Value::KeyValues(list), r#"{"a":"\u003cx\u003e\"","b":[1,true]}"#);
+        check(Value::KeyValues(list), r#"{"a":"<x>\"","b":[1,true]}"#);
         assert_eq!(text(None), "");
     }
 }

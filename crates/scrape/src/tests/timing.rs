@@ -88,6 +88,7 @@ impl World {
             append_metadata: false,
             timestamp_tolerance: Duration::from_millis(2),
             buffers: Arc::default(),
+            failures: Arc::default(),
         };
         Self { recorder, around, trigger, target, config: Arc::new(config), start }
     }

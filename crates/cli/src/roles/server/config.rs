@@ -138,8 +138,6 @@ pub(crate) fn without_effect(loaded: &Loaded) -> Vec<String> {
         "storage.tsdb.chunk_encoding.floats",
         "floats are written as xor",
     );
-    let logged = loaded.jobs.iter().any(|job| !job.scrape.scrape_failure_log_file.is_empty());
-    note(logged, "scrape_failure_log_file", "failures are in the targets API, not in a file");
     out
 }
 
