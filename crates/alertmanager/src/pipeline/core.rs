@@ -311,6 +311,10 @@ impl Core {
         }
         slot.groups.push(group_id);
         group.members.insert(id, Member { id, state: AlertState::Unprocessed, cause: 0 });
+        // Senders go on reporting what is over for a while; that it passes through a group once more is no news.
+        if slot.alert.resolved_at(now) {
+            return;
+        }
         let event = Event::Grouped {
             group_key: group.key.as_ref().to_owned(),
             receiver: group.route.receiver.as_ref().to_owned(),

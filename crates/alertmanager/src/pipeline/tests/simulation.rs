@@ -461,7 +461,7 @@ fn every_alert_reaches_its_receiver_through_loss_partitions_and_restarts() {
         .as_deref()
         .and_then(|text| text.split_once(':'))
         .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)))
-        .unwrap_or((100u64, 25u64));
+        .unwrap_or((100u64, 20u64));
     let (mut told, mut twice, mut events, mut worst, mut stray) = (0, 0, 0, 0, 0);
     for seed in first..first + count {
         let mut world = World::new(seed, false);

@@ -1,0 +1,3 @@
+//! Whole-crate checks against the peer's programs.
+
+mod peers;
