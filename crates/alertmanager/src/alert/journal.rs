@@ -2,7 +2,8 @@
 //! end that was none. Page: docs/formats/alert-journal.md. The format is ours alone; upstream keeps alerts in memory only.
 //!
 //! | magic "GALJ" | version u32 be = 1 | frame* |    frame = | len u32 be | crc32c u32 be of payload | payload |
-//! payload = kind u8, then 1: a whole alert; 2: fingerprint u64 be and times; 3: fingerprint u64 be of a forgotten alert.
+//! payload = kind u8, then 1: a whole alert; 2: fingerprint u64 be and times; 3: fingerprint u64 be of a forgotten alert; 4: a
+//! time at which the process was alive.
 //! A later frame overrides an earlier one of the same alert. A torn end is cut; a damaged frame costs itself.
 
 use std::io;
@@ -31,6 +32,7 @@ const REWRITE_FLOOR_BYTES: u64 = 4 << 20;
 const ALERT: u8 = 1;
 const TIMES: u8 = 2;
 const FORGET: u8 = 3;
+const ALIVE: u8 = 4;
 
 /// The journal. Appending copies a few bytes; see [`AppendFile`] for when they are safe.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct AlertJournal {
 #[derive(Debug, Default)]
 pub struct Restored {
     pub alerts: Vec<Alert>,
+    /// When the process that wrote it was alive last, as far as it said so; reports of alerts say so too.
+    pub alive_at: Time,
     /// What was wrong with the file, for the log.
     pub damage: Vec<String>,
     /// The end was cut off in the middle of a record, as a crash leaves it.
@@ -102,6 +106,16 @@ impl AlertJournal {
         self.file.append(&out)
     }
 
+    /// Notes that the process is alive: what ran out before was not for want of a listener.
+    pub fn alive(&self, now: Time) -> u64 {
+        let mut out = Vec::with_capacity(24);
+        frame(&mut out, |out| {
+            out.push(ALIVE);
+            put_time(out, now);
+        });
+        self.file.append(&out)
+    }
+
     /// Whether the file has grown far beyond `live_bytes`, the size a rewrite would give.
     pub fn wants_rewrite(&self, live_bytes: u64) -> bool {
         self.file.size_bytes() > REWRITE_FLOOR_BYTES.max(live_bytes.saturating_mul(4))
@@ -140,12 +154,21 @@ fn push_alert(out: &mut Vec<u8>, alert: &Alert) {
 }
 
 fn put_times(out: &mut Vec<u8>, alert: &Alert) {
-    for time in [alert.starts_at, alert.ends_at, alert.updated_at] {
-        put_varint(out, time.unix_secs());
-        put_uvarint(out, u64::from(time.subsec_nanos()));
-        put_varint(out, i64::from(time.offset_secs()));
-    }
+    [alert.starts_at, alert.ends_at, alert.updated_at].map(|time| put_time(out, time));
     out.push(u8::from(alert.timeout));
+}
+
+fn put_time(out: &mut Vec<u8>, time: Time) {
+    put_varint(out, time.unix_secs());
+    put_uvarint(out, u64::from(time.subsec_nanos()));
+    put_varint(out, i64::from(time.offset_secs()));
+}
+
+fn read_time(cursor: &mut Cursor<'_>) -> Result<Time, DecodeError> {
+    let secs = cursor.varint()?;
+    let nanos = i64::try_from(cursor.uvarint()?).unwrap_or(0);
+    let offset = i32::try_from(cursor.varint()?).unwrap_or(0);
+    Ok(Time::from_unix(secs, nanos).with_offset(offset))
 }
 
 fn frame(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
@@ -196,6 +219,7 @@ fn read(bytes: &[u8]) -> Restored {
                     times.apply(alert);
                 }
             }
+            Record::Alive(time) => restored.alive_at = restored.alive_at.max(time),
             Record::Forget(fp) => {
                 if let Some(at) = index.remove(&fp) {
                     alerts[at] = None;
@@ -204,6 +228,8 @@ fn read(bytes: &[u8]) -> Restored {
         }
     }
     restored.alerts = alerts.into_iter().flatten().collect();
+    let reported = restored.alerts.iter().map(|alert| alert.updated_at).max();
+    restored.alive_at = restored.alive_at.max(reported.unwrap_or(Time::ZERO));
     restored
 }
 
@@ -217,6 +243,7 @@ enum Record {
     Alert(Alert),
     Times(Fingerprint, RecordTimes),
     Forget(Fingerprint),
+    Alive(Time),
 }
 
 struct RecordTimes {
@@ -228,10 +255,7 @@ impl RecordTimes {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, DecodeError> {
         let mut times = [Time::ZERO; 3];
         for time in &mut times {
-            let secs = cursor.varint()?;
-            let nanos = i64::try_from(cursor.uvarint()?).unwrap_or(0);
-            let offset = i32::try_from(cursor.varint()?).unwrap_or(0);
-            *time = Time::from_unix(secs, nanos).with_offset(offset);
+            *time = read_time(cursor)?;
         }
         Ok(Self { times, timeout: cursor.u8()? != 0 })
     }
@@ -250,6 +274,7 @@ fn record(payload: &[u8]) -> Option<Record> {
             let fp = Fingerprint(cursor.u64().ok()?);
             Some(Record::Times(fp, RecordTimes::read(&mut cursor).ok()?))
         }
+        ALIVE => Some(Record::Alive(read_time(&mut cursor).ok()?)),
         FORGET => Some(Record::Forget(Fingerprint(cursor.u64().ok()?))),
         ALERT => {
             let labels = Labels::from_pairs(pairs(&mut cursor).ok()?);
@@ -321,10 +346,11 @@ mod tests {
         journal.alert(&b);
         b.ends_at = Time::from_unix(99, 5);
         journal.times(&b);
+        journal.alive(Time::from_unix(50, 0));
         let end = journal.forget(a.fingerprint);
         journal.file().sync(end).expect("sync");
         let (_, restored) = open(&dir);
-        assert_eq!(restored.alerts, [b]);
+        assert_eq!((restored.alerts, restored.alive_at), (vec![b], Time::from_unix(50, 0)));
     }
 
     #[test]

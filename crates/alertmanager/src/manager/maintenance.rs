@@ -6,6 +6,10 @@ use std::sync::Arc;
 use super::Manager;
 use crate::durable::AppendFile;
 use crate::pipeline::Core;
+use crate::time::Time;
+
+/// How often the journal is told that the process lives: what runs out in between may be taken for unheard after a crash.
+const ALIVE_EVERY_NS: i64 = 10_000_000_000;
 
 impl Manager {
     /// Syncs what nobody waits for and takes the ledger's entries to disk. Blocks.
@@ -16,6 +20,7 @@ impl Manager {
         {
             tracing::error!(component = "ledger", %err, "entries could not be written");
         }
+        self.note_alive();
         let journal = self.journal.as_ref().map(|journal| journal.file());
         for file in [journal, self.silence_file.as_ref(), self.log_file.as_ref()] {
             let Some(file) = file else { continue };
@@ -25,6 +30,15 @@ impl Manager {
         }
         if let Some(journal) = &self.journal {
             self.metrics.alerts.journal_size.set(journal.file().size_bytes() as f64);
+        }
+    }
+
+    fn note_alive(&self) {
+        let (Some(journal), now) = (&self.journal, self.now()) else { return };
+        let mut alive_at = self.alive_at.lock();
+        if now.since_ns(*alive_at) >= ALIVE_EVERY_NS {
+            journal.alive(now);
+            *alive_at = now;
         }
     }
 
@@ -70,6 +84,8 @@ impl Manager {
             let core = self.core.lock();
             (core.journal_snapshot(), journal.file().drain())
         });
+        // The new file does not say so yet.
+        *self.alive_at.lock() = Time::ZERO;
         if let Err(err) = rewritten {
             self.metrics.alerts.journal_errors.inc();
             tracing::error!(component = "provider", %err, "the journal of alerts could not be rewritten");
@@ -79,7 +95,7 @@ impl Manager {
     fn timed<T>(
         &self,
         duration: &gauntlet_telemetry::Summary,
-        act: impl FnOnce(&mut Core, crate::Time) -> T,
+        act: impl FnOnce(&mut Core, Time) -> T,
     ) -> T {
         let start = self.clock.monotonic();
         let now = self.now();

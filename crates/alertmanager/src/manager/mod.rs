@@ -95,6 +95,8 @@ pub struct Manager {
     wake: Notify,
     permits: Arc<Semaphore>,
     maintenance_interval_ns: i64,
+    /// When the journal was last told that we live.
+    alive_at: Mutex<Time>,
     started_at: Time,
 }
 

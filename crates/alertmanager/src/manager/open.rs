@@ -50,6 +50,7 @@ pub(super) fn open(
         wake: Notify::new(),
         permits: Arc::new(Semaphore::new(options.max_sends.max(1))),
         maintenance_interval_ns: options.maintenance_interval_ns,
+        alive_at: Mutex::new(Time::ZERO),
         started_at: now,
     });
     metrics::register(&manager, registry);
@@ -105,7 +106,8 @@ fn read(
     let opened = AlertJournal::open(Arc::clone(fs), &path);
     let (journal, restored) = opened.map_err(|err| (path.clone(), err))?;
     report("alerts", &path, &restored.damage);
-    core.restore_alerts(restored.alerts, Some(journal.clone()), GRACE_NS, now);
+    let (alerts, alive_at) = (restored.alerts, restored.alive_at);
+    core.restore_alerts(alerts, alive_at, Some(journal.clone()), GRACE_NS, now);
     Ok(Files { journal: Some(journal), silences, log, ledger: Some(Arc::new(Mutex::new(ledger))) })
 }
 

@@ -87,6 +87,18 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     assert!(third.silences(|s| s.state(third.now()).as_str() == "active").is_empty());
     let entries = third.ledger(LedgerQuery::default()).await.expect("ledger");
     assert!(entries.iter().any(|e| e.in_words().contains("its end passed meanwhile")));
+    // Nobody reported them although somebody listened: they are over, for the next process too.
+    clock.advance_ms(6 * 60_000);
+    third.sync_all();
+    drop(third);
+    clock.advance_ms(60_000);
+    let fourth = manager(&dir, clock.clone());
+    assert!(fourth.alerts(AlertQuery::ALL).is_empty());
+    assert!(
+        fourth
+            .alert(crate::fingerprint(&gauntlet_model::Labels::from_pairs([("alertname", "A")])))
+            .is_some()
+    );
 }
 
 #[tokio::test]

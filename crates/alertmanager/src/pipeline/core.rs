@@ -62,7 +62,7 @@ impl Default for CoreOptions {
             collect_interval_ns: 30 * MINUTE,
             start_at: Time::ZERO,
             peer_timeout_ns: MINUTE / 4,
-            ledger_entries: 50_000,
+            ledger_entries: 20_000,
         }
     }
 }
@@ -163,27 +163,29 @@ impl Core {
         self.ledger = Ledger::new(capacity, next, true, self.metrics.ledger.clone());
     }
 
-    /// Takes back alerts of an earlier process. One that fired when that process was last told something, and whose end has
-    /// passed since, is given `grace_ns` to be reported again: nobody could report it meanwhile.
+    /// Takes back alerts of an earlier process that was alive until `alive_at`. One that fired then, and whose end has passed
+    /// since, is given `grace_ns` to be reported again: nobody could report it meanwhile.
     pub fn restore_alerts(
         &mut self,
         alerts: Vec<Alert>,
+        alive_at: Time,
         journal: Option<AlertJournal>,
         grace_ns: i64,
         now: Time,
     ) {
-        let last_heard = alerts.iter().map(|alert| alert.updated_at).max().unwrap_or(now);
+        self.journal = journal;
         for mut alert in alerts {
-            let extended = alert.resolved_at(now) && !alert.resolved_at(last_heard);
+            let extended = alert.resolved_at(now) && !alert.resolved_at(alive_at);
             if extended {
                 alert.ends_at = now.plus_ns(grace_ns);
                 alert.timeout = true;
+                if let Some(journal) = &self.journal {
+                    journal.times(&alert);
+                }
             }
-            let subject = subject(&alert);
-            self.ledger.note(now, subject, Event::Restored { extended });
+            self.ledger.note(now, subject(&alert), Event::Restored { extended });
             self.store.insert(alert);
         }
-        self.journal = journal;
     }
 
     /// Takes in reports. The good ones are stored, the bad ones named.

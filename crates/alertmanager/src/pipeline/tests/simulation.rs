@@ -60,6 +60,7 @@ struct Node {
     place: Arc<Place>,
     /// What a restart finds: the state files as they were when the node died.
     disk: (Vec<u8>, Vec<u8>, Vec<Alert>),
+    died_at: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -135,8 +136,12 @@ impl World {
                 Fire { name: format!("A{n}"), from, to: from + lasts, silenced }
             })
             .collect();
-        let node =
-            |_| Node { core: None, place: Arc::new(Place::default()), disk: Default::default() };
+        let node = |_| Node {
+            core: None,
+            place: Arc::new(Place::default()),
+            disk: Default::default(),
+            died_at: 0,
+        };
         let mut world = Self {
             chance,
             now: 0,
@@ -194,9 +199,10 @@ impl World {
         let chance = Chance::seeded(self.chance.next_u64());
         let mut core = Core::new(options, chance, metrics, time(self.now));
         let (silences, log, alerts) = std::mem::take(&mut self.nodes[node].disk);
+        let died_at = time(self.nodes[node].died_at);
         core.silences_mut().restore(decode_silences(&silences).silences, None);
         core.log_mut().restore(decode_log(&log).entries, None);
-        core.restore_alerts(alerts, None, 5 * MINUTE, time(self.now));
+        core.restore_alerts(alerts, died_at, None, 5 * MINUTE, time(self.now));
         core.set_peer(Some(self.nodes[node].place.clone()));
         let config = Config::parse(CONFIG, ParseMode::Fallback).expect("config").config;
         let receivers = pipelines(&config);
@@ -296,6 +302,7 @@ impl World {
                     self.nodes[node].disk =
                         (core.full_state("sil"), core.full_state("nfl"), alerts);
                     self.lives[node] += 1;
+                    self.nodes[node].died_at = self.now;
                 }
                 self.at(self.now + NOTICE, Happening::Notice);
             }
