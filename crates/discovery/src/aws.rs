@@ -4,8 +4,10 @@ mod client;
 mod credentials;
 mod ec2;
 mod ecs;
+mod elasticache;
 mod lightsail;
 mod msk;
+mod rds;
 mod sigv4;
 
 use std::sync::Arc;
@@ -21,13 +23,14 @@ use crate::discoverer::{Refresh, StartError};
 use crate::fetch::Ask;
 use crate::kinds::Making;
 use crate::meta::{Meta, sanitise};
+use crate::time::{parse_utc, utc_text};
 use crate::xml::Element;
 use client::AwsClient;
 use credentials::Keys;
 use sigv4::{Scope, Unsigned, sign};
 
 /// Kinds of this module, ascending.
-pub(crate) const KINDS: &[&str] = &["aws", "ec2", "ecs", "lightsail", "msk"];
+pub(crate) const KINDS: &[&str] = &["aws", "ec2", "ecs", "elasticache", "lightsail", "msk", "rds"];
 
 /// The kind behind the role of `aws_sd_configs`; any other kind is itself.
 pub(crate) fn kind_of(kind: &'static str, fields: &Fields) -> &'static str {
@@ -48,6 +51,8 @@ pub(crate) fn build(
     Ok(match kind_of(kind, making.fields) {
         "ec2" => Box::new(ec2::Ec2::new(making)?),
         "ecs" => Box::new(ecs::Ecs::new(making)?),
+        "elasticache" => Box::new(elasticache::ElastiCache::new(making)?),
+        "rds" => Box::new(rds::Rds::new(making)?),
         "msk" => Box::new(msk::Msk::new(making)?),
         "lightsail" => Box::new(lightsail::Lightsail::new(making)?),
         kind => return Err(StartError::Unsupported(kind)),
@@ -127,15 +132,33 @@ fn put_tag_list(labels: &mut Meta, prefix: &str, tags: &[Tag]) {
     }
 }
 
-/// Tags in XML, by the names of key and value.
-fn put_tags<'e>(
+/// Tags in XML.
+fn put_tags_named<'e>(
     labels: &mut Meta,
+    prefix: &str,
     tags: impl Iterator<Item = &'e Element<'e>>,
-    (key, value): (&str, &str),
 ) {
     for tag in tags {
-        if let (Some(key), Some(value)) = (tag.get(key), tag.get(value)) {
-            labels.put(&format!("tag_{}", sanitise(key)), value);
+        let either = |upper, lower| tag.get(upper).or_else(|| tag.get(lower));
+        if let (Some(key), Some(value)) = (either("Key", "key"), either("Value", "value")) {
+            labels.put(&format!("{prefix}{}", sanitise(key)), value);
         }
     }
+}
+
+/// Labels by a table of their names and the elements that they show. Moments lose their fractions.
+fn put_table(labels: &mut Meta, element: &Element<'_>, table: &[(&str, &str)]) {
+    for (label, path) in table {
+        let Some(text) = element.at(path) else { continue };
+        match parse_utc(text) {
+            Some(ms) => labels.put(label, utc_text(ms)),
+            None => labels.put(label, text),
+        };
+    }
+}
+
+/// Configured filters.
+fn filters(fields: &Fields) -> Vec<(String, Vec<String>)> {
+    let filters = fields.sections("filters").iter();
+    filters.map(|f| (f.str("name").to_owned(), f.strings("values").to_vec())).collect()
 }

@@ -15,6 +15,7 @@ mod linode;
 mod marathon;
 mod moby;
 mod nomad;
+mod oci;
 mod openstack;
 mod openstack_token;
 mod outscale;
@@ -50,6 +51,7 @@ pub(crate) const KINDS: &[&str] = &[
     "linode",
     "marathon",
     "nomad",
+    "oci",
     "openstack",
     "outscale",
     "ovhcloud",
@@ -108,6 +110,7 @@ pub(crate) fn build(
         "linode" => Box::new(linode::Linode::new(making)?),
         "marathon" => Box::new(marathon::Marathon::new(making)?),
         "nomad" => Box::new(nomad::Nomad::new(making)?),
+        "oci" => Box::new(oci::Oci::new(making)?),
         "openstack" => Box::new(openstack::OpenStack::new(making)?),
         "outscale" => Box::new(outscale::Outscale::new(making)?),
         "ovhcloud" => Box::new(ovhcloud::OvhCloud::new(making)?),

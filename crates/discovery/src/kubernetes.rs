@@ -8,6 +8,7 @@ mod access;
 mod endpoints;
 mod labels;
 mod objects;
+mod queue;
 mod single;
 pub(crate) mod watch;
 
@@ -27,7 +28,8 @@ use objects::{
     EndpointSlice, Endpoints, Ingress, Job, Namespace, Node, Object, ObjectReference, Pod,
     ReplicaSet, Service, key,
 };
-use watch::{Counts, Input, Queue, QueueMetrics, SharedWatches, Source, Store};
+use queue::{Counts, Input, Queue, QueueMetrics};
+use watch::{SharedWatches, Source, Store};
 
 /// Groups built before others get their turn.
 const BATCH: usize = 64;

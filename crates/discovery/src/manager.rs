@@ -249,14 +249,16 @@ impl Manager {
     /// Updates of a provider that was ended in between find nobody. `true`: it was the provider's first.
     fn take_in(&mut self, id: u64, groups: Vec<TargetGroup>) -> bool {
         let Some(provider) = self.providers.iter_mut().find(|p| p.id == id) else { return false };
+        let mut has_changed = false;
         for group in groups {
             if group.targets.is_empty() {
-                provider.groups.remove(&group.source);
-            } else {
+                has_changed |= provider.groups.remove(&group.source).is_some();
+            } else if provider.groups.get(&group.source).is_none_or(|last| **last != group) {
                 provider.groups.insert(group.source.clone(), Arc::new(group));
+                has_changed = true;
             }
         }
-        for job in &provider.jobs {
+        for job in provider.jobs.iter().filter(|_| has_changed) {
             if let Some(published) = self.jobs.get_mut(job) {
                 *published = None;
             }

@@ -16,6 +16,20 @@ pub(crate) fn basic_utc_text(ms: i64) -> String {
     utc_text(ms).replace(['-', ':'], "")
 }
 
+/// `Mon, 02 Jan 2006 15:04:05 GMT` of milliseconds since the epoch.
+pub(crate) fn http_date(ms: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let days = ms.div_euclid(86_400_000);
+    let (year, month, day) = civil(days);
+    // The epoch was a Thursday.
+    let weekday = DAYS[usize::try_from(days.rem_euclid(7)).unwrap_or(0)];
+    let month = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
+    let time = &utc_text(ms)[11..19];
+    format!("{weekday}, {day:02} {month} {year:04} {time} GMT")
+}
+
 /// Milliseconds since the epoch of `2006-01-02T15:04:05Z`, a fraction allowed and left out.
 pub(crate) fn parse_utc(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
@@ -62,6 +76,7 @@ mod tests {
         check(951_782_400_000, "2000-02-29T00:00:00Z");
         check(1_709_251_199_000, "2024-02-29T23:59:59Z");
         check(4_102_444_800_000, "2100-01-01T00:00:00Z");
+        assert_eq!(http_date(784_111_777_000), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(basic_utc_text(1_440_938_160_000), "20150830T123600Z");
         assert_eq!(parse_utc("2024-02-29T23:59:59.123456Z"), Some(1_709_251_199_000));
         assert_eq!((parse_utc("2024"), parse_utc("2024-13-01T00:00:00Z")), (None, None));

@@ -57,6 +57,14 @@ impl<'a> Element<'a> {
         self.get(name).unwrap_or_default()
     }
 
+    /// The text at the end of a path of children, as `a/b`.
+    pub(crate) fn at(&self, path: &str) -> Option<&str> {
+        match path.split_once('/') {
+            Some((first, rest)) => self.child(first)?.at(rest),
+            None => self.get(path),
+        }
+    }
+
     /// Children of a name.
     pub(crate) fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Self> {
         self.children.iter().filter(move |child| child.name == name)

@@ -247,14 +247,16 @@ impl Session {
     }
 }
 
-/// `Filter.1.Name=...&Filter.1.Value.1=...` and so on.
-pub(super) fn filters(fields: &Fields, names: (&str, &str)) -> Vec<(String, String)> {
-    let (list, value) = names;
+/// `Filter.1.Name=...&Filter.1.Value.1=...` and so on, by the service's words for both.
+pub(super) fn filters(
+    filters: &[(String, Vec<String>)],
+    (list, value): (&str, &str),
+) -> Vec<(String, String)> {
     let mut pairs = Vec::new();
-    for (at, filter) in fields.sections("filters").iter().enumerate() {
+    for (at, (name, values)) in filters.iter().enumerate() {
         let at = at + 1;
-        pairs.push((format!("{list}.{at}.Name"), filter.str("name").to_owned()));
-        for (of, text) in filter.strings("values").iter().enumerate() {
+        pairs.push((format!("{list}.{at}.Name"), name.clone()));
+        for (of, text) in values.iter().enumerate() {
             pairs.push((format!("{list}.{at}.{value}.{}", of + 1), text.clone()));
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gauntlet_model::{Labels, TargetGroup};
 
 use super::client::{AwsClient, Session, filters, parse};
-use super::{Making, put_tags};
+use super::{Making, put_tags_named};
 use crate::discoverer::StartError;
 use crate::kinds::refresh;
 use crate::meta::{Meta, enclosed, one_group};
@@ -30,7 +30,7 @@ impl Ec2 {
         Ok(Self {
             client: super::client(making, ("ec2", "ec2"))?,
             port: super::port(making.fields),
-            filters: filters(making.fields, ("Filter", "Value")),
+            filters: filters(&super::filters(making.fields), ("Filter", "Value")),
             zones: None,
         })
     }
@@ -122,7 +122,7 @@ impl Ec2 {
                 .put("primary_subnet_id", instance.str("subnetId"))
                 .put("subnet_id", subnets);
         }
-        put_tags(&mut target, instance.items("tagSet", "item"), ("key", "value"));
+        put_tags_named(&mut target, "tag_", instance.items("tagSet", "item"));
         Some(target.build())
     }
 }

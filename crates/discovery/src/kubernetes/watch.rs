@@ -12,11 +12,10 @@ use std::time::Duration;
 
 use gauntlet_net::config::HttpClientConfig;
 use gauntlet_runtime::{Clock, Shutdown, ShutdownTrigger};
-use gauntlet_telemetry::Counter;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::objects::{ApiStatus, Bookmark, Event, EventKind, List, Object};
+use super::queue::{Counts, Input, Queue};
 use crate::deps::KubernetesMetrics;
 use crate::discoverer::{Client, pause};
 use crate::fetch::{Answer, Ask};
@@ -36,97 +35,6 @@ const WATCH_GRACE: Duration = Duration::from_secs(30);
 const SHORT_WATCH: Duration = Duration::from_secs(1);
 /// First and longest wait after trouble.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-
-/// Which of a discovery's inputs a change came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Input {
-    /// What the role is about.
-    Main,
-    Service,
-    Pod,
-    Node,
-    Namespace,
-    ReplicaSet,
-    Job,
-}
-
-/// Which events a subscriber counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Counts {
-    All,
-    Updates,
-    Nothing,
-}
-
-/// What changed since a discovery last looked: no more than there are objects.
-#[derive(Debug)]
-pub(super) struct Queue {
-    pending: Mutex<Pending>,
-    woken: Notify,
-    pub(super) metrics: QueueMetrics,
-    clock: Arc<dyn Clock>,
-}
-
-#[derive(Debug)]
-pub(super) struct QueueMetrics {
-    pub(super) added: Counter,
-    pub(super) depth: gauntlet_telemetry::Gauge,
-    pub(super) latency: gauntlet_telemetry::Summary,
-    pub(super) work: gauntlet_telemetry::Summary,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    keys: BTreeSet<(Input, String)>,
-    since: Option<Duration>,
-    failure: Option<String>,
-}
-
-impl Queue {
-    pub(super) fn new(metrics: QueueMetrics, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { pending: Mutex::default(), woken: Notify::new(), metrics, clock })
-    }
-
-    fn add(&self, input: Input, key: &str) {
-        let mut pending = self.pending.lock();
-        if pending.keys.insert((input, key.to_owned())) {
-            self.metrics.added.inc();
-            self.metrics.depth.set(pending.keys.len() as f64);
-            if pending.since.is_none() {
-                pending.since = Some(self.clock.monotonic());
-            }
-        }
-        drop(pending);
-        self.woken.notify_one();
-    }
-
-    fn fail(&self, reason: &str) {
-        self.pending.lock().failure = Some(reason.to_owned());
-        self.woken.notify_one();
-    }
-
-    pub(super) fn now(&self) -> Duration {
-        self.clock.monotonic()
-    }
-
-    pub(super) async fn woken(&self) {
-        self.woken.notified().await;
-    }
-
-    pub(super) fn take_failure(&self) -> Option<String> {
-        self.pending.lock().failure.take()
-    }
-
-    pub(super) fn take(&self) -> BTreeSet<(Input, String)> {
-        let mut pending = self.pending.lock();
-        if let Some(since) = pending.since.take() {
-            let waited = self.clock.monotonic().saturating_sub(since);
-            self.metrics.latency.observe(waited.as_secs_f64());
-        }
-        self.metrics.depth.set(0.0);
-        std::mem::take(&mut pending.keys)
-    }
-}
 
 /// Watches by what they ask. A watch is forgotten when nobody holds it.
 #[derive(Clone, Debug, Default)]
@@ -247,7 +155,7 @@ impl<T: Object> State<T> {
             queue.add(input, key);
         }
         if self.is_synced {
-            queue.woken.notify_one();
+            queue.wake();
         }
         self.subscribers.push(Subscriber { id, queue: Arc::clone(queue), input, counts });
         id
@@ -425,7 +333,7 @@ impl<T: Object> Follower<T> {
         }
         state.is_synced = true;
         for subscriber in &state.subscribers {
-            subscriber.queue.woken.notify_one();
+            subscriber.queue.wake();
         }
         self.version = Some(version);
         Ok(())

@@ -214,3 +214,57 @@ fn files_are_followed_and_bad_ones_keep_their_groups() {
         assert_eq!(addresses(&shown), ["b:1"]);
     });
 }
+
+#[test]
+fn first_results_wait_for_no_interval_and_failures_leave_the_last_ones() {
+    let registry = Registry::new();
+    let options = ManagerOptions { name: "scrape", update_interval: Duration::from_secs(3600) };
+    run(async {
+        let (manager, handle, mut sets) = Manager::new(options, deps(&registry));
+        let (_stop, shutdown) = Shutdown::new();
+        tokio::spawn(manager.run(shutdown));
+        // One job after the other, so that each comes while updates are held back.
+        let mut text = String::new();
+        for (job, host) in [("a", "x:1"), ("b", "y:1"), ("c", "z:1"), ("d", "w:1"), ("e", "v:1")] {
+            text.push_str(&format!("{job}: {{static_configs: [{{targets: ['{host}']}}]}}\n"));
+            handle.apply(configs(&text)).await;
+            wait_for(&mut sets, |shown| shown.contains(host)).await;
+        }
+        text.push_str("f: {http_sd_configs: [{url: 'http://bad'}]}\n");
+        handle.apply(configs(&text)).await;
+        let failing = async {
+            loop {
+                let status = handle.status();
+                if let Some(last) = status.last()
+                    && last.failing.is_some()
+                {
+                    return status;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(8), failing).await.unwrap();
+        let first = &status[0];
+        assert_eq!((first.kind, first.targets, first.last_good_ms), ("static", 1, Some(7000)));
+        let last = &status[5];
+        assert_eq!((last.kind, last.targets, last.last_good_ms), ("http", 0, None));
+        let (at, reason) = last.failing.clone().unwrap();
+        assert_eq!((at, reason.as_str()), (7000, "server returned HTTP status 500"));
+    });
+}
+
+#[test]
+fn lists_that_did_not_change_are_the_same() {
+    let registry = Registry::new();
+    run(async {
+        let text = "a: {static_configs: [{targets: ['x:1']}]}\nb: {http_sd_configs: [{url: 'http://good', refresh_interval: 5ms}]}\n";
+        let (mut sets, _handle, _stop) = start(text, &registry).await;
+        wait_for(&mut sets, |shown| shown.contains("x:1") && shown.contains("h:1")).await;
+        let before = Arc::clone(&sets.borrow_and_update());
+        sets.changed().await.unwrap();
+        let after = Arc::clone(&sets.borrow_and_update());
+        assert!(Arc::ptr_eq(&before["a"], &after["a"]));
+        // Found again, and found the same.
+        assert!(Arc::ptr_eq(&before["b"], &after["b"]));
+    });
+}

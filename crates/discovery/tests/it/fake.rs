@@ -140,6 +140,7 @@ impl Fake {
             .replace("FAKE", &self.address)
             .replace("VIA", &via)
             .replace("TLSPORT", &self.tls_port)
+            .replace("TESTDATA", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/testdata"))
     }
 }
 

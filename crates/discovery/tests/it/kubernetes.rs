@@ -392,6 +392,21 @@ pub(crate) fn world() -> Vec<(&'static str, Value)> {
             json!({"metadata": {"name": "empty", "namespace": "other"}, "addressType": "IPv6", "endpoints": null, "ports": null}),
         ),
         (
+            "services",
+            json!({"metadata": {"name": "dual", "namespace": "other"}, "spec": {"type": "ClusterIP", "clusterIP": "10.0.0.7", "loadBalancerIP": "", "ports": [{"port": 1}],
+                "ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4", "IPv6"]}}),
+        ),
+        (
+            "endpointslices",
+            json!({"metadata": {"name": "dual-4", "namespace": "other", "labels": {"kubernetes.io/service-name": "dual"}}, "addressType": "IPv4",
+                "endpoints": [{"addresses": ["10.5.5.5"], "targetRef": {"kind": "Node", "name": "n1"}}], "ports": [{"port": 1}]}),
+        ),
+        (
+            "endpointslices",
+            json!({"metadata": {"name": "dual-6", "namespace": "other", "labels": {"kubernetes.io/service-name": "dual"}}, "addressType": "IPv6",
+                "endpoints": [{"addresses": ["fd00::5"]}], "ports": [{"port": 1}]}),
+        ),
+        (
             "ingresses",
             json!({
                 "metadata": {"name": "front", "namespace": "shop"},
@@ -419,7 +434,7 @@ pub(crate) const ROLES: &[(&str, &str, usize)] = &[
         5,
     ),
     ("pod-plain", "role: pod, namespaces: {names: [shop, other]}", 5),
-    ("service", "role: service, attach_metadata: {namespace: true}", 3),
+    ("service", "role: service, attach_metadata: {namespace: true}", 4),
     (
         "endpoints",
         "role: endpoints, attach_metadata: {node: true, namespace: true, deployment: true}",
@@ -428,7 +443,7 @@ pub(crate) const ROLES: &[(&str, &str, usize)] = &[
     (
         "endpointslice",
         "role: endpointslice, attach_metadata: {node: true, namespace: true, job: true}",
-        8,
+        9,
     ),
     ("ingress", "role: ingress, namespaces: {names: [shop]}", 3),
 ];

@@ -47,6 +47,27 @@ pub(super) const CASES: &[Case] = &[
         peer: true,
     },
     Case {
+        job: "rds",
+        config: "rds_sd_configs: [{region: us-test-1, access_key: AK, secret_key: sk, port: 9187, filters: [{name: engine, values: [postgres]}], VIA}]",
+        routes: rds,
+        count: 2,
+        peer: true,
+    },
+    Case {
+        job: "elasticache",
+        config: "elasticache_sd_configs: [{region: us-test-1, access_key: AK, secret_key: sk, VIA}]",
+        routes: elasticache,
+        count: 3,
+        peer: true,
+    },
+    Case {
+        job: "oci",
+        config: "oci_sd_configs: [{tenancy: ten, user: usr, fingerprint: 'aa:bb', key_file: TESTDATA/rsa.key, region: us-test-1, VIA}]",
+        routes: oci,
+        count: 2,
+        peer: true,
+    },
+    Case {
         job: "gce",
         config: "gce_sd_configs: [{project: my-project, zone: us-central1-a, filter: 'status=RUNNING'}]",
         routes: gce,
@@ -200,6 +221,121 @@ fn msk() -> Vec<Route> {
             &format!(r#"{{"clusterInfo": {cluster}}}"#),
         ),
         signed("/v1/clusters/arn%3Aaws%3Akafka%3Ar%3A1%3Acluster%2Fone%2Fx/nodes", nodes),
+    ]
+}
+
+fn rds() -> Vec<Route> {
+    let wrap = |action: &str, body: &str| {
+        format!(
+            "<{action}Response xmlns=\"http://rds.amazonaws.com/doc/2014-10-31/\"><{action}Result>{body}</{action}Result><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{action}Response>"
+        )
+    };
+    let cluster = "<DBCluster><DBClusterArn>arn:c1</DBClusterArn><DBClusterIdentifier>one</DBClusterIdentifier><AllocatedStorage>1</AllocatedStorage><Engine>aurora-postgresql</Engine><MultiAZ>true</MultiAZ>\
+        <ClusterCreateTime>2024-02-29T23:59:59.123Z</ClusterCreateTime><KmsKeyId>key</KmsKeyId><Port>5432</Port><Status>available</Status><HttpEndpointEnabled>false</HttpEndpointEnabled>\
+        <DBClusterMembers><DBClusterMember><DBInstanceIdentifier>a</DBInstanceIdentifier><IsClusterWriter>true</IsClusterWriter></DBClusterMember></DBClusterMembers>\
+        <TagList><Tag><Key>env/x</Key><Value>prod</Value></Tag></TagList></DBCluster>";
+    let instances = "<DBInstance><DBInstanceArn>arn:a</DBInstanceArn><DBInstanceIdentifier>a</DBInstanceIdentifier><DBInstanceClass>db.r6g.large</DBInstanceClass><AvailabilityZone>us-test-1a</AvailabilityZone>\
+        <Endpoint><Address>a.example.com</Address><Port>5432</Port><HostedZoneId>Z1</HostedZoneId></Endpoint><InstanceCreateTime>2024-01-01T00:00:00Z</InstanceCreateTime><PromotionTier>1</PromotionTier>\
+        <DBSubnetGroup><DBSubnetGroupName>subnets</DBSubnetGroupName></DBSubnetGroup><DBSystemId>sys</DBSystemId><TagList><Tag><Key>t</Key><Value>v</Value></Tag></TagList></DBInstance>\
+        <DBInstance><DBInstanceIdentifier>b</DBInstanceIdentifier><Endpoint><Address>b.example.com</Address></Endpoint></DBInstance>";
+    let host = "/rds.us-test-1.amazonaws.com/";
+    let xml = |has: &str, body: &str| post(host, has, body).header("content-type", "text/xml");
+    vec![
+        xml(
+            "Action=DescribeDBClusters",
+            &wrap("DescribeDBClusters", &format!("<DBClusters>{cluster}</DBClusters>")),
+        ),
+        xml(
+            "Values.Value.1=postgres",
+            &wrap("DescribeDBInstances", &format!("<DBInstances>{instances}</DBInstances>")),
+        ),
+    ]
+}
+
+fn elasticache() -> Vec<Route> {
+    let wrap = |action: &str, body: &str| {
+        format!(
+            "<{action}Response xmlns=\"http://elasticache.amazonaws.com/doc/2015-02-02/\"><{action}Result>{body}</{action}Result><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></{action}Response>"
+        )
+    };
+    let serverless = "<ServerlessCaches><member><ARN>arn:s</ARN><ServerlessCacheName>s</ServerlessCacheName><Status>available</Status><Engine>redis</Engine><CreateTime>2024-01-01T00:00:00Z</CreateTime>\
+        <DailySnapshotTime>03:00</DailySnapshotTime><Endpoint><Address>s.example.com</Address><Port>6379</Port></Endpoint><ReaderEndpoint><Address>r.example.com</Address><Port>6380</Port></ReaderEndpoint>\
+        <SecurityGroupIds><SecurityGroupId>sg-1</SecurityGroupId><SecurityGroupId>sg-2</SecurityGroupId></SecurityGroupIds><SubnetIds><SubnetId>sub-1</SubnetId></SubnetIds>\
+        <CacheUsageLimits><DataStorage><Maximum>10</Maximum><Unit>GB</Unit></DataStorage><ECPUPerSecond><Maximum>1000</Maximum></ECPUPerSecond></CacheUsageLimits></member></ServerlessCaches>";
+    let clusters = "<CacheClusters><CacheCluster><ARN>arn:c</ARN><CacheClusterId>c</CacheClusterId><CacheClusterStatus>available</CacheClusterStatus><CacheNodeType>cache.m5</CacheNodeType><Engine>redis</Engine>\
+        <CacheClusterCreateTime>2024-01-01T00:00:00.5Z</CacheClusterCreateTime><AtRestEncryptionEnabled>true</AtRestEncryptionEnabled><NumCacheNodes>2</NumCacheNodes>\
+        <CacheParameterGroup><CacheParameterGroupName>default.redis7</CacheParameterGroupName></CacheParameterGroup>\
+        <LogDeliveryConfigurations><LogDeliveryConfiguration><LogType>slow-log</LogType><DestinationType>cloudwatch-logs</DestinationType><DestinationDetails><CloudWatchLogsDetails><LogGroup>lg</LogGroup></CloudWatchLogsDetails></DestinationDetails>\
+        <LogFormat>json</LogFormat><Status>active</Status></LogDeliveryConfiguration></LogDeliveryConfigurations>\
+        <PendingModifiedValues><NumCacheNodes>1</NumCacheNodes><CacheNodeIdsToRemove><CacheNodeId>0001</CacheNodeId><CacheNodeId>0002</CacheNodeId></CacheNodeIdsToRemove></PendingModifiedValues>\
+        <SecurityGroups><member><SecurityGroupId>sg-3</SecurityGroupId><Status>active</Status></member></SecurityGroups>\
+        <CacheNodes><CacheNode><CacheNodeId>0001</CacheNodeId><CacheNodeStatus>available</CacheNodeStatus><Endpoint><Address>n1.example.com</Address><Port>6379</Port></Endpoint><CustomerAvailabilityZone>us-test-1a</CustomerAvailabilityZone></CacheNode>\
+        <CacheNode><CacheNodeId>0002</CacheNodeId></CacheNode></CacheNodes></CacheCluster></CacheClusters>";
+    let tags = "<TagList><Tag><Key>env/x</Key><Value>prod</Value></Tag><Tag><Key>bare</Key></Tag></TagList>";
+    let host = "/elasticache.us-test-1.amazonaws.com/";
+    let xml = |has: &str, body: &str| post(host, has, body).header("content-type", "text/xml");
+    vec![
+        xml("Action=DescribeServerlessCaches", &wrap("DescribeServerlessCaches", serverless)),
+        xml("Action=DescribeCacheClusters", &wrap("DescribeCacheClusters", clusters)),
+        xml("Action=ListTagsForResource", &wrap("ListTagsForResource", tags)),
+    ]
+}
+
+fn oci() -> Vec<Route> {
+    let core = "/iaas.us-test-1.oraclecloud.com/20160918";
+    let signed =
+        |path: &str, body: &str| get(path, body).needs("authorization", "Signature version=\"1\"");
+    let compartments = "/identity.us-test-1.oci.oraclecloud.com/20160918/compartments?accessLevel=ACCESSIBLE&compartmentId=ten&compartmentIdInSubtree=false&limit=100";
+    let one = r#"[{"id": "i-1", "compartmentId": "ten", "displayName": "one", "lifecycleState": "RUNNING", "shape": "VM.Standard2.1", "availabilityDomain": "AD-1", "faultDomain": "FD-1", "region": "iad",
+        "imageId": "img", "timeCreated": "2024-01-01T00:00:00.000Z", "freeformTags": {"env-x": "prod"}, "definedTags": {"Oracle-Tags": {"Cost Center": 42, "Ok": true, "List": [1], "Text": "t"}}},
+        {"id": "i-2", "compartmentId": "ten", "lifecycleState": "RUNNING", "timeCreated": "2024-01-01T00:00:00.000Z"}]"#;
+    let child = r#"[{"id": "i-3", "compartmentId": "child", "displayName": "three", "lifecycleState": "STOPPED", "timeCreated": "2024-01-01T00:00:00.000Z"}]"#;
+    let attachments = |instance: &str, vnics: &str| {
+        let compartment = if instance == "i-3" { "child" } else { "ten" };
+        signed(
+            &format!(
+                "{core}/vnicAttachments?compartmentId={compartment}&instanceId={instance}&limit=100"
+            ),
+            vnics,
+        )
+    };
+    let attached = |id: &str, state: &str| {
+        format!(
+            r#"{{"id": "a", "vnicId": "{id}", "lifecycleState": "{state}", "availabilityDomain": "x", "compartmentId": "c", "displayName": "d", "instanceId": "i", "subnetId": "s", "timeCreated": "2024-01-01T00:00:00.000Z"}}"#
+        )
+    };
+    let vnic = |id: &str, rest: &str| {
+        signed(
+            &format!("{core}/vnics/{id}"),
+            &format!(r#"{{"id": "{id}", "lifecycleState": "AVAILABLE", {rest}}}"#),
+        )
+    };
+    vec![
+        signed(
+            compartments,
+            r#"[{"id": "child", "lifecycleState": "ACTIVE"}, {"id": "gone", "lifecycleState": "DELETED"}]"#,
+        ),
+        signed(&compartments.replace("compartmentId=ten", "compartmentId=child"), "[]"),
+        signed(&format!("{core}/instances?compartmentId=ten&limit=100"), one),
+        // The peer's client escapes nothing else and orders the same.
+        signed(&format!("{core}/instances?compartmentId=child&limit=100"), child),
+        attachments(
+            "i-1",
+            &format!(
+                "[{}, {}, {}]",
+                attached("old", "DETACHED"),
+                attached("second", "ATTACHED"),
+                attached("first", "ATTACHED")
+            ),
+        ),
+        attachments("i-2", "[]"),
+        attachments("i-3", &format!("[{}]", attached("six", "ATTACHED"))),
+        vnic("second", r#""isPrimary": false, "privateIp": "10.0.0.9""#),
+        vnic(
+            "first",
+            r#""isPrimary": true, "privateIp": "10.0.0.1", "publicIp": "129.1.1.1", "hostnameLabel": "host", "ipv6Addresses": ["fd00::2", "fd00::1"]"#,
+        ),
+        vnic("six", r#""isPrimary": true, "ipv6Addresses": ["fd00::3"]"#),
     ]
 }
 
