@@ -24,7 +24,7 @@ use parking_lot::{Mutex, RwLock};
 use tracing::{info, warn};
 
 use crate::error::{At as _, Result, TsdbError};
-use crate::head::{Head, ReplayProgress, ReplayStats, stored_min_valid};
+use crate::head::{Head, ReplayProgress, ReplayStats, stored_cut};
 use crate::options::Options;
 
 use self::background::{Replay, Syncer};
@@ -167,6 +167,11 @@ impl Db {
 
     pub fn head(&self) -> &Arc<Head> {
         &self.head
+    }
+
+    /// Waits until samples are taken: the series of the log must be known first, which takes some seconds for millions of them.
+    pub fn wait_writable(&self) {
+        self.head.wait_writable();
     }
 
     /// Waits until the log has been replayed, and says what was found. Errs where it cannot be read, or the database closes.
@@ -375,7 +380,7 @@ pub(crate) fn load_blocks(
 /// that a block was made and the head not cut yet, or meta.json is damaged, and the block's chunks tell.
 fn min_valid(fs: &dyn Fs, dir: &Path, blocks: &[Arc<BlockReader>]) -> Result<Timestamp> {
     let claimed = end_of_ordered(blocks).unwrap_or(Timestamp::MIN);
-    let Some(stored) = stored_min_valid(fs, dir) else { return Ok(claimed) };
+    let Some(stored) = stored_cut(fs, dir).map(|cut| cut.min_valid) else { return Ok(claimed) };
     let mut end = claimed.min(stored);
     for block in blocks {
         let meta = block.meta();

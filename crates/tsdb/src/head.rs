@@ -7,9 +7,9 @@
 
 mod appender;
 mod blocks;
-mod bound;
 mod cells;
 pub(crate) mod chunk_files;
+mod cut;
 mod exemplars;
 mod index;
 mod late;
@@ -43,11 +43,10 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::error::{At as _, Result, TsdbError};
 use crate::options::Options;
-use crate::wal::checkpoint::last_checkpoint;
-use crate::wal::{OnSegment, Wal, WalOptions, list_segments};
+use crate::wal::{Wal, WalOptions, list_segments};
 
-use self::bound::RefBound;
 use self::chunk_files::ChunkFiles;
+use self::cut::CutFile;
 use self::exemplars::Exemplars;
 use self::index::{Full, Index, Place};
 use self::progress::Progress;
@@ -58,9 +57,9 @@ use self::spill::Spill;
 pub use self::appender::HeadAppender;
 pub(crate) use self::appender::append_error;
 pub(crate) use self::blocks::block_error;
-pub(crate) use self::bound::stored_min_valid;
-pub use self::bound::check_bytes as check_head_refs_bytes;
 pub use self::chunk_files::check_bytes as check_head_chunk_bytes;
+pub use self::cut::check_bytes as check_head_cut_bytes;
+pub(crate) use self::cut::stored_cut;
 pub use self::exemplars::SeriesExemplars;
 pub use self::memory::MemoryBreakdown;
 pub use self::progress::ReplayProgress;
@@ -108,8 +107,8 @@ pub struct Head {
     files: Arc<ChunkFiles>,
     wal: Option<Wal>,
     wbl: Option<Wal>,
-    /// Keeps references apart from those in the log; none where nothing is logged.
-    bound: Option<Arc<RefBound>>,
+    /// None where nothing is logged.
+    cut_file: Option<CutFile>,
     progress: Progress,
     space: Space,
     /// First parts of open chunks; none where nothing is logged.
@@ -157,24 +156,18 @@ impl Head {
         let (wal_dir, wbl_dir) = (dir.join("wal"), dir.join("wbl"));
         let files = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
         let segments = list_segments(&**fs, &wal_dir).at("listing", &wal_dir)?;
-        let checkpoint = last_checkpoint(&**fs, &wal_dir)?.map(|(number, _)| number);
-        let written = segments.iter().rev().find(|(_, size)| *size > 0).map(|(n, _)| *n);
-        let chunks_alone = (!files.is_empty()).then_some(0);
-        let newest = written.max(checkpoint).max(chunks_alone);
-        let (bound, known) = RefBound::load(fs, dir, newest);
         let mut head = Self::unlogged(options, fs, min_valid, files);
-        let log_end = replay::newest_time(&**fs, &wal_dir, &segments);
-        head.begin_replay(log_end, known);
+        let tail = replay::look_at_tail(fs, &wal_dir, &segments);
+        head.begin_replay(tail.newest);
+        if let Some(last) = stored_cut(&**fs, dir).and_then(|cut| cut.next_number.checked_sub(1)) {
+            head.shards.iter_mut().for_each(|shard| shard.data.get_mut().reserve_number(last));
+        }
         let page = crate::wal::format::PAGE_BYTES as u64;
         let segment_bytes = options.wal_segment_bytes.next_multiple_of(page);
         let wal_options = WalOptions { segment_bytes, compression: options.wal_compression };
-        let bound = Arc::new(bound);
-        let on_segment = {
-            let bound = Arc::clone(&bound);
-            OnSegment(Some(Arc::new(move |segment| bound.begin_segment(segment))))
-        };
         let mut log = LogToReplay::new(dir);
-        let wal = Wal::open_watched(Arc::clone(fs), &wal_dir, wal_options, on_segment)?;
+        log.torn = tail.torn;
+        let wal = Wal::open(Arc::clone(fs), &wal_dir, wal_options)?;
         log.wal_end = wal.segment();
         head.wal = Some(wal);
         if options.out_of_order_window_ms > 0 || fs.exists(&wbl_dir) {
@@ -182,7 +175,7 @@ impl Head {
             log.wbl_end = wbl.segment();
             head.wbl = Some(wbl);
         }
-        head.bound = Some(bound);
+        head.cut_file = Some(CutFile::new(fs, dir));
         let spill = Arc::new(Spill::new(Arc::clone(fs), dir));
         for shard in &mut head.shards {
             shard.data.get_mut().cells.spill_to(Arc::clone(&spill));
@@ -200,7 +193,7 @@ impl Head {
     ) -> Result<(Self, ReplayStats)> {
         let files = ChunkFiles::open(Arc::clone(fs), &dir.join("chunks_head"))?;
         let mut head = Self::unlogged(options, fs, min_valid, files);
-        head.begin_replay(Timestamp::MAX, None);
+        head.begin_replay(Timestamp::MAX);
         let stats = head.replay(LogToReplay::new(dir))?;
         Ok((head, stats))
     }
@@ -226,7 +219,7 @@ impl Head {
             files: Arc::new(files),
             wal: None,
             wbl: None,
-            bound: None,
+            cut_file: None,
             progress: Progress::default(),
             space: Space::new(options.min_free_bytes),
             spill: None,
@@ -269,6 +262,12 @@ impl Head {
     /// Whether a part of the log is still to be read.
     pub fn is_replaying(&self) -> bool {
         self.progress.is_running()
+    }
+
+    /// Waits until samples are taken: all series of the log must be known, or the log could not tell them from new ones. Returns
+    /// early where the replay ends early.
+    pub fn wait_writable(&self) {
+        self.progress.wait_writable();
     }
 
     /// Makes a replay end early, with an error.
@@ -407,13 +406,6 @@ impl Head {
         }
         let shard = shard_for(labels);
         let mut data = self.shards[shard].data.write();
-        if let Some(bound) = &self.bound {
-            if !self.progress.may_create() {
-                let why = "the log is of another program and must be replayed first";
-                return Err(AppendError::ReadOnly(why.to_owned()));
-            }
-            bound.cover(data.next_number()).map_err(appender::append_error)?;
-        }
         let (number, slot) = data.create(index.end(), round);
         if let Err(full) = index.insert(labels, make_place(shard, slot)) {
             data.remove(slot);

@@ -19,4 +19,4 @@ pub use tail::{LogTail, Position};
 #[cfg(test)]
 mod tests;
 
-pub use writer::{Lsn, OnSegment, RecordBuffer, Wal, WalOptions};
+pub use writer::{Lsn, RecordBuffer, Wal, WalOptions};

@@ -89,6 +89,8 @@ impl HeadAppender<'_> {
         t: Timestamp,
         mut value: Value,
     ) -> Result<SeriesRef, AppendError> {
+        self.head.progress.check_writable()?;
+        self.head.space.check_writable()?;
         let bounds = match self.bounds {
             Some(bounds) => bounds,
             None => {
@@ -96,7 +98,6 @@ impl HeadAppender<'_> {
                 *self.bounds.insert(self.head.bounds())
             }
         };
-        self.head.space.check_writable()?;
         let counters = &self.head.counters;
         if bounds.window == 0 && t < bounds.min_valid {
             counters.out_of_bounds.fetch_add(1, Ordering::Relaxed);
@@ -157,6 +158,7 @@ impl HeadAppender<'_> {
     }
 
     fn resolve(&self, series: SeriesRef, labels: &Labels) -> Result<u64, AppendError> {
+        self.head.progress.check_writable()?;
         if let Some((shard, number)) = split_ref(series.0)
             && self.head.shards[shard].data.read().slot_of(number).is_some()
         {

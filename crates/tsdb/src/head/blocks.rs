@@ -170,10 +170,12 @@ impl Head {
             let (base, own) = index.split(*id);
             base.iter().chain(own).for_each(|pair| used[*pair as usize] = true);
         }
-        let texts: BTreeSet<&str> = (0..used.len() as PairId)
+        let mut texts: BTreeSet<&str> = (0..used.len() as PairId)
             .filter(|pair| used[*pair as usize])
             .flat_map(|pair| <[&str; 2]>::from(index.pairs.pair(pair)))
             .collect();
+        // Upstream's blocks of a head have it, as name and value of all series.
+        texts.insert("");
         let mut writer = BlockWriter::create(&self.fs, dest, meta, texts).map_err(block_error)?;
         let symbols = (0..used.len() as PairId).map(|pair| {
             let (name, value) = index.pairs.pair(pair);
@@ -231,7 +233,11 @@ impl Head {
     }
 
     /// A series' in-order chunks, cut to the range and without what was deleted.
-    pub(super) fn chunks_for_block(&self, id: SeriesId, range: TimeRange) -> Result<Vec<EncodedChunk>> {
+    pub(super) fn chunks_for_block(
+        &self,
+        id: SeriesId,
+        range: TimeRange,
+    ) -> Result<Vec<EncodedChunk>> {
         let (shard, slot) = self.place_of(id);
         let (mut copies, mut found) = (Vec::new(), Vec::new());
         {

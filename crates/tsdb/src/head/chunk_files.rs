@@ -139,11 +139,6 @@ impl ChunkFiles {
         (found, damage)
     }
 
-    /// Whether there is no file.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.state.lock().files.is_empty()
-    }
-
     /// Adds a chunk and says where. It can be read at once; writing it out may come later, and is tried again if it fails.
     pub(crate) fn append(&self, chunk: &NewChunk<'_>) -> HeadChunkRef {
         let mut state = self.state.lock();

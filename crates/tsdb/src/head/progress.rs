@@ -2,6 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use gauntlet_storage::AppendError;
+use parking_lot::{Condvar, Mutex};
+
 /// Segments of the log: the first and the last that are replayed, and the one that is being read. Without a log all are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplayProgress {
@@ -18,13 +21,15 @@ pub(crate) struct Progress {
     current: AtomicU64,
     running: AtomicBool,
     stopped: AtomicBool,
-    /// References in use are not known: no series can be born.
-    closed_to_new: AtomicBool,
+    /// Not all series of the log are known: nothing is taken.
+    scanning: AtomicBool,
+    lock: Mutex<()>,
+    changed: Condvar,
 }
 
 impl Progress {
-    pub(crate) fn begin(&self, may_create: bool) {
-        self.closed_to_new.store(!may_create, Ordering::Release);
+    pub(crate) fn begin(&self) {
+        self.scanning.store(true, Ordering::Release);
         self.running.store(true, Ordering::Release);
     }
 
@@ -43,12 +48,38 @@ impl Progress {
         self.running.store(false, Ordering::Release);
     }
 
-    pub(crate) fn open_to_new(&self) {
-        self.closed_to_new.store(false, Ordering::Release);
+    /// All series of the log are known.
+    pub(crate) fn set_writable(&self) {
+        self.scanning.store(false, Ordering::Release);
+        drop(self.lock.lock());
+        self.changed.notify_all();
     }
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
+        drop(self.lock.lock());
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn wait_writable(&self) {
+        let mut lock = self.lock.lock();
+        while !self.is_writable() && !self.is_stopped() {
+            self.changed.wait(&mut lock);
+        }
+    }
+
+    /// Errs while the series of the log are not known.
+    #[inline]
+    pub(crate) fn check_writable(&self) -> Result<(), AppendError> {
+        if self.is_writable() {
+            return Ok(());
+        }
+        let why = "the series of the log are being read; send it again";
+        Err(AppendError::ReadOnly(why.to_owned()))
+    }
+
+    fn is_writable(&self) -> bool {
+        !self.scanning.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -57,10 +88,6 @@ impl Progress {
 
     pub(crate) fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn may_create(&self) -> bool {
-        !self.closed_to_new.load(Ordering::Acquire)
     }
 
     pub(crate) fn now(&self) -> ReplayProgress {

@@ -1,16 +1,18 @@
 //! From the log to memory: head chunk files give closed chunks, checkpoint and segments the rest, then the log of late samples.
 //!
-//! One thread reads and decodes, the others append, each to shards of its own. Appenders and readers go on meanwhile: see
-//! [`super::young`]. Damage is counted, named and passed over. Head chunk files are a cache: where a log's sample should be in a
+//! First all series of the log are read, and nothing else: from then on samples are taken, since none of theirs can pass for a new
+//! series. Then one thread reads and decodes, the others append, each to shards of its own. Appenders and readers go on meanwhile:
+//! see [`super::young`]. Damage is counted, named and passed over. Head chunk files are a cache: where a log's sample should be in a
 //! closed chunk and is not, the series' chunks from there on are forgotten and made anew from the log.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use gauntlet_model::Timestamp;
-use gauntlet_runtime::Fs;
-use hashbrown::HashMap;
+use gauntlet_runtime::{File, Fs};
+use hashbrown::{HashMap, HashSet};
 use tracing::warn;
 
 use super::appender::LateLog;
@@ -18,12 +20,11 @@ use super::chunk_files::FoundChunk;
 
 use super::samples::Value;
 use super::series::NO_CHUNK;
-use super::truncate::is_recent;
 use super::{Head, SHARDS, make_place, make_ref, split_place, split_ref};
 use crate::error::{At as _, Result, TsdbError};
 use crate::wal::checkpoint::{last_checkpoint, remove_checkpoints_below};
 use crate::wal::format::{PAGE_BYTES, list_segments, segment_name};
-use crate::wal::record::{Records, SeriesEntry, TombstoneEntry};
+use crate::wal::record::{self, Records, SeriesEntry, TombstoneEntry};
 use crate::wal::{Damage, SegmentReader};
 
 /// Samples sent to a worker at once.
@@ -65,82 +66,91 @@ pub struct LogToReplay {
     /// First segments that are not replayed: they are written meanwhile.
     pub(super) wal_end: u32,
     pub(super) wbl_end: u32,
+    /// What a kill left of a record at the end; it was cut off.
+    pub(super) torn: Option<Damage>,
+    learned: Option<Learned>,
+}
+
+/// What the first reading of the log found.
+#[derive(Debug)]
+struct Learned {
+    stats: ReplayStats,
+    places: Vec<(PathBuf, u32)>,
+    aliases: RefMap<Alias>,
+    removed: HashSet<u64, foldhash::fast::FixedState>,
+    late: RefMap<FoundChunk>,
 }
 
 impl LogToReplay {
     pub(super) fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), wal_end: u32::MAX, wbl_end: u32::MAX }
+        Self {
+            dir: dir.to_owned(),
+            wal_end: u32::MAX,
+            wbl_end: u32::MAX,
+            torn: None,
+            learned: None,
+        }
     }
 }
 
 /// Work for the thread that owns a shard. Series go by their numbers.
-enum Work {
-    Samples {
-        shard: usize,
-        samples: Vec<(u32, Timestamp, Value)>,
-    },
-    /// The slot is empty again: what was known of its samples is void.
-    Reset {
-        shard: usize,
-        slot: u32,
-    },
-    /// Answered once all before it is done.
-    Barrier(SyncSender<()>),
+struct Work {
+    shard: usize,
+    samples: Vec<(u32, Timestamp, Value)>,
 }
 
-/// The reading side.
-struct Reader<'a> {
+/// Reads the series of a log.
+struct SeriesReader<'a> {
     head: &'a Head,
     stats: &'a mut ReplayStats,
     /// References of the log whose series goes by another one.
     aliases: RefMap<Alias>,
     /// Chunks by series and time.
     chunks: Vec<FoundChunk>,
-    end: u32,
+    /// References whose series was removed later in the log.
+    removed: HashSet<u64, foldhash::fast::FixedState>,
+}
+
+/// Reads all else.
+struct Reader<'a> {
+    head: &'a Head,
+    stats: &'a mut ReplayStats,
+    aliases: RefMap<Alias>,
+    removed: HashSet<u64, foldhash::fast::FixedState>,
     batches: Vec<Vec<(u32, Timestamp, Value)>>,
     workers: Vec<SyncSender<Work>>,
 }
 
 impl Head {
-    /// Samples of appenders wait from now on. `known` is above all numbers of series in the log, if that is known.
-    pub(super) fn begin_replay(&mut self, log_end: Timestamp, known: Option<u32>) {
+    /// Samples of appenders wait from now on.
+    pub(super) fn begin_replay(&mut self, log_end: Timestamp) {
         for shard in &mut self.shards {
-            let data = shard.data.get_mut();
-            data.replaying = Some(log_end);
-            if let Some(last) = known.and_then(|bound| bound.checked_sub(1)) {
-                data.reserve_number(last);
-            }
+            shard.data.get_mut().replaying = Some(log_end);
         }
         self.exemplars.get_mut().begin_replay();
-        self.progress.begin(known.is_some());
+        self.progress.begin();
     }
 
     /// Reads the log that [`Head::start`] found. Blocks until that is done; others may append and read meanwhile.
-    pub fn replay(&self, log: LogToReplay) -> Result<ReplayStats> {
-        let mut stats = ReplayStats::default();
-        self.replay_ordered(&log, &mut stats)?;
-        self.settle_young()?;
-        self.remove_empty();
-        self.bounds_after_replay();
-        self.settle_late()?;
-        if let Some(bound) = &self.bound {
-            let next = self.shards.iter().map(|shard| shard.data.read().next_number()).max();
-            if !bound.is_known() {
-                bound.settle(next.unwrap_or(0))?;
-                self.progress.open_to_new();
-            }
+    pub fn replay(&self, mut log: LogToReplay) -> Result<ReplayStats> {
+        let replayed = self.learn_series(&mut log).and_then(|()| self.replay_rest(log));
+        if replayed.is_err() {
+            // Whoever waits for it need not wait longer.
+            self.progress.stop();
         }
-        self.exemplars.lock().end_replay();
-        stats.series = self.series_count() as u64;
-        self.counters.wal_corruptions.fetch_add(stats.damages, Ordering::Relaxed);
-        self.progress.end();
-        Ok(stats)
+        replayed
     }
 
-    fn replay_ordered(&self, log: &LogToReplay, stats: &mut ReplayStats) -> Result<()> {
+    /// The first part of [`Head::replay`]: makes the series of the log known, so that samples can be taken.
+    pub(crate) fn learn_series(&self, log: &mut LogToReplay) -> Result<()> {
+        if log.learned.is_some() {
+            return Ok(());
+        }
+        let mut stats = ReplayStats::default();
+        note(&mut stats, log.torn.take().into_iter().collect());
         let (found, damage) = self.files.list_chunks();
         stats.chunks = found.len() as u64;
-        note(stats, damage);
+        note(&mut stats, damage);
         // Numbers that chunks carry are not given anew, even if the log has forgotten their series.
         for chunk in &found {
             if let Some((shard, number)) = split_ref(chunk.series) {
@@ -153,6 +163,71 @@ impl Head {
         let mut chunks = found;
         chunks.retain(|chunk| !chunk.late);
         chunks.sort_unstable_by_key(|chunk| (chunk.series, chunk.min_t, chunk.chunk));
+        let places = self.places(&log.dir.join("wal"), log.wal_end)?;
+        let mut reader = SeriesReader {
+            head: self,
+            stats: &mut stats,
+            aliases: HashMap::default(),
+            chunks,
+            removed: HashSet::default(),
+        };
+        reader.read(&places)?;
+        let SeriesReader { aliases, removed, .. } = reader;
+        log.learned = Some(Learned { stats, places, aliases, removed, late });
+        self.progress.set_writable();
+        Ok(())
+    }
+
+    fn replay_rest(&self, log: LogToReplay) -> Result<ReplayStats> {
+        let LogToReplay { dir, wbl_end, learned, .. } = log;
+        let learned = learned.expect("BUG: series come first");
+        let Learned { mut stats, places, aliases, removed, late } = learned;
+        let aliases = self.replay_ordered(&places, aliases, removed, &mut stats)?;
+        self.replay_late(&dir.join("wbl"), wbl_end, &aliases, &late, &mut stats)?;
+        self.narrow_late();
+        *self.aliases.lock() = aliases;
+        self.settle_young()?;
+        self.remove_empty();
+        self.bounds_after_replay();
+        self.settle_late()?;
+        self.exemplars.lock().end_replay();
+        stats.series = self.series_count() as u64;
+        self.counters.wal_corruptions.fetch_add(stats.damages, Ordering::Relaxed);
+        self.progress.end();
+        Ok(stats)
+    }
+
+    /// Folders and segments of the log, in order: the newest checkpoint, and what is behind it up to `end`, out.
+    fn places(&self, dir: &Path, end: u32) -> Result<Vec<(PathBuf, u32)>> {
+        let fs = &*self.fs;
+        let mut from = 0;
+        let mut places: Vec<(PathBuf, u32)> = Vec::new();
+        if let Some((number, folder)) = last_checkpoint(fs, dir)? {
+            for (segment, _) in list_segments(fs, &folder).at("listing", &folder)? {
+                places.push((folder.clone(), segment));
+            }
+            from = number + 1;
+            remove_checkpoints_below(fs, dir, number)?;
+        }
+        for (segment, _) in list_segments(fs, dir).at("listing", dir)? {
+            if segment >= from && segment < end {
+                places.push((dir.to_owned(), segment));
+            }
+        }
+        if let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) {
+            self.progress.set_range(u64::from(*first), u64::from(*last));
+        }
+        Ok(places)
+    }
+
+    /// Replays samples and all else but series. Returns the aliases, with their newest times.
+    fn replay_ordered(
+        &self,
+        places: &[(PathBuf, u32)],
+        aliases: RefMap<Alias>,
+        removed: HashSet<u64, foldhash::fast::FixedState>,
+        stats: &mut ReplayStats,
+    ) -> Result<RefMap<Alias>> {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, SHARDS);
         let (aliases, unknown) = std::thread::scope(|scope| {
             let mut workers = Vec::new();
@@ -165,13 +240,12 @@ impl Head {
             let mut reader = Reader {
                 head: self,
                 stats,
-                aliases: HashMap::default(),
-                chunks,
-                end: log.wal_end,
+                aliases,
+                removed,
                 batches: (0..SHARDS).map(|_| Vec::new()).collect(),
                 workers,
             };
-            reader.read_log(&log.dir.join("wal"))?;
+            reader.read_log(places)?;
             // Without their senders the workers end.
             let Reader { aliases, workers, .. } = reader;
             drop(workers);
@@ -190,10 +264,7 @@ impl Head {
                 "log names no labels for some series"
             );
         }
-        self.replay_late(log, &aliases, &late, stats)?;
-        self.narrow_late();
-        *self.aliases.lock() = aliases;
-        Ok(())
+        Ok(aliases)
     }
 
     /// Appends what came during the replay behind what the log had.
@@ -242,50 +313,38 @@ impl Head {
         // Newest time of the log met so far, by shard and slot.
         let mut newest: Vec<Vec<Timestamp>> = (0..SHARDS).map(|_| Vec::new()).collect();
         while let Ok(work) = work.recv() {
-            match work {
-                Work::Samples { shard, samples } => {
-                    let cutting = self.cutting(shard);
-                    let mut data = self.shards[shard].data.write();
-                    let newest = &mut newest[shard];
-                    for (number, t, value) in samples {
-                        let Some(slot) = data.slot_of(number) else {
-                            unknown += 1;
-                            // A reference in use somewhere in the log is not given anew.
-                            if number < u32::MAX >> 1 {
-                                data.reserve_number(number);
-                            }
-                            continue;
-                        };
-                        if newest.len() <= slot as usize {
-                            newest.resize(data.series.len().max(slot as usize + 1), Timestamp::MIN);
-                        }
-                        let state = &data.series[slot as usize];
-                        let is_new = t > newest[slot as usize];
-                        newest[slot as usize] = newest[slot as usize].max(t);
-                        let value = match &value {
-                            Value::Float(_) if value.is_stale() => data.stale_for(slot, value),
-                            _ => value,
-                        };
-                        if state_covers(state.last_t(), t) {
-                            // Out of order in the log too, or in a chunk already; or in a hole between chunks.
-                            let hole =
-                                is_new && state.closed != NO_CHUNK && !data.is_covered(slot, t);
-                            if !hole {
-                                continue;
-                            }
-                            data.forget_after(slot, t);
-                        }
-                        data.append(slot, t, &value, &cutting);
+            let Work { shard, samples } = work;
+            let cutting = self.cutting(shard);
+            let mut data = self.shards[shard].data.write();
+            let newest = &mut newest[shard];
+            for (number, t, value) in samples {
+                let Some(slot) = data.slot_of(number) else {
+                    unknown += 1;
+                    // A reference in use somewhere in the log is not given anew.
+                    if number < u32::MAX >> 1 {
+                        data.reserve_number(number);
                     }
+                    continue;
+                };
+                if newest.len() <= slot as usize {
+                    newest.resize(data.series.len().max(slot as usize + 1), Timestamp::MIN);
                 }
-                Work::Reset { shard, slot } => {
-                    if let Some(newest) = newest[shard].get_mut(slot as usize) {
-                        *newest = Timestamp::MIN;
+                let state = &data.series[slot as usize];
+                let is_new = t > newest[slot as usize];
+                newest[slot as usize] = newest[slot as usize].max(t);
+                let value = match &value {
+                    Value::Float(_) if value.is_stale() => data.stale_for(slot, value),
+                    _ => value,
+                };
+                if state_covers(state.last_t(), t) {
+                    // Out of order in the log too, or in a chunk already; or in a hole between chunks.
+                    let hole = is_new && state.closed != NO_CHUNK && !data.is_covered(slot, t);
+                    if !hole {
+                        continue;
                     }
+                    data.forget_after(slot, t);
                 }
-                Work::Barrier(done) => {
-                    let _ = done.send(());
-                }
+                data.append(slot, t, &value, &cutting);
             }
         }
         unknown
@@ -294,7 +353,8 @@ impl Head {
     /// Late samples, and marks of those that are in chunks.
     fn replay_late(
         &self,
-        log: &LogToReplay,
+        dir: &Path,
+        end: u32,
         aliases: &RefMap<Alias>,
         chunks: &RefMap<FoundChunk>,
         stats: &mut ReplayStats,
@@ -305,9 +365,8 @@ impl Head {
             let slot = self.shards[shard].data.read().slot_of(number)?;
             Some((shard, slot))
         };
-        let dir = &log.dir.join("wbl");
         for (segment, _) in list_segments(&*self.fs, dir).at("listing", dir)? {
-            if segment >= log.wbl_end {
+            if segment >= end {
                 break;
             }
             let mut records = Records::default();
@@ -382,129 +441,100 @@ fn removes_series(entry: &TombstoneEntry) -> bool {
     (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX)
 }
 
-/// The newest time that the end of the log has; `MIN` where it has none.
-pub(super) fn newest_time(fs: &dyn Fs, dir: &Path, segments: &[(u32, u64)]) -> Timestamp {
+/// What is seen at the end of a log.
+pub(super) struct Tail {
+    /// The newest time; `MIN` where there is none.
+    pub(super) newest: Timestamp,
+    pub(super) torn: Option<Damage>,
+}
+
+/// Looks at the end of the log: for its newest time, and for what a kill left of a record there. That is cut off: upstream would
+/// give up all that is written behind it.
+pub(super) fn look_at_tail(fs: &Arc<dyn Fs>, dir: &Path, segments: &[(u32, u64)]) -> Tail {
     let page = PAGE_BYTES as u64;
-    let (mut newest, mut left) = (Timestamp::MIN, TAIL_BYTES);
-    for (segment, size) in segments.iter().rev().filter(|(_, size)| *size > 0) {
+    let (mut tail, mut left) = (Tail { newest: Timestamp::MIN, torn: None }, TAIL_BYTES);
+    for (n, (segment, size)) in segments.iter().rev().filter(|(_, size)| *size > 0).enumerate() {
         let path = dir.join(segment_name(*segment));
         let Ok(file) = fs.open(&path) else { continue };
         let from = size.saturating_sub(left) / page * page;
-        let mut reader = SegmentReader::within(file, path, from, u64::MAX);
+        let mut reader = SegmentReader::within(Arc::clone(&file), path.clone(), from, u64::MAX);
         let mut records = Records::default();
+        let mut end = from;
         // Damage is named by the replay.
         while let Ok(Some(record)) = reader.next_record() {
             records.clear();
             let _ = records.decode(record);
-            take_values(&mut records, |_, t, _| newest = newest.max(t));
+            take_values(&mut records, |_, t, _| tail.newest = tail.newest.max(t));
+            end = reader.position();
+        }
+        if n == 0 && end > from {
+            tail.torn = cut_torn(&**fs, &*file, path, end, *size);
         }
         left = left.saturating_sub(size - from);
         if left == 0 {
             break;
         }
     }
-    newest
+    tail
+}
+
+/// Cuts a segment behind its last whole record, if anything but padding is there.
+fn cut_torn(fs: &dyn Fs, file: &dyn File, path: PathBuf, end: u64, size: u64) -> Option<Damage> {
+    let mut rest = vec![0; usize::try_from(size.saturating_sub(end)).ok()?];
+    let read = file.read_at(&mut rest, end).ok()?;
+    if rest[..read].iter().all(|byte| *byte == 0) {
+        return None;
+    }
+    let cut = fs.open_write(&path).and_then(|file| file.truncate(end));
+    let reason = match cut {
+        Ok(()) => format!("{read} bytes behind the last whole record, cut off"),
+        Err(err) => format!("{read} bytes behind the last whole record: {err}"),
+    };
+    Some(Damage { path, offset: end, reason })
 }
 
 fn state_covers(last: Option<Timestamp>, t: Timestamp) -> bool {
     last.is_some_and(|last| t <= last)
 }
 
-impl Reader<'_> {
-    fn read_log(&mut self, dir: &Path) -> Result<()> {
-        let head = self.head;
-        let fs = &*head.fs;
-        let mut from = 0;
-        let mut places: Vec<(PathBuf, u32)> = Vec::new();
-        if let Some((number, folder)) = last_checkpoint(fs, dir)? {
-            for (segment, _) in list_segments(fs, &folder).at("listing", &folder)? {
-                places.push((folder.clone(), segment));
-            }
-            from = number + 1;
-            remove_checkpoints_below(fs, dir, number)?;
-        }
-        for (segment, _) in list_segments(fs, dir).at("listing", dir)? {
-            if segment >= from && segment < self.end {
-                places.push((dir.to_owned(), segment));
-            }
-        }
-        let progress = &head.progress;
-        if let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) {
-            progress.set_range(u64::from(*first), u64::from(*last));
-        }
+impl SeriesReader<'_> {
+    /// Makes all series that the log names and does not remove. Damage is named by the second reading.
+    fn read(&mut self, places: &[(PathBuf, u32)]) -> Result<()> {
         let mut records = Records::default();
+        let wanted = |kind: u8| kind == record::SERIES || kind == record::TOMBSTONES;
         for (dir, segment) in places {
-            let mut stats = std::mem::take(self.stats);
-            stats.segments += 1;
-            progress.set_current(u64::from(segment));
-            let result =
-                each_record(head, &dir, segment, &mut records, &mut stats, |records, stats| {
-                    self.take(records, stats);
-                });
-            *self.stats = stats;
-            result?;
-        }
-        for shard in 0..SHARDS {
-            self.send(shard);
+            let fs = &*self.head.fs;
+            let mut reader =
+                SegmentReader::open(fs, dir, *segment).at("opening segment in", dir)?;
+            while let Ok(Some(record)) = reader.next_record_if(wanted) {
+                if self.head.progress.is_stopped() {
+                    return Err(TsdbError::Closing);
+                }
+                records.clear();
+                let _ = records.decode(record);
+                let mut stats = std::mem::take(self.stats);
+                for entry in records.series.drain(..) {
+                    self.take_series(&entry, &mut stats);
+                }
+                *self.stats = stats;
+                for entry in records.tombstones.drain(..).filter(removes_series) {
+                    self.remove_series(entry.series);
+                }
+            }
         }
         Ok(())
     }
 
-    fn take(&mut self, records: &mut Records, stats: &mut ReplayStats) {
-        for entry in records.series.drain(..) {
-            self.take_series(&entry, stats);
-        }
-        let min_valid = self.head.min_valid_time();
-        take_values(records, |mut series, t, value| {
-            if t < min_valid {
-                return;
-            }
-            if !self.aliases.is_empty()
-                && let Some(alias) = self.aliases.get_mut(&series)
-            {
-                alias.max_t = alias.max_t.max(t);
-                series = alias.series;
-            }
-            let Some((shard, number)) = split_ref(series) else {
-                stats.unknown_series += 1;
-                return;
-            };
-            stats.samples += 1;
-            self.batches[shard].push((number, t, value));
-            if self.batches[shard].len() >= BATCH {
-                self.send(shard);
-            }
-        });
-        for entry in records.exemplars.drain(..) {
-            if entry.t < min_valid {
-                continue;
-            }
-            match self.find(entry.series) {
-                Some((shard, slot)) => {
-                    let data = self.head.shards[shard].data.read();
-                    let series = super::ref_of(shard, &data, slot);
-                    drop(data);
-                    self.head.exemplars.lock().add(series, entry.t, entry.value, entry.labels);
-                }
-                None => stats.unknown_series += 1,
-            }
-        }
-        for entry in records.metadata.drain(..) {
-            if let Some((shard, slot)) = self.find(entry.series) {
-                let metadata = std::sync::Arc::new(entry.metadata);
-                let mut data = self.head.shards[shard].data.write();
-                // What an appender brought meanwhile is newer.
-                if !data.young.contains_key(&slot) || !data.metadata.contains_key(&slot) {
-                    data.metadata.insert(slot, metadata);
-                }
-            }
-        }
-        let tombstones = std::mem::take(&mut records.tombstones);
-        if tombstones.iter().any(removes_series) {
-            self.wait_for_workers();
-        }
-        for entry in tombstones {
-            self.take_tombstone(&entry, stats);
+    /// Forgets a series, so that a later record of its labels is a new one.
+    fn remove_series(&mut self, series: u64) {
+        let Some((shard, number)) = split_ref(series) else { return };
+        let mut index = self.head.index.write();
+        let mut data = self.head.shards[shard].data.write();
+        data.reserve_number(number);
+        if let Some(slot) = data.slot_of(number) {
+            index.kill(data.series[slot as usize].id);
+            data.remove(slot);
+            self.removed.insert(series);
         }
     }
 
@@ -554,29 +584,85 @@ impl Reader<'_> {
             data.attach(slot, chunk);
         }
     }
+}
+
+impl Reader<'_> {
+    fn read_log(&mut self, places: &[(PathBuf, u32)]) -> Result<()> {
+        let head = self.head;
+        let mut records = Records::default();
+        for (dir, segment) in places {
+            let mut stats = std::mem::take(self.stats);
+            stats.segments += 1;
+            head.progress.set_current(u64::from(*segment));
+            let result =
+                each_record(head, dir, *segment, &mut records, &mut stats, |records, stats| {
+                    self.take(records, stats);
+                });
+            *self.stats = stats;
+            result?;
+        }
+        for shard in 0..SHARDS {
+            self.send(shard);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, records: &mut Records, stats: &mut ReplayStats) {
+        let min_valid = self.head.min_valid_time();
+        take_values(records, |mut series, t, value| {
+            if t < min_valid || !self.removed.is_empty() && self.removed.contains(&series) {
+                return;
+            }
+            if !self.aliases.is_empty()
+                && let Some(alias) = self.aliases.get_mut(&series)
+            {
+                alias.max_t = alias.max_t.max(t);
+                series = alias.series;
+            }
+            let Some((shard, number)) = split_ref(series) else {
+                stats.unknown_series += 1;
+                return;
+            };
+            stats.samples += 1;
+            self.batches[shard].push((number, t, value));
+            if self.batches[shard].len() >= BATCH {
+                self.send(shard);
+            }
+        });
+        for entry in records.exemplars.drain(..) {
+            if entry.t < min_valid {
+                continue;
+            }
+            match self.find(entry.series) {
+                Some((shard, slot)) => {
+                    let data = self.head.shards[shard].data.read();
+                    let series = super::ref_of(shard, &data, slot);
+                    drop(data);
+                    self.head.exemplars.lock().add(series, entry.t, entry.value, entry.labels);
+                }
+                None => stats.unknown_series += 1,
+            }
+        }
+        for entry in records.metadata.drain(..) {
+            if let Some((shard, slot)) = self.find(entry.series) {
+                let metadata = std::sync::Arc::new(entry.metadata);
+                let mut data = self.head.shards[shard].data.write();
+                // What an appender brought meanwhile is newer.
+                if !data.young.contains_key(&slot) || !data.metadata.contains_key(&slot) {
+                    data.metadata.insert(slot, metadata);
+                }
+            }
+        }
+        let tombstones = std::mem::take(&mut records.tombstones);
+        for entry in tombstones.iter().filter(|entry| !removes_series(entry)) {
+            self.take_tombstone(entry, stats);
+        }
+    }
 
     fn take_tombstone(&mut self, entry: &TombstoneEntry, stats: &mut ReplayStats) {
         let series = self.aliases.get(&entry.series).map_or(entry.series, |alias| alias.series);
         let Some((shard, number)) = split_ref(series) else { return };
         self.head.shards[shard].data.write().reserve_number(number);
-        if removes_series(entry) {
-            let (mut index, round) = (self.head.index.write(), self.head.round());
-            let mut data = self.head.shards[shard].data.write();
-            let Some(slot) = data.slot_of(number) else { return };
-            let series = &data.series[slot as usize];
-            let (id, touched) = (series.id, series.touched.load(Ordering::Relaxed));
-            if data.young.contains_key(&slot) || is_recent(touched, round) {
-                // It lives again: an appender has met it since.
-                data.forget_samples(slot);
-            } else {
-                index.kill(id);
-                data.remove(slot);
-            }
-            drop((data, index));
-            let worker = &self.workers[shard % self.workers.len()];
-            let _ = worker.send(Work::Reset { shard, slot });
-            return;
-        }
         // Old ones are kept as well: late samples may lie before the valid time.
         match self.find(series) {
             Some((shard, slot)) => {
@@ -599,24 +685,13 @@ impl Reader<'_> {
         Some((shard, slot))
     }
 
-    /// Sends what is gathered, and waits until all of it is appended.
-    fn wait_for_workers(&mut self) {
-        (0..SHARDS).for_each(|shard| self.send(shard));
-        let (sender, receiver) = sync_channel(self.workers.len());
-        for worker in &self.workers {
-            let _ = worker.send(Work::Barrier(sender.clone()));
-        }
-        drop(sender);
-        while receiver.recv().is_ok() {}
-    }
-
     fn send(&mut self, shard: usize) {
         if self.batches[shard].is_empty() {
             return;
         }
         let samples = std::mem::replace(&mut self.batches[shard], Vec::with_capacity(BATCH));
         let worker = &self.workers[shard % self.workers.len()];
-        if worker.send(Work::Samples { shard, samples }).is_err() {
+        if worker.send(Work { shard, samples }).is_err() {
             panic!("BUG: a replay worker ended before its reader");
         }
     }
@@ -652,6 +727,10 @@ fn each_record(
         };
         if let Some(fault) = fault {
             reader.complain_of_record(fault.to_string());
+        }
+        if records.unknown > 0 {
+            // Of a later version; or the byte that says how it is compressed, which no checksum covers, is damaged.
+            reader.complain_of_record("record of a type that is not known".to_owned());
         }
         take(records, stats);
     }

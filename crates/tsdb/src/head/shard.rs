@@ -338,16 +338,6 @@ impl ShardData {
             && !self.young.contains_key(&slot)
     }
 
-    /// Forgets all in-order samples of a series that the log has.
-    pub(crate) fn forget_samples(&mut self, slot: u32) {
-        self.forget_after(slot, Timestamp::MIN);
-        self.retain_closed(slot, |_, _| false);
-        let series = &mut self.series[slot as usize];
-        series.set(HAS_SAMPLE | NO_VALUE, false);
-        series.t = 0;
-        self.deleted.remove(&slot);
-    }
-
     /// Gives the slot of a series free.
     pub(crate) fn remove(&mut self, slot: u32) {
         self.truncate(slot, Timestamp::MAX);

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use gauntlet_model::Timestamp;
 use tracing::warn;
 
+use super::cut::Cut;
 use super::index::Index;
 use super::{Head, SHARDS, split_place, split_ref};
 use crate::error::Result;
@@ -23,8 +24,10 @@ impl Head {
     /// Drops samples before `min_t`: they are in blocks. Returns how many series went.
     pub fn truncate_memory(&self, min_t: Timestamp) -> Result<usize> {
         self.min_valid.fetch_max(min_t, Ordering::AcqRel);
-        if let Some(bound) = &self.bound {
-            bound.set_min_valid(min_t)?;
+        if let Some(file) = &self.cut_file {
+            let numbers = self.shards.iter().map(|shard| shard.data.read().next_number());
+            let next_number = numbers.max().unwrap_or(0);
+            file.write(Cut { min_valid: min_t, next_number })?;
         }
         self.departures.fetch_add(1, Ordering::AcqRel);
         // Series that an appender met in this round or the last are spared: their samples may be on the way.

@@ -96,6 +96,12 @@ impl SegmentReader {
 
     /// The next record whose checksums hold, or `None` at the end. Errs only where the file cannot be read at all.
     pub fn next_record(&mut self) -> io::Result<Option<&[u8]>> {
+        self.next_record_if(|_| true)
+    }
+
+    /// As [`SegmentReader::next_record`], passing over records whose first byte, their type, is not wanted. Most of those are not
+    /// decompressed: the first byte of a snappy block stands in it as it is.
+    pub fn next_record_if(&mut self, wanted: impl Fn(u8) -> bool) -> io::Result<Option<&[u8]>> {
         loop {
             let Some((kind, start, end)) = self.next_fragment()? else { return Ok(None) };
             let offset = self.span_offset + (start - HEADER_BYTES) as u64;
@@ -124,6 +130,9 @@ impl SegmentReader {
             self.record.extend_from_slice(&self.span[start..end]);
             if matches!(kind & KIND_MASK, KIND_FULL | KIND_LAST) {
                 let Some((at, kind)) = self.pending.take() else { continue };
+                if first_byte(kind, &self.record).is_some_and(|first| !wanted(first)) {
+                    continue;
+                }
                 match self.decompress(kind) {
                     Ok(()) => {
                         self.record_offset = at;
@@ -252,6 +261,21 @@ impl SegmentReader {
 
     fn complain(&mut self, offset: u64, reason: String) {
         self.damage.push(Damage { path: self.path.clone(), offset, reason });
+    }
+}
+
+/// The first byte of a record after decompression, where that can be seen without it.
+fn first_byte(kind: u8, record: &[u8]) -> Option<u8> {
+    match kind & (SNAPPY | ZSTD) {
+        0 => record.first().copied(),
+        SNAPPY => {
+            // | length uvarint | tag | ...; a block begins with a literal: low bits 0, then 60 to 63 for one to four bytes of length.
+            let tag_at = record.iter().take(10).position(|byte| byte & 0x80 == 0)? + 1;
+            let tag = *record.get(tag_at)?;
+            let more = usize::from(tag >> 2).saturating_sub(59);
+            (tag & 3 == 0).then(|| record.get(tag_at + 1 + more).copied())?
+        }
+        _ => None,
     }
 }
 

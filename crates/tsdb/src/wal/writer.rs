@@ -32,16 +32,6 @@ impl Default for WalOptions {
     }
 }
 
-/// Called with the number of each segment before anything is written to it.
-#[derive(Clone, Default)]
-pub struct OnSegment(pub Option<Arc<dyn Fn(u32) -> Result<()> + Send + Sync>>);
-
-impl std::fmt::Debug for OnSegment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OnSegment")
-    }
-}
-
 /// A place in the log: bytes written since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lsn(u64);
@@ -116,7 +106,6 @@ pub struct Wal {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
     options: WalOptions,
-    on_segment: OnSegment,
     writing: Mutex<Writing>,
     /// Held while syncing; who waits for it finds its bytes synced.
     syncing: Mutex<()>,
@@ -129,16 +118,6 @@ pub struct Wal {
 impl Wal {
     /// Opens the log for writing in a new segment behind those that are there, which stay as they are.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, options: WalOptions) -> Result<Self> {
-        Self::open_watched(fs, dir, options, OnSegment::default())
-    }
-
-    /// As [`Wal::open`]; `on_segment` hears of each segment that begins, and may refuse it.
-    pub fn open_watched(
-        fs: Arc<dyn Fs>,
-        dir: &Path,
-        options: WalOptions,
-        on_segment: OnSegment,
-    ) -> Result<Self> {
         fs.create_dir_all(dir).at("creating", dir)?;
         let last = list_segments(&*fs, dir).at("listing", dir)?.last().copied();
         let number = match last {
@@ -152,12 +131,10 @@ impl Wal {
             let _ = fs.open_write(&dir.join(segment_name(number))).and_then(|f| f.truncate(size));
         }
         let segment = create_segment(&*fs, dir, number)?;
-        on_segment.call(number)?;
         Ok(Self {
             fs,
             dir: dir.to_owned(),
             options,
-            on_segment,
             writing: Mutex::new(Writing { segment, framed: Vec::new(), written: 0 }),
             syncing: Mutex::new(()),
             written: AtomicU64::new(0),
@@ -296,16 +273,9 @@ impl Wal {
         // What was set aside and not needed is given back; if not, it costs some space until the segment goes.
         let _ = segment.file.truncate(segment.size + pad as u64);
         let next = create_segment(&*self.fs, &self.dir, segment.number + 1)?;
-        self.on_segment.call(next.number)?;
         writing.segment = next;
         self.synced.fetch_max(writing.written, Ordering::AcqRel);
         Ok(())
-    }
-}
-
-impl OnSegment {
-    fn call(&self, segment: u32) -> Result<()> {
-        self.0.as_ref().map_or(Ok(()), |on_segment| on_segment(segment))
     }
 }
 

@@ -129,7 +129,7 @@ fn no_flipped_bit_gives_a_wrong_answer_in_silence() {
     for (path, size) in all {
         by_kind.entry(kind(&path)).or_default().push((path, size));
     }
-    let kinds = ["checkpoint", "chunks", "chunks_head", "head_refs", "index", "meta.json"];
+    let kinds = ["checkpoint", "chunks", "chunks_head", "head_cut", "index", "meta.json"];
     for wanted in kinds.iter().chain(&["tombstones", "wal", "wbl"]) {
         assert!(by_kind.contains_key(*wanted), "no {wanted} in {:?}", by_kind.keys());
     }
