@@ -2,12 +2,14 @@
 //!
 //! Both sides open a copy of the same data folder, written here in the upstream format; whatever is compared is asked of both.
 
+mod compact;
 mod head;
 mod load;
 mod node;
 mod process;
 mod query;
 mod report;
+mod wal;
 
 use std::path::{Path, PathBuf};
 
@@ -76,6 +78,8 @@ pub(crate) fn run(root: &Path, suite: &str, words: &[&str]) -> Result<()> {
         "head" => head::run(&bench),
         "query" => query::run(&bench),
         "node" => node::run(&bench),
-        other => bail!("no such suite: {other}; there are: head, node, query"),
+        "wal" => wal::run(&bench),
+        "compact" => compact::run(&bench),
+        other => bail!("no such suite: {other}; there are: head, node, query, wal, compact"),
     }
 }

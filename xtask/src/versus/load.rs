@@ -74,7 +74,7 @@ pub(crate) fn size_bytes(dir: &Path) -> Result<u64> {
     Ok(sum)
 }
 
-fn labels(n: usize, series: usize) -> Labels {
+pub(crate) fn labels(n: usize, series: usize) -> Labels {
     let plain = series - series / 5;
     let (name, pod, le) = if n < plain {
         (format!("bench_metric_{:02}", n % METRICS), n / METRICS, None)
@@ -101,7 +101,7 @@ fn labels(n: usize, series: usize) -> Labels {
     Labels::from_pairs(pairs)
 }
 
-fn next(n: usize, step: usize, value: &mut f64, random: &mut u64) {
+pub(crate) fn next(n: usize, step: usize, value: &mut f64, random: &mut u64) {
     *random ^= *random << 13;
     *random ^= *random >> 7;
     *random ^= *random << 17;

@@ -57,6 +57,20 @@ impl Server {
         }
     }
 
+    /// Waits until the answer of `path` has a text in it; returns the seconds since the start.
+    pub(crate) fn wait_body(&mut self, path: &str, text: &str, limit: Duration) -> Result<f64> {
+        while !super::wal::has(self.port, path, text) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended while it was awaited: {status}");
+            }
+            if self.started.elapsed() > limit {
+                bail!("{path} without {text} within {limit:?}");
+            }
+            sleep(Duration::from_millis(10));
+        }
+        Ok(self.started.elapsed().as_secs_f64())
+    }
+
     /// User and system seconds so far.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
