@@ -114,6 +114,8 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
         ],
       };
     }
+    case "query_explain":
+      return { data: explained(query, parameters) };
     case "format_query":
       return { data: query.replace(/\s+/g, " ") };
     case "label/__name__/values":
@@ -123,7 +125,7 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
     case "metadata":
       return { data: { up: [{ type: "gauge", help: "Whether the last scrape worked.", unit: "" }], http_requests: [{ type: "counter", help: "Requests served.", unit: "" }], request_seconds: [{ type: "histogram", help: "How long requests took.", unit: "seconds" }] } };
     case "features":
-      return { data: { api: { query_stats: true, query_exemplars: true, store_match: true } } };
+      return { data: { api: { query_stats: true, query_exemplars: true, query_explain: true, store_match: true } } };
     case "rules":
       return { data: { groups: many(shape.rules / 10, (g) => ({ name: `group-${g}`, file: `/etc/rules/${g}.yml`, interval: 30, evaluationTime: 0.01, lastEvaluation: new Date(now - 9000).toISOString(), rules: many(10, (i) => rule(g * 10 + i, now)) })) } };
     case "alerts":
@@ -211,6 +213,28 @@ function evaluate(path: string, query: string, parameters: URLSearchParams, shap
     values: many(count, (i) => [start + i * step, (50 + 20 * Math.sin(i / 25 + s) + (s % 40) * 3 + ((i * 7 + s * 13) % 11)).toFixed(3)]).filter((_, i) => s !== 1 || i < count * 0.4 || i > count * 0.5),
   }));
   return { data: { resultType: "matrix", result, stats }, warnings, infos };
+}
+
+/** The plan of `sum by (job) (rate(x[5m])) / 2`, whatever the query is; offsets fit where it is that one. */
+function explained(query: string, parameters: URLSearchParams) {
+  const analyzed = parameters.get("analyze") === "true";
+  const end = Number(parameters.get("end") ?? parameters.get("time")) * 1000;
+  const start = parameters.has("start") ? Number(parameters.get("start")) * 1000 : end;
+  const step = Number(parameters.get("step") ?? 0) * 1000;
+  const operator = (operator: string, name: string, from: number, to: number, args: object, scale: number, inputs: object[]) => ({
+    operator, name, gives: "vector", pos: { start: from, end: to }, text: query.slice(from, to), args, fused: scale > 10, inputs,
+    stats: analyzed ? { calls: 1, shards: 24, series: 3 * scale, samples: 723 * scale, samplesSeen: scale > 10 ? 7_712_000 : 0, samplesDecoded: scale > 100 ? 385_600 : 0, bytesDecoded: scale > 100 ? 577_000 : 0, peakBytes: 17_400 * scale, cpuNs: 31_000 * scale, wallNs: 2_900_000 } : undefined,
+  });
+  const length = query.length;
+  const select = operator("select", "x", Math.max(length - 11, 0), Math.max(length - 6, 0), { selection: 0, rangeMs: 300_000 }, 533, []);
+  const rate = operator("window", "rate", 14, Math.max(length - 5, 14), { rangeMs: 300_000 }, 500, [select]);
+  const sum = operator("aggregate", "sum", 0, Math.max(length - 4, 0), { op: "sum", by: ["job"] }, 2, [rate]);
+  return {
+    query, analyzed, grid: { startMs: start, endMs: end, stepMs: step, steps: step > 0 ? Math.floor((end - start) / step) + 1 : 1 }, workers: 8,
+    selections: [{ matchers: ['__name__="x"'], minTimeMs: start - 300_000, maxTimeMs: end, ...(analyzed ? { series: 1600, chunks: 4800, bytes: 614_400 } : {}) }],
+    plan: operator("map", "/", 0, length, { op: "/", scalarOnTheLeft: false }, 1, [sum]),
+    totals: analyzed ? { resultType: "vector", resultSeries: 3, seriesRead: 1600, samplesSeen: 7_712_000, samplesDecoded: 385_600, peakSamples: 386_323, peakBytes: 702_000, selectNs: 800_000, computeNs: 2_950_000 } : undefined,
+  };
 }
 
 function alert(i: number, now: number) {

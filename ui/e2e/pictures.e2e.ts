@@ -13,6 +13,7 @@ const PAGES: [name: string, path: string, role: "server" | "query"][] = [
   ["query-stacked", "query?g0.expr=rate(http_requests_total[5m])&g0.tab=graph&g0.display_mode=stacked&g0.range_input=6h", "server"],
   ["query-heat", "query?g0.expr=rate(request_seconds[5m])&g0.tab=graph&g0.display_mode=heatmap", "server"],
   ["query-histogram", "query?g0.expr=request_seconds&g1.expr=sum(", "server"],
+  ["query-explain", "query?g0.expr=sum+by+(job)+(rate(x[5m]))+/+2&g0.tab=explain&g0.explain_range=1", "server"],
   ["query-role", "query?g0.expr=partial&g0.deduplicate=0", "query"],
   ["targets", "targets", "server"],
   ["targets-dropped", "targets?state=dropped", "server"],
@@ -42,6 +43,15 @@ const ACTS: [name: string, path: string, act: (page: Page) => Promise<void>][] =
     },
   ],
   ["open-target", "targets", (page) => page.locator("summary").nth(4).click()],
+  [
+    "open-explain",
+    "query?g0.expr=sum+by+(job)+(rate(x[5m]))+/+2&g0.tab=explain",
+    async (page) => {
+      await page.getByRole("button", { name: "Run and measure" }).click();
+      await page.getByRole("row").nth(3).hover();
+      await page.locator("mark").waitFor();
+    },
+  ],
   [
     "open-tip",
     "query?g0.expr=rate(http_requests_total[5m])&g0.tab=graph",

@@ -44,6 +44,7 @@ pub(crate) fn features(state: &ApiState) -> Result<Answer, ApiError> {
             "admin": state.limits.admin,
             "label_values_match": true,
             "lifecycle": state.limits.lifecycle,
+            "query_explain": true,
             "query_stats": true,
             "query_warnings": true,
             "remote_read": true,

@@ -5,6 +5,7 @@ test("panels survive the address", () => {
   const panels = [
     { ...emptyPanel, expr: "sum(rate(x[5m])) > 0", tab: "graph" as const, rangeMs: 7_200_000, display: "stacked" as const, stepMs: 30_000, exemplars: true, fromZero: true },
     { ...emptyPanel, expr: "up", end: "2026-01-01 00:00", dedup: false, partial: true, maxResolution: "5m", stores: ['{__address__="a:1"}'] },
+    { ...emptyPanel, expr: "up", tab: "explain" as const, explainRange: true },
   ];
   expect(readPanels(`?${writePanels(panels)}`)).toEqual(panels);
 });

@@ -1,13 +1,13 @@
 // Panels of the query page, and their place in the address. The parameters are those of the peers' own pages: of Prometheus
 // `g0.expr`, `g0.tab`, `g0.range_input`, `g0.end_input`, `g0.moment_input`, `g0.res_step`, `g0.display_mode`; of Thanos
-// `g0.deduplicate`, `g0.partial_response`, `g0.max_source_resolution`, `g0.store_matches`. Links from alerts and from there open here.
+// `g0.deduplicate`, `g0.partial_response`, `g0.max_source_resolution`, `g0.store_matches`. Ours alone: `g0.explain_range`. Links from alerts and from there open here.
 import { formatDuration, parseDuration } from "./time";
 
 export type Display = "lines" | "stacked" | "heatmap";
 
 export interface Panel {
   expr: string;
-  tab: "table" | "graph";
+  tab: "table" | "graph" | "explain";
   rangeMs: number;
   /** End of the graph or moment of the table as typed; empty for now. */
   end: string;
@@ -17,6 +17,8 @@ export interface Panel {
   /** Whether the value axis begins at zero. */
   fromZero: boolean;
   exemplars: boolean;
+  /** Whether the plan is that of the graph's range, not of one moment. */
+  explainRange: boolean;
   /** Choices of the role `query`; undefined for its default. */
   dedup: boolean | undefined;
   partial: boolean | undefined;
@@ -35,6 +37,7 @@ export const emptyPanel: Panel = {
   display: "lines",
   fromZero: false,
   exemplars: false,
+  explainRange: false,
   dedup: undefined,
   partial: undefined,
   maxResolution: undefined,
@@ -69,13 +72,14 @@ export function readPanels(search: string): Panel[] {
     panels.push({
       expr: get("expr"),
       // Older pages number their tabs, 0 for the graph.
-      tab: tab === "0" || tab === "graph" ? "graph" : "table",
+      tab: tab === "0" || tab === "graph" ? "graph" : tab === "explain" ? "explain" : "table",
       rangeMs: parseDuration(get("range_input")) || emptyPanel.rangeMs,
       end: get("end_input") || get("moment_input"),
       stepMs: step === "" ? undefined : parseDuration(step) || (seconds > 0 ? seconds * 1000 : undefined),
       display: display === "stacked" || get("stacked") === "1" ? "stacked" : display === "heatmap" ? "heatmap" : "lines",
       fromZero: get("y_axis_min") === "zero",
       exemplars: get("show_exemplars") === "1",
+      explainRange: get("explain_range") === "1",
       dedup: flag(get("deduplicate")),
       partial: flag(get("partial_response")),
       maxResolution: resolution === "" ? undefined : resolution,
@@ -97,6 +101,7 @@ export function writePanels(panels: readonly Panel[]): string {
     if (panel.display !== "lines") set("display_mode", panel.display);
     if (panel.fromZero) set("y_axis_min", "zero");
     if (panel.exemplars) set("show_exemplars", "1");
+    if (panel.explainRange) set("explain_range", "1");
     if (panel.dedup !== undefined) set("deduplicate", panel.dedup ? "1" : "0");
     if (panel.partial !== undefined) set("partial_response", panel.partial ? "1" : "0");
     if (panel.maxResolution !== undefined) set("max_source_resolution", panel.maxResolution);

@@ -13,7 +13,7 @@ interface Props {
 }
 
 export function TimeControls({ panel, onChange }: Props) {
-  const graph = panel.tab === "graph";
+  const graph = panel.tab === "graph" || (panel.tab === "explain" && panel.explainRange);
   const utc = zone.value === "utc";
   const range = formatDuration(panel.rangeMs);
   const move = (by: number) => {
@@ -75,6 +75,10 @@ export function TimeControls({ panel, onChange }: Props) {
             check={(text) => text === "" || (parseDuration(text) ?? 0) > 0}
             apply={(text) => onChange({ ...panel, stepMs: text === "" ? undefined : parseDuration(text) })}
           />
+        </>
+      ) : null}
+      {panel.tab === "graph" ? (
+        <>
           <label class="field">
             <span>Form</span>
             <select value={panel.display} onChange={(e) => onChange({ ...panel, display: e.currentTarget.value as Display })}>

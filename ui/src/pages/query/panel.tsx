@@ -1,14 +1,15 @@
 // One panel: the expression, its controls, and the tab that is open.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Empty } from "../../components/basics";
+import { Empty, Loading } from "../../components/basics";
 import { Editor } from "../../components/editor";
 import { ask } from "../../lib/api";
 import { readHistory, remember } from "../../lib/history";
 import type { Panel } from "../../lib/panels";
-import { overview } from "../../lib/role";
+import { features, overview } from "../../lib/role";
 import { Picker } from "../../components/picker";
 import { TimeControls } from "./controls";
 import { Explorer } from "./explorer";
+import type { ExplainTab } from "./explain-tab";
 import { GraphTab } from "./graph-tab";
 import { StoreControls } from "./stores";
 import { TableTab } from "./table-tab";
@@ -41,7 +42,8 @@ export function PanelView({ panel, first, onChange, onRemove }: Props) {
       () => runText(draft), // What does not parse is run, so that the answer says where it is wrong.
     );
   };
-  const tabs = [["table", "Table"], ["graph", "Graph"]] as const;
+  const tabs: [Panel["tab"], string][] = [["table", "Table"], ["graph", "Graph"]];
+  if (features.value.query_explain) tabs.push(["explain", "Explain"]);
   return (
     <section class="card panel" aria-label={panel.expr || "Empty panel"}>
       <div class="row expression">
@@ -84,6 +86,8 @@ export function PanelView({ panel, first, onChange, onRemove }: Props) {
           </Empty>
         ) : panel.tab === "graph" ? (
           <GraphTab panel={panel} runs={runs} onChange={change} />
+        ) : panel.tab === "explain" ? (
+          <Explain panel={panel} runs={runs} onChange={change} />
         ) : (
           <TableTab panel={panel} runs={runs} />
         )}
@@ -114,4 +118,13 @@ export function PanelView({ panel, first, onChange, onRemove }: Props) {
       ) : null}
     </section>
   );
+}
+
+/** The explain tab, whose code is loaded when it is opened first. */
+function Explain(props: Parameters<typeof ExplainTab>[0]) {
+  const [Tab, setTab] = useState<typeof ExplainTab>();
+  useEffect(() => {
+    void import("./explain-tab").then((module) => setTab(() => module.ExplainTab));
+  }, []);
+  return Tab ? <Tab {...props} /> : <Loading what="the tab" />;
 }
