@@ -27,7 +27,7 @@ const VERSION: u32 = 1;
 /// Largest file that is read back, in bytes.
 const MAX_FILE_BYTES: u64 = 4 << 30;
 /// Below this size a journal is not worth rewriting.
-const REWRITE_FLOOR_BYTES: u64 = 4 << 20;
+const REWRITE_FLOOR_BYTES: u64 = if cfg!(test) { 64 << 10 } else { 4 << 20 };
 
 const ALERT: u8 = 1;
 const TIMES: u8 = 2;
@@ -121,7 +121,7 @@ impl AlertJournal {
         self.file.size_bytes() > REWRITE_FLOOR_BYTES.max(live_bytes.saturating_mul(4))
     }
 
-    /// Rewrites the file; `make` gives the content of [`snapshot`] and what it drained. Blocks.
+    /// Rewrites the file; `make` gives the whole content and what it drained. Blocks.
     pub fn rewrite(&self, make: impl FnOnce() -> (Vec<u8>, Drained)) -> io::Result<u64> {
         self.file.rewrite(make)
     }
@@ -154,7 +154,9 @@ fn push_alert(out: &mut Vec<u8>, alert: &Alert) {
 }
 
 fn put_times(out: &mut Vec<u8>, alert: &Alert) {
-    [alert.starts_at, alert.ends_at, alert.updated_at].map(|time| put_time(out, time));
+    for time in [alert.starts_at, alert.ends_at, alert.updated_at] {
+        put_time(out, time);
+    }
     out.push(u8::from(alert.timeout));
 }
 

@@ -1,6 +1,6 @@
 //! Inhibition: an alert that fires keeps others quiet, by rules.
 //!
-//! What a rule thinks of an alert depends on its labels alone, so each alert is asked once ([`SlotRules`]); from then on a
+//! What a rule thinks of an alert depends on its labels alone, so each alert is asked once (`SlotRules`); from then on a
 //! question costs a look-up per rule whose target it is: the rule's sources, indexed by the values of its `equal` labels.
 //! Unlike upstream, all sources with equal values are known, not one of them, so that one that ends or that is itself a
 //! target does not hide another.

@@ -1,7 +1,7 @@
 //! Named stretches of the calendar (`time_intervals`) that mute a route or are the only times it is active.
 //!
 //! Within one interval every kind of range must hold; several ranges of a kind, and several intervals, are alternatives.
-//! Reading and printing is in [`yaml`]. Leaves out what to do with a muted group: that is the pipeline's.
+//! Reading and printing is in `yaml`. Leaves out what to do with a muted group: that is the pipeline's.
 
 mod yaml;
 mod zone;

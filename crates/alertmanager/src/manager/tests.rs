@@ -259,3 +259,30 @@ async fn a_full_disk_is_told_and_alerts_go_on() {
         "what was refused is written with what follows"
     );
 }
+
+#[tokio::test]
+async fn a_journal_of_repetitions_is_rewritten_small() {
+    let dir = tempfile::tempdir().expect("dir");
+    let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+    let first = manager(&dir, clock.clone());
+    let names: Vec<String> = (0..50).map(|n| format!("A{n}")).collect();
+    for _ in 0..60 {
+        clock.advance_ms(1000);
+        first.post_alerts(names.iter().map(|name| alert(name)).collect(), "test").await;
+    }
+    first.sync_all();
+    let path = dir.path().join("alerts.journal");
+    let before = std::fs::metadata(&path).expect("meta").len();
+    first.shrink_journal();
+    let after = std::fs::metadata(&path).expect("meta").len();
+    assert!(before > 100_000 && after < 10_000, "{before} {after}");
+    clock.advance_ms(1000);
+    first.post_alerts(vec![alert("A7"), alert("new")], "test").await;
+    let (known, newest) = (first.alerts(AlertQuery::ALL), first.now());
+    drop(first);
+    let second = manager(&dir, clock);
+    let restored = second.alerts(AlertQuery::ALL);
+    let plain = |all: &[AlertInfo]| all.iter().map(|info| info.alert.clone()).collect::<Vec<_>>();
+    assert_eq!(plain(&restored), plain(&known));
+    assert_eq!(restored.iter().filter(|info| info.alert.updated_at == newest).count(), 2);
+}

@@ -1,7 +1,7 @@
 //! Matchers of routes, inhibition rules, silences and API filters: one label, one comparison.
 //!
 //! Differs from `model::Matcher` in two ways that users meet: in a regex the dot leaves newlines out (`^(?:P)$`), and the text
-//! form quotes a name only where it holds a reserved character. Parsing is in [`classic`], [`utf8`] and, for which of the two
+//! form quotes a name only where it holds a reserved character. Parsing is in `classic`, `utf8` and, for which of the two
 //! to believe, [`ParseMode`]. [`MatchIndex`] finds the sets of matchers that may match a label set.
 
 mod classic;

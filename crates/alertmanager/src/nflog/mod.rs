@@ -1,7 +1,7 @@
 //! The notification log: what was last told to whom about which group. It is why a repeat is quiet, why a restart tells nothing
 //! twice, and how peers know that one of them has spoken.
 //!
-//! One entry per group and receiver's integration; the newer counts. Snapshot and gossip share the peer's format ([`proto`]).
+//! One entry per group and receiver's integration; the newer counts. Snapshot and gossip share the peer's format (`proto`).
 
 mod proto;
 mod store;

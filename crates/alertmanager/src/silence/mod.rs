@@ -1,7 +1,7 @@
 //! Silences: who wants to hear nothing about which alerts, from when to when.
 //!
 //! [`Silences`] keeps them, finds those of an alert by an index, and merges what the cluster sends. Snapshot and gossip share
-//! the peer's format ([`proto`]). Leaves out the HTTP shape, and who may silence what.
+//! the peer's format (`proto`). Leaves out the HTTP shape, and who may silence what.
 
 mod proto;
 mod snapshot;

@@ -64,6 +64,16 @@ fn nothing_is_repeated_before_its_interval() {
 }
 
 #[test]
+fn the_log_remembers_for_two_repeat_intervals() {
+    let mut lab = Lab::new(PLAIN);
+    lab.post("g=1 n=a", 0, HOUR);
+    lab.run_to(2000);
+    let mesh = lab.core.log.iter().next().expect("entry");
+    assert_eq!(mesh.entry.timestamp, lab.at(1000));
+    assert_eq!(mesh.expires_at, lab.at(1000 + 2 * HOUR));
+}
+
+#[test]
 fn new_and_resolved_alerts_are_told_at_the_next_interval() {
     let mut lab = Lab::new(PLAIN);
     lab.post("g=1 n=a", 0, HOUR);

@@ -433,6 +433,21 @@ impl World {
             .collect()
     }
 
+    /// Alerts that were told of and whose end nobody was told in time.
+    fn endless(&self) -> Vec<&str> {
+        let over = |fire: &&Fire| !fire.silenced && fire.to + 2 * LONG_ENOUGH < LENGTH;
+        let told = |fire: &&Fire, resolved: bool| {
+            let labels = gauntlet_model::Labels::from_pairs([("alertname", &fire.name)]);
+            let fp = crate::fingerprint(&labels).0;
+            let list = |told: &&Told| {
+                if resolved { told.resolved.contains(&fp) } else { told.firing.contains(&fp) }
+            };
+            self.told.iter().any(|told| list(&told))
+        };
+        let fires = self.fires.iter().filter(over);
+        fires.filter(|f| told(f, false) && !told(f, true)).map(|f| f.name.as_str()).collect()
+    }
+
     /// Per group, how often something was told that had been told last already; and how many of these no event explains.
     fn duplicates(&self) -> (BTreeMap<String, usize>, usize) {
         const AFTERWARDS: i64 = 4 * MINUTE;
@@ -474,6 +489,7 @@ fn every_alert_reaches_its_receiver_through_loss_partitions_and_restarts() {
         let mut world = World::new(seed, false);
         world.run();
         assert_eq!(world.lost(), Vec::<String>::new(), "seed {seed}");
+        assert_eq!(world.endless(), Vec::<&str>::new(), "seed {seed}");
         let (duplicates, unexplained) = world.duplicates();
         stray += unexplained;
         let groups: HashSet<&str> = world.told.iter().map(|told| told.group.as_str()).collect();
