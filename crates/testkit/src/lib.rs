@@ -10,6 +10,7 @@ pub mod process;
 pub mod promqltest;
 #[cfg(feature = "promql")]
 pub mod reference;
+pub mod sink;
 #[cfg(feature = "smtp")]
 pub mod smtp;
 pub mod ttar;

@@ -578,10 +578,12 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     };
     info!("Server is ready to receive web requests.");
     // Nothing is scraped before the log's series are known: samples would be refused.
-    let learning = Arc::clone(&db);
-    tokio::select! {
-        _ = tokio::task::spawn_blocking(move || learning.wait_writable()) => {}
-        () = start.shutdown.wait() => db.head().stop_replay(),
+    if let Store::Tsdb(db) = &store {
+        let learning = Arc::clone(db);
+        tokio::select! {
+            _ = tokio::task::spawn_blocking(move || learning.wait_writable()) => {}
+            () = start.shutdown.wait() => db.head().stop_replay(),
+        }
     }
     let (scrape_manager, scrape_handle) = scrape::Manager::new(
         scrape::ManagerOptions {

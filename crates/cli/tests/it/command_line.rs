@@ -67,7 +67,7 @@ fn misuse_is_answered_as_the_peers_answer() {
 fn is_syntax_case(argv: &[&str], case: &Value) -> bool {
     let stderr = case["stderr"].as_str().unwrap_or("");
     let ours = match argv[0] {
-        "prometheus" | "node_exporter" => true,
+        "prometheus" | "node_exporter" | "alertmanager" => true,
         "thanos" => {
             let command = argv.iter().skip(1).find(|a| !a.starts_with("--"));
             command.is_none_or(|c| matches!(*c, "query" | "store" | "sidecar" | "bogus"))

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests panic and print totals")]
 
 mod agent;
+mod alertmanager;
 mod api_errors;
 mod bad_input;
 mod cluster;
