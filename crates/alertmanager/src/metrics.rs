@@ -101,6 +101,7 @@ pub struct SilenceMetrics {
     pub(crate) maintenance_errors: Counter,
     pub(crate) compile_errors_index: Counter,
     pub(crate) compile_errors_load: Counter,
+    pub(crate) query_duration: Histogram,
     pub(crate) queries: Counter,
     pub(crate) scanned: Counter,
     pub(crate) skipped: Counter,
@@ -317,11 +318,6 @@ impl SilenceMetrics {
             "alertmanager_silences_gc_errors_total",
             "How many silence GC errors were encountered.",
         );
-        r.histogram(
-            "alertmanager_silences_query_duration_seconds",
-            "Duration of silence query evaluation.",
-            &DEFAULT_BUCKETS,
-        );
         Self {
             gc_duration: r.summary(
                 "alertmanager_silences_gc_duration_seconds",
@@ -347,6 +343,11 @@ impl SilenceMetrics {
             ),
             compile_errors_index: compile.with(&["index"]),
             compile_errors_load: compile.with(&["load_snapshot"]),
+            query_duration: r.histogram(
+                "alertmanager_silences_query_duration_seconds",
+                "Duration of silence query evaluation.",
+                &DEFAULT_BUCKETS,
+            ),
             queries: r.counter(
                 "alertmanager_silences_queries_total",
                 "How many silence queries were received.",

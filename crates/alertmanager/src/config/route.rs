@@ -102,6 +102,9 @@ impl RouteConfig {
         if let Some(name) = self.match_equal.keys().find(|name| !legacy(name)) {
             return Err(("match", format!("invalid label name {name:?}")));
         }
+        if self.labels.contains_key("") {
+            return Err(("labels", "\"\" is not a valid label name".to_owned()));
+        }
         if let Some(name) = self.labels.keys().find(|name| !with.mode.is_label_name(name)) {
             return Err(("labels", format!("invalid label name {name:?} in route labels")));
         }

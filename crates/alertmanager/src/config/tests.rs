@@ -82,7 +82,7 @@ fn routes_are_checked_one_by_one() {
         ("routes: [{match: {'a-b': c}}]", "invalid label name \"a-b\""),
         ("routes: [{match_re: {a: '('}}]", "error parsing regexp: missing closing ): `^(?:()$`"),
         ("routes: [{matchers: [a]}]", "bad matcher format: a"),
-        ("labels: {'': x}", "invalid label name \"\" in route labels"),
+        ("labels: {'': x}", "\"\" is not a valid label name"),
         (
             "grup_by: [a]",
             "yaml: unmarshal errors:\n  line 2: field grup_by not found in type config.plain",

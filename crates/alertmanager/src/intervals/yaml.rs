@@ -179,7 +179,7 @@ impl FromYaml for Minutes {
     }
 
     fn go_type() -> Cow<'static, str> {
-        "timeinterval.yamlTimeRange".into()
+        "timeinterval.TimeRange".into()
     }
 }
 

@@ -205,7 +205,11 @@ impl Manager {
 
     /// Silences that pass, in the order they came to be known.
     pub fn silences(&self, pass: impl FnMut(&Silence) -> bool) -> Vec<Arc<Silence>> {
-        self.core.lock().silences().query(pass)
+        let start = self.clock.monotonic();
+        let found = self.core.lock().silences().query(pass);
+        let took = self.clock.monotonic() - start;
+        self.metrics.silences.query_duration.observe(took.as_secs_f64());
+        found
     }
 
     pub fn silence(&self, id: &str) -> Option<Arc<Silence>> {

@@ -160,6 +160,183 @@ fn matchers_read_and_fail_as_amtool_says() {
     assert!(good > 200, "{good}");
 }
 
+/// Configurations with something wrong, or nearly so.
+fn configurations() -> Vec<String> {
+    let head = "receivers: [{name: r}]\nroute: {receiver: r}\n";
+    let mut all: Vec<String> = [
+        "",
+        "{}",
+        "a",
+        "[]",
+        "- a",
+        "route: {receiver: r}",
+        "receivers: [{name: r}]",
+        "route: {}\nreceivers: [{name: r}]",
+        "route: ~",
+        "route: {receiver: x}\nreceivers: [{name: r}]",
+        "route: {receiver: r}\nreceivers: [{}]",
+        "route: {receiver: r}\nreceivers: [{name: r}, {name: r}]",
+        "route: {receiver: r}\nreceivers: [{name: r, labels: {name: x}}]",
+        "route: {receiver: r}\nreceivers: [{name: r, labels: {name: r, a: b}}]",
+        "route: {receiver: r, continue: true}\nreceivers: [{name: r}]",
+        "route: {receiver: r}\nreceivers: [{name: r}]\nroute: {receiver: r}",
+        "global: ~\nroute: {receiver: r}\nreceivers: [{name: r}]",
+        "global: {}\nroute: {receiver: r}\nreceivers: [{name: r}]",
+        "global: {resolve_timeout: 5x}\nroute: {receiver: r}\nreceivers: [{name: r}]",
+        "global: {nope: 1}\nroute: {receiver: r}\nreceivers: [{name: r}]",
+        "templates: [1, a]\nroute: {receiver: r}\nreceivers: [{name: r}]",
+        "templates: a\nroute: {receiver: r}\nreceivers: [{name: r}]",
+        "receivers: a\nroute: {receiver: r}",
+        "\tx",
+        "a: [",
+        "route: [a]",
+    ]
+    .map(str::to_owned)
+    .into();
+    let routes = [
+        "match: {a: b}",
+        "match_re: {a: b}",
+        "matchers: [a=b]",
+        "mute_time_intervals: [x]",
+        "active_time_intervals: [x]",
+        "group_by: ['...', a]",
+        "group_by: [a, a]",
+        "group_by: ['']",
+        "group_by: ['...', '...']",
+        "group_by: a",
+        "group_by: [1]",
+        "group_by: []",
+        "group_by: ~",
+        "group_interval: 0s",
+        "repeat_interval: 0s",
+        "group_wait: 0s",
+        "group_wait: x",
+        "group_wait: 5",
+        "group_wait: -5s",
+        "group_wait: 1d",
+        "group_wait: ''",
+        "routes: [{match: {'a-b': c}}]",
+        "routes: [{match: {a: [b]}}]",
+        "routes: [{match_re: {a: '('}}]",
+        "routes: [{match_re: {'a-b': c}}]",
+        "routes: [{match_re: {a: ~}}]",
+        "routes: [{matchers: [a]}]",
+        "routes: [{matchers: a=b}]",
+        "routes: [{matchers: ['a=~\"(\"']}]",
+        "routes: [{receiver: y}]",
+        "routes: [{mute_time_intervals: [x]}]",
+        "routes: [{active_time_intervals: [x]}]",
+        "routes: {}",
+        "routes: [a]",
+        "labels: {'': x}",
+        "labels: {a: '{{ x'}",
+        "labels: {'a-b': x}",
+        "grup_by: [a]",
+        "continue: maybe",
+        "continue: yes",
+    ];
+    all.extend(routes.map(|r| format!("receivers: [{{name: r}}]\nroute: {{receiver: r, {r}}}")));
+    let rules = [
+        "source_match: {'a-b': c}",
+        "target_match: {'a-b': c}",
+        "source_match_re: {a: '['}",
+        "target_match_re: {a: ~}",
+        "equal: ['']",
+        "equal: [a.b]",
+        "equal: a",
+        "source_matchers: [x]",
+        "target_matchers: ['a=b', 'c']",
+        "name: [a]",
+        "nope: 1",
+        "name: x",
+    ];
+    all.extend(rules.map(|r| format!("{head}inhibit_rules: [{{{r}}}]")));
+    let intervals = [
+        "times: [{start_time: '25:00', end_time: '26:00'}]",
+        "times: [{start_time: '9:00', end_time: '26:00'}]",
+        "times: [{start_time: '10:00'}]",
+        "times: [{start_time: '10:00', end_time: '10:00'}]",
+        "times: [{start_time: '10:00', end_time: '24:01'}]",
+        "times: [{start_time: 10:00, end_time: 11:00}]",
+        "times: [{start: '10:00'}]",
+        "times: a",
+        "weekdays: ['friday:monday']",
+        "weekdays: ['1']",
+        "weekdays: ['a:b:c']",
+        "weekdays: [Monday, 'TUESDAY:friday']",
+        "weekdays: ['monday:']",
+        "days_of_month: ['0']",
+        "days_of_month: ['-50:-20']",
+        "days_of_month: ['-3:2']",
+        "days_of_month: ['10:-25']",
+        "days_of_month: ['x']",
+        "days_of_month: ['1:40']",
+        "days_of_month: [1, '5:-1']",
+        "days_of_month: ['+1']",
+        "months: ['march:january']",
+        "months: ['jan']",
+        "months: ['13']",
+        "months: ['0:5']",
+        "months: ['5:january']",
+        "years: ['2022:2020']",
+        "years: ['a']",
+        "years: [2020]",
+        "years: ['-5:5']",
+        "years: ['99999999999999999999']",
+        "location: Nowhere/Land",
+        "location: ../etc",
+        "location: Europe/Paris",
+        "location: europe/paris",
+        "location: Local",
+        "location: UTC",
+        "location: ''",
+        "year: ['2020']",
+    ];
+    all.extend(
+        intervals
+            .map(|i| format!("{head}time_intervals: [{{name: x, time_intervals: [{{{i}}}]}}]")),
+    );
+    let rest = [
+        "time_intervals: [{name: a}, {name: a}]",
+        "mute_time_intervals: [{name: a}]\ntime_intervals: [{name: a}]",
+        "time_intervals: [{}]",
+        "mute_time_intervals: [{}]",
+        "mute_time_intervals: [{name: a}, {name: a}]",
+        "tracing: {}",
+        "tracing: {endpoint: x}",
+        "tracing: {endpoint: x, client_type: y}",
+        "tracing: {endpoint: x, compression: y}",
+        "tracing: {endpoint: x, nope: y}",
+        "tracing: {endpoint: x, timeout: 5}",
+    ];
+    all.extend(rest.map(|r| format!("{head}{r}")));
+    all
+}
+
+#[test]
+fn configurations_are_judged_as_amtool_judges_them() {
+    let Some(amtool) = peer("amtool") else { return };
+    let dir = tempfile::tempdir().expect("dir");
+    let texts = configurations();
+    let file = |(n, text): (usize, &String)| {
+        let path = dir.path().join(format!("{n:04}.yml"));
+        std::fs::write(&path, text).expect("write");
+        path
+    };
+    let files: Vec<PathBuf> = texts.iter().enumerate().map(file).collect();
+    let verdicts = verdicts(&amtool, None, &files);
+    let mut wrong = Vec::new();
+    for (text, file) in texts.iter().zip(&files) {
+        let ours = Config::load(file, ParseMode::Fallback).err().map(|e| e.upstream_text());
+        let theirs = &verdicts[file];
+        if ours != *theirs {
+            wrong.push(format!("{text}\n  ours   {ours:?}\n  theirs {theirs:?}"));
+        }
+    }
+    println!("configurations: {} of {} verdicts equal", texts.len() - wrong.len(), texts.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn what_matchers_mean_is_what_amtool_prints() {
     let Some(amtool) = peer("amtool") else { return };
