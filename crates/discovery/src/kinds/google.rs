@@ -11,7 +11,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use gauntlet_net::config::Secret;
 use gauntlet_runtime::Clock;
 use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair};
 
 use super::Making;
 use crate::answer::answer;
@@ -45,7 +45,7 @@ answer! {
 
 enum Source {
     /// Signs statements of its own with a key.
-    ServiceAccount { email: String, key_id: String, key: RsaKeyPair, url: String },
+    ServiceAccount { email: String, key_id: String, key: Box<RsaKeyPair>, url: String },
     /// Has a lasting token of a user.
     User { client_id: String, client_secret: Secret, refresh_token: Secret, url: String },
     /// Asks the machine.
@@ -149,7 +149,7 @@ fn of_file(text: &[u8]) -> Result<Source, String> {
         "service_account" => Ok(Source::ServiceAccount {
             email: file.client_email,
             key_id: file.private_key_id,
-            key: rsa_key(&file.private_key)?,
+            key: Box::new(rsa_key(&file.private_key)?),
             url,
         }),
         "authorized_user" => Ok(Source::User {
@@ -170,15 +170,19 @@ pub(crate) fn rsa_key(pem: &str) -> Result<RsaKeyPair, String> {
     key.map_err(|err| format!("bad private key: {err}"))
 }
 
-/// Text signed with RSA and SHA-256.
-pub(crate) fn rsa_sign(key: &RsaKeyPair, text: &[u8]) -> Result<Vec<u8>, String> {
+/// Text signed with RSA, by PKCS #1 1.5 with a hash.
+pub(crate) fn rsa_sign(
+    key: &RsaKeyPair,
+    encoding: &'static dyn RsaEncoding,
+    text: &[u8],
+) -> Result<Vec<u8>, String> {
     let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature)
+    key.sign(encoding, &SystemRandom::new(), text, &mut signature)
         .map_err(|_| "cannot sign with the private key".to_owned())?;
     Ok(signature)
 }
 
-/// A signed JSON Web Token of its two parts.
+/// A signed JSON Web Token of its two parts; the header's `alg` is `RS256` or `RS512`.
 pub(crate) fn jwt(
     key: &RsaKeyPair,
     header: &serde_json::Value,
@@ -186,7 +190,9 @@ pub(crate) fn jwt(
 ) -> Result<String, String> {
     let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let text = format!("{}.{}", part(header), part(claims));
-    let signature = rsa_sign(key, text.as_bytes())?;
+    let encoding: &'static dyn RsaEncoding =
+        if header["alg"] == "RS512" { &RSA_PKCS1_SHA512 } else { &RSA_PKCS1_SHA256 };
+    let signature = rsa_sign(key, encoding, text.as_bytes())?;
     Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use gauntlet_model::float::plain_float;
 use gauntlet_model::{Labels, TargetGroup};
 use gauntlet_runtime::Clock;
-use ring::signature::RsaKeyPair;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -219,7 +219,7 @@ impl Oci {
         let date = http_date(self.clock.now_ms());
         let target = format!("/{VERSION}/{path}");
         let text = format!("date: {date}\n(request-target): get {target}\nhost: {host}");
-        let signature = rsa_sign(&self.key, text.as_bytes())?;
+        let signature = rsa_sign(&self.key, &RSA_PKCS1_SHA256, text.as_bytes())?;
         let signature = base64::engine::general_purpose::STANDARD.encode(signature);
         let authorization = format!(
             "Signature version=\"1\",headers=\"date (request-target) host\",keyId=\"{}\",algorithm=\"rsa-sha256\",signature=\"{signature}\"",

@@ -1,15 +1,24 @@
 //! `stackit_sd_configs`: STACKIT's servers. Source: STACKIT IaaS API v1.
 //!
-//! Left out: keys of service accounts; a token goes into the HTTP block. They are refused.
+//! Requests carry what the HTTP block says, or a token got with the key of a service account ("key flow"). Left out: credentials
+//! files, which are refused.
+
+use std::sync::Arc;
 
 use gauntlet_model::{Labels, TargetGroup};
-use serde_json::{Map, Value};
+use gauntlet_net::config::Secret;
+use gauntlet_runtime::Clock;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use ring::signature::RsaKeyPair;
+use serde_json::{Map, Value, json};
 
+use super::google::{jwt, rsa_key};
 use super::{Making, refresh};
 use crate::answer::answer;
+use crate::config::Fields;
 use crate::discoverer::StartError;
 use crate::meta::{Meta, one_group, sanitise};
-use crate::rest::{Api, escape};
+use crate::rest::{Api, escape, query};
 
 answer! {
     struct Servers {
@@ -36,38 +45,148 @@ answer! {
     }
 }
 
-#[derive(Debug)]
+answer! {
+    struct KeyFile {
+        credentials: KeyCredentials,
+    }
+
+    #[serde(rename_all = "camelCase")]
+    struct KeyCredentials {
+        aud: String,
+        iss: String,
+        kid: String,
+        sub: String,
+        private_key: String,
+        token_endpoint: String,
+    }
+
+    struct Token {
+        access_token: String,
+        expires_in: i64,
+    }
+}
+
+const TOKEN_URL: &str = "https://service-account.api.stackit.cloud/token";
+/// Tokens are renewed this long before they expire.
+const EARLY_MS: i64 = 60_000;
+/// Largest key that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A service account that signs for its tokens.
+struct Account {
+    credentials: KeyCredentials,
+    key: RsaKeyPair,
+    known: Option<(Secret, i64)>,
+}
+
 pub(super) struct Stackit {
     api: Api,
+    clock: Arc<dyn Clock>,
+    account: Option<Account>,
     url: String,
     project: String,
     port: i64,
 }
 
+impl Account {
+    /// `None`: no key is configured.
+    fn new(fields: &Fields) -> Result<Option<Self>, String> {
+        if !fields.str("credentials_file_path").is_empty() {
+            return Err("credentials_file_path is not supported".to_owned());
+        }
+        let given = |inline: &str, path: &str| match fields.secret(inline) {
+            secret if !secret.is_empty() => Ok(secret.expose().to_owned()),
+            _ if fields.str(path).is_empty() => Ok(String::new()),
+            _ => read(fields.str(path)),
+        };
+        let text = given("service_account_key", "service_account_key_path")?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let file: KeyFile = serde_json::from_str(&text)
+            .map_err(|err| format!("setting up authentication: bad service account key: {err}"))?;
+        let pem = match given("private_key", "private_key_path")? {
+            pem if pem.is_empty() => file.credentials.private_key.clone(),
+            pem => pem,
+        };
+        let key = rsa_key(&pem).map_err(|err| format!("setting up authentication: {err}"))?;
+        Ok(Some(Self { credentials: file.credentials, key, known: None }))
+    }
+
+    async fn bearer(&mut self, api: &Api, now_ms: i64) -> Result<String, String> {
+        if let Some((token, expires)) = &self.known
+            && now_ms < expires - EARLY_MS
+        {
+            return Ok(format!("Bearer {}", token.expose()));
+        }
+        let KeyCredentials { aud, iss, kid, sub, token_endpoint, .. } = &self.credentials;
+        let url = if token_endpoint.is_empty() { TOKEN_URL } else { token_endpoint };
+        let now = now_ms / 1000;
+        let header = json!({ "alg": "RS512", "typ": "JWT", "kid": kid });
+        let claims = json!({
+            "iss": iss, "sub": sub, "jti": random_id()?, "aud": aud, "iat": now, "exp": now + 3600,
+        });
+        let assertion = jwt(&self.key, &header, &claims)?;
+        let pairs = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", &*assertion),
+        ];
+        let ask = api.post_ask(url, query(pairs));
+        let ask = ask.header("content-type", "application/x-www-form-urlencoded");
+        let token: Token = api.json(ask).await?;
+        let expires = now_ms.saturating_add(token.expires_in.saturating_mul(1000));
+        let bearer = format!("Bearer {}", token.access_token);
+        self.known = Some((Secret::new(token.access_token), expires));
+        Ok(bearer)
+    }
+}
+
+fn read(path: &str) -> Result<String, String> {
+    let fail = |err: std::io::Error| format!("{path}: {err}");
+    if std::fs::metadata(path).map_err(fail)?.len() > MAX_FILE_BYTES {
+        return Err(format!("{path}: larger than {MAX_FILE_BYTES} bytes"));
+    }
+    std::fs::read_to_string(path).map_err(fail)
+}
+
+/// A random UUID, version 4.
+fn random_id() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| "no random bytes".to_owned())?;
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    let [a, b, c, d, e] = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    Ok(format!("{a}-{b}-{c}-{d}-{e}"))
+}
+
 impl Stackit {
     pub(super) fn new(making: &Making<'_>) -> Result<Self, StartError> {
         let fields = making.fields;
-        let keys = [
-            !fields.secret("service_account_key").is_empty(),
-            !fields.str("service_account_key_path").is_empty(),
-        ];
-        if keys.contains(&true) {
-            return Err(making.refused(
-                "service_account_key and service_account_key_path are not supported; put a token into authorization",
-            ));
-        }
+        let account = Account::new(fields).map_err(|err| making.refused(err))?;
         let base = match fields.str("endpoint") {
             "" => format!("https://iaas.api.{}.stackit.cloud", fields.str("region")),
             given => given.trim_end_matches('/').to_owned(),
         };
         let project = fields.str("project");
         let url = format!("{base}/v1/projects/{}/servers?details=true", escape(project, b""));
-        let project = project.to_owned();
-        Ok(Self { api: making.api()?, url, project, port: fields.int("port") })
+        Ok(Self {
+            api: making.api()?,
+            clock: Arc::clone(&making.deps.clock),
+            account,
+            url,
+            project: project.to_owned(),
+            port: fields.int("port"),
+        })
     }
 
     async fn ask(&mut self) -> Result<Vec<TargetGroup>, String> {
-        let servers: Option<Servers> = self.api.get(&self.url).await?;
+        let mut ask = self.api.get_ask(&self.url).header("accept", "application/json");
+        if let Some(account) = &mut self.account {
+            let bearer = account.bearer(&self.api, self.clock.now_ms()).await?;
+            ask = ask.header("authorization", bearer);
+        }
+        let servers: Option<Servers> = self.api.json(ask).await?;
         let servers = servers.unwrap_or_default();
         let targets = servers.items.iter().filter_map(|server| self.target(server)).collect();
         Ok(one_group("stackit", targets))

@@ -33,6 +33,13 @@ pub(super) const CASES: &[Case] = &[
         peer: true,
     },
     Case {
+        job: "stackit-key",
+        config: "stackit_sd_configs: [{project: p-1, endpoint: 'http://FAKE', service_account_key_path: TESTDATA/stackit-key.json, VIA}]",
+        routes: stackit_key,
+        count: 2,
+        peer: false,
+    },
+    Case {
         job: "triton",
         config: "triton_sd_configs: [{account: me, dns_suffix: triton.example.com, endpoint: 127.0.0.1, port: TLSPORT, groups: [a, b c], tls_config: {insecure_skip_verify: true}}]",
         routes: triton,
@@ -168,6 +175,15 @@ fn stackit() -> Vec<Route> {
         {"id": "s-4", "name": "empty", "nics": [{"networkName": "n"}]}
     ]}"#;
     vec![get("/v1/projects/p-1/servers?details=true", body).needs("authorization", "Bearer t")]
+}
+
+fn stackit_key() -> Vec<Route> {
+    let mut routes = stackit();
+    let token =
+        r#"{"access_token": "t", "expires_in": 3600, "scope": "s", "token_type": "Bearer"}"#;
+    let has = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey";
+    routes.push(post("/service-account.api.stackit.cloud/token", has, token));
+    routes
 }
 
 fn triton() -> Vec<Route> {
