@@ -133,3 +133,43 @@ fn prometheus_takes_the_folder_over_and_gives_it_back() {
     }
     assert_eq!(back.len(), ours.len());
 }
+
+#[test]
+fn promtool_reads_a_log_of_many_kills_whole() {
+    let Some(tool) = peer("promtool") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let clock: std::sync::Arc<dyn gauntlet_runtime::Clock> =
+        std::sync::Arc::new(gauntlet_runtime::ManualClock::new(1_800_000_000_000));
+    for restart in 0..40i64 {
+        let fs = gauntlet_runtime::SystemFs::shared();
+        let db = Db::open(dir.path(), Options::default(), clock.clone(), fs).unwrap();
+        // While the log replays, or not.
+        if restart % 3 == 0 {
+            db.wait_replayed().unwrap();
+        }
+        db.wait_writable();
+        for step in 0..30 {
+            let t = 1_700_000_000_000 + (restart * 30 + step) * 1000;
+            let mut app = db.appender(AppendOptions::default());
+            for n in restart % 5..20 + restart {
+                app.append(SeriesRef(0), &labels(n), t, (step * n) as f64).unwrap();
+            }
+            app.commit().unwrap();
+        }
+        drop(db);
+        if restart % 4 == 1 {
+            // Killed within a write.
+            let last = std::fs::read_dir(dir.path().join("wal")).unwrap();
+            let last = last.map(|entry| entry.unwrap().path()).filter(|p| p.is_file()).max();
+            let last = last.unwrap();
+            let bytes = std::fs::read(&last).unwrap();
+            std::fs::write(&last, &bytes[..bytes.len() - 3]).unwrap();
+        }
+    }
+    let db = open(dir.path(), Options::default());
+    let ours: usize = read(&db, vec![any()], TimeRange::all()).values().map(Vec::len).sum();
+    drop(db);
+    let dump = run(&tool, &["tsdb", "dump"], dir.path());
+    assert_eq!(dump.lines().count(), ours);
+    assert!(ours > 40 * 29 * 20);
+}
