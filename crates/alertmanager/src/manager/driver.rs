@@ -17,6 +17,8 @@ use crate::time::Time;
 
 /// Longest sleep: wall clocks jump.
 const TICK: Duration = Duration::from_secs(1);
+/// Due timers done before others get at the machine; a timer may be a group's whole flush.
+const AT_ONCE: usize = 8;
 /// How often the cluster is looked at while flushes wait for it.
 const SETTLE_TICK: Duration = Duration::from_millis(50);
 
@@ -71,11 +73,11 @@ impl Manager {
         }
     }
 
-    /// Does what is due and tells how long there is nothing more to do.
+    /// Does some of what is due and tells how long there is nothing more to do.
     fn work(&self) -> Duration {
         let (next, settling) = self.run_once(|core, now| {
             core.cluster_changed(now);
-            (core.poll(now), core.is_settling())
+            (core.poll_some(now, AT_ONCE), core.is_settling())
         });
         let longest = if settling { SETTLE_TICK } else { TICK };
         let left_ns = next.map_or(i64::MAX, |next| next.since_ns(self.now())).max(0);

@@ -327,7 +327,14 @@ impl Core {
 
     /// Does all that is due and returns when to call again. What is to be sent is in [`Core::take_actions`].
     pub fn poll(&mut self, now: Time) -> Option<Time> {
-        while let Some((due, timer)) = self.timers.due(now) {
+        self.poll_some(now, usize::MAX)
+    }
+
+    /// The same for at most so many due timers, so that an owner with others waiting can let them in between. A time that is
+    /// not after `now` means that there is more to do.
+    pub fn poll_some(&mut self, now: Time, most: usize) -> Option<Time> {
+        for _ in 0..most {
+            let Some((due, timer)) = self.timers.due(now) else { break };
             match timer {
                 Timer::Flush(group) => self.flush_due(group, due, now),
                 Timer::Step(flush, step) => self.step_due(flush, step, due, now),

@@ -64,6 +64,21 @@ fn nothing_is_repeated_before_its_interval() {
 }
 
 #[test]
+fn due_work_can_be_done_in_parts() {
+    let mut lab = Lab::new(PLAIN);
+    for g in 0..5 {
+        lab.post(&format!("g={g} n=a"), 0, HOUR);
+    }
+    lab.now = lab.at(1000);
+    let mut rounds = 0;
+    while lab.core.poll_some(lab.now, 2).is_some_and(|next| next <= lab.now) {
+        rounds += 1;
+    }
+    lab.act();
+    assert_eq!((rounds, lab.lines().len()), (2, 5));
+}
+
+#[test]
 fn the_log_remembers_for_two_repeat_intervals() {
     let mut lab = Lab::new(PLAIN);
     lab.post("g=1 n=a", 0, HOUR);
