@@ -62,10 +62,8 @@ async fn run_all(cases: &[Value], key: &str, folder: &Path, what: &str) {
     for case in cases {
         let mut words: Vec<String> =
             case[key].as_array().unwrap().iter().map(|w| w.as_str().unwrap().to_owned()).collect();
-        if key == "argv" {
-            if words.remove(0) != "amtool" {
-                continue;
-            }
+        if key == "argv" && words.remove(0) != "amtool" {
+            continue;
         }
         total += 1;
         let name = words.join(" ");
