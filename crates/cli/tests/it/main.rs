@@ -9,5 +9,6 @@ mod cluster;
 mod command_line;
 mod crash;
 mod golden;
+mod remote_peers;
 mod remote_write;
 mod support;

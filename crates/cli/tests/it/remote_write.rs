@@ -12,11 +12,11 @@ use serde_json::Value;
 
 use crate::support::{Role, server, wait_ready, with_params};
 
-const SERIES: usize = 30;
+pub(crate) const SERIES: usize = 30;
 const RECEIVE: &str = "--web.enable-remote-write-receiver";
 
 /// Writes a sample of each series at `t`, in ms.
-fn write(address: SocketAddr, t: i64, value: f64) {
+pub(crate) fn write(address: SocketAddr, t: i64, value: f64) {
     let series = |number: usize| prompb::TimeSeries {
         labels: [("__name__", "written".to_owned()), ("n", number.to_string())]
             .map(|(name, value)| prompb::Label { name: name.to_owned(), value })
@@ -50,10 +50,11 @@ fn sender_config(dir: &Path, proxy: SocketAddr, message: &str) -> PathBuf {
     path
 }
 
-/// All samples, by series.
-fn samples(role: &Role) -> Value {
-    let mut answer =
-        role.ask("/api/v1/query", &[("query", "{__name__=\"written\"}[1h]"), ("limit", "0")]);
+/// All samples of the hour before `at`, by series.
+pub(crate) fn samples(role: &Role, at: i64) -> Value {
+    let at = (at / 1000).to_string();
+    let query = [("query", "{__name__=\"written\"}[1h]"), ("time", at.as_str())];
+    let mut answer = role.ask("/api/v1/query", &query);
     let rows = answer["data"]["result"].as_array_mut().unwrap();
     for row in rows.iter_mut() {
         row["metric"].as_object_mut().unwrap().remove("from");
@@ -67,7 +68,7 @@ fn total(rows: &Value) -> usize {
     rows.map(|row| row["values"].as_array().map_or(0, Vec::len)).sum()
 }
 
-fn now_ms(role: &Role) -> i64 {
+pub(crate) fn now_ms(role: &Role) -> i64 {
     let answer = role.ask("/api/v1/query", &[("query", "time()")]);
     (answer["data"]["result"][0].as_f64().unwrap() * 1000.0) as i64
 }
@@ -114,13 +115,13 @@ fn faults_and_restarts(message: &str, seed: u64) {
         }
     }
     wait_ready(sender.http);
-    let wanted = samples(&sender);
+    let wanted = samples(&sender, start + 600_000);
     assert_eq!(total(&wanted), 120 * SERIES);
     proxy.set_faulty(3);
     let path = with_params("/api/v1/query", &[("query", "count_over_time(written[1h])")]);
     let count = ask_until_count(receiver.http, &path, 120 * SERIES);
     assert_eq!(count, 120 * SERIES, "{message}: samples of the receiver; {:?}", proxy.counts());
-    assert_eq!(samples(&receiver), wanted, "{message}");
+    assert_eq!(samples(&receiver, start + 600_000), wanted, "{message}");
     let from = receiver.ask("/api/v1/label/from/values", &[]);
     assert_eq!(from["data"], serde_json::json!(["sender"]));
     let failed = metric(&sender, "prometheus_remote_storage_samples_failed_total");
