@@ -25,6 +25,9 @@ pub fn series_v1<'a, E: From<ProtoError>>(
     Ok(())
 }
 
+/// A label's name and value, as they stand in the body.
+pub type RawLabel<'a> = (&'a [u8], &'a [u8]);
+
 /// `prometheus.TimeSeries`.
 #[derive(Clone, Debug)]
 pub struct SeriesV1<'a> {
@@ -59,7 +62,7 @@ impl<'a> SeriesV1<'a> {
     }
 
     /// Names and values in the order of the message.
-    pub fn labels(&self) -> Result<Vec<(&'a [u8], &'a [u8])>, ProtoError> {
+    pub fn labels(&self) -> Result<Vec<RawLabel<'a>>, ProtoError> {
         let mut out = Vec::with_capacity(16);
         let mut fields = Fields::new(self.raw_labels().unwrap_or(self.body));
         while let Some((number, value)) = fields.next_field()? {
