@@ -395,10 +395,7 @@ fn min_valid(fs: &dyn Fs, dir: &Path, blocks: &[Arc<BlockReader>]) -> Result<Tim
 /// End of the newest block of in-order samples.
 fn end_of_ordered(blocks: &[Arc<BlockReader>]) -> Option<Timestamp> {
     let metas = blocks.iter().map(|block| block.meta());
-    metas
-        .filter(|meta| !is_partial(meta))
-        .map(|meta| meta.max_time)
-        .max()
+    metas.filter(|meta| !is_partial(meta)).map(|meta| meta.max_time).max()
 }
 
 /// Whether the head may still have samples in the block's range.

@@ -247,7 +247,6 @@ impl Db {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "the two lists of Blocks")]
     fn without_rejected(
         &self,
         good: &Arc<Vec<Arc<BlockReader>>>,

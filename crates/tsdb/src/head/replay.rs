@@ -5,34 +5,35 @@
 //! see [`super::young`]. Damage is counted, named and passed over. Head chunk files are a cache: where a log's sample should be in a
 //! closed chunk and is not, the series' chunks from there on are forgotten and made anew from the log.
 
+mod series;
+mod tail;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use gauntlet_model::Timestamp;
-use gauntlet_runtime::{File, Fs};
 use hashbrown::{HashMap, HashSet};
 use tracing::warn;
 
+use self::series::{SeriesReader, removes_series};
+pub(super) use self::tail::look_at_tail;
 use super::appender::LateLog;
 use super::chunk_files::FoundChunk;
 
 use super::samples::Value;
 use super::series::NO_CHUNK;
-use super::{Head, SHARDS, make_place, make_ref, split_place, split_ref};
+use super::{Head, SHARDS, split_ref};
 use crate::error::{At as _, Result, TsdbError};
 use crate::wal::checkpoint::{last_checkpoint, remove_checkpoints_below};
-use crate::wal::format::{PAGE_BYTES, list_segments, segment_name};
-use crate::wal::record::{self, Records, SeriesEntry, TombstoneEntry};
+use crate::wal::format::list_segments;
+use crate::wal::record::{Records, TombstoneEntry};
 use crate::wal::{Damage, SegmentReader};
 
 /// Samples sent to a worker at once.
 const BATCH: usize = 4096;
 /// Batches that may wait for a worker: bounds the memory of a replay.
 const QUEUE: usize = 16;
-/// Bytes at the end of the log that are looked at for its newest time.
-const TAIL_BYTES: u64 = 4 << 20;
 /// Most damages kept by name; all are counted.
 const MAX_NAMED: usize = 100;
 
@@ -97,18 +98,6 @@ impl LogToReplay {
 struct Work {
     shard: usize,
     samples: Vec<(u32, Timestamp, Value)>,
-}
-
-/// Reads the series of a log.
-struct SeriesReader<'a> {
-    head: &'a Head,
-    stats: &'a mut ReplayStats,
-    /// References of the log whose series goes by another one.
-    aliases: RefMap<Alias>,
-    /// Chunks by series and time.
-    chunks: Vec<FoundChunk>,
-    /// References whose series was removed later in the log.
-    removed: HashSet<u64, foldhash::fast::FixedState>,
 }
 
 /// Reads all else.
@@ -436,154 +425,8 @@ impl Head {
     }
 }
 
-/// Whether a tombstone stands for the removal of its series.
-fn removes_series(entry: &TombstoneEntry) -> bool {
-    (entry.min_t, entry.max_t) == (Timestamp::MIN, Timestamp::MAX)
-}
-
-/// What is seen at the end of a log.
-pub(super) struct Tail {
-    /// The newest time; `MIN` where there is none.
-    pub(super) newest: Timestamp,
-    pub(super) torn: Option<Damage>,
-}
-
-/// Looks at the end of the log: for its newest time, and for what a kill left of a record there. That is cut off: upstream would
-/// give up all that is written behind it.
-pub(super) fn look_at_tail(fs: &Arc<dyn Fs>, dir: &Path, segments: &[(u32, u64)]) -> Tail {
-    let page = PAGE_BYTES as u64;
-    let (mut tail, mut left) = (Tail { newest: Timestamp::MIN, torn: None }, TAIL_BYTES);
-    for (n, (segment, size)) in segments.iter().rev().filter(|(_, size)| *size > 0).enumerate() {
-        let path = dir.join(segment_name(*segment));
-        let Ok(file) = fs.open(&path) else { continue };
-        let from = size.saturating_sub(left) / page * page;
-        let mut reader = SegmentReader::within(Arc::clone(&file), path.clone(), from, u64::MAX);
-        let mut records = Records::default();
-        let mut end = from;
-        // Damage is named by the replay.
-        while let Ok(Some(record)) = reader.next_record() {
-            records.clear();
-            let _ = records.decode(record);
-            take_values(&mut records, |_, t, _| tail.newest = tail.newest.max(t));
-            end = reader.position();
-        }
-        if n == 0 && end > from {
-            tail.torn = cut_torn(&**fs, &*file, path, end, *size);
-        }
-        left = left.saturating_sub(size - from);
-        if left == 0 {
-            break;
-        }
-    }
-    tail
-}
-
-/// Cuts a segment behind its last whole record, if anything but padding is there.
-fn cut_torn(fs: &dyn Fs, file: &dyn File, path: PathBuf, end: u64, size: u64) -> Option<Damage> {
-    let mut rest = vec![0; usize::try_from(size.saturating_sub(end)).ok()?];
-    let read = file.read_at(&mut rest, end).ok()?;
-    if rest[..read].iter().all(|byte| *byte == 0) {
-        return None;
-    }
-    let cut = fs.open_write(&path).and_then(|file| file.truncate(end));
-    let reason = match cut {
-        Ok(()) => format!("{read} bytes behind the last whole record, cut off"),
-        Err(err) => format!("{read} bytes behind the last whole record: {err}"),
-    };
-    Some(Damage { path, offset: end, reason })
-}
-
 fn state_covers(last: Option<Timestamp>, t: Timestamp) -> bool {
     last.is_some_and(|last| t <= last)
-}
-
-impl SeriesReader<'_> {
-    /// Makes all series that the log names and does not remove. Damage is named by the second reading.
-    fn read(&mut self, places: &[(PathBuf, u32)]) -> Result<()> {
-        let mut records = Records::default();
-        let wanted = |kind: u8| kind == record::SERIES || kind == record::TOMBSTONES;
-        for (dir, segment) in places {
-            let fs = &*self.head.fs;
-            let mut reader =
-                SegmentReader::open(fs, dir, *segment).at("opening segment in", dir)?;
-            while let Ok(Some(record)) = reader.next_record_if(wanted) {
-                if self.head.progress.is_stopped() {
-                    return Err(TsdbError::Closing);
-                }
-                records.clear();
-                let _ = records.decode(record);
-                let mut stats = std::mem::take(self.stats);
-                for entry in records.series.drain(..) {
-                    self.take_series(&entry, &mut stats);
-                }
-                *self.stats = stats;
-                for entry in records.tombstones.drain(..).filter(removes_series) {
-                    self.remove_series(entry.series);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Forgets a series, so that a later record of its labels is a new one.
-    fn remove_series(&mut self, series: u64) {
-        let Some((shard, number)) = split_ref(series) else { return };
-        let mut index = self.head.index.write();
-        let mut data = self.head.shards[shard].data.write();
-        data.reserve_number(number);
-        if let Some(slot) = data.slot_of(number) {
-            index.kill(data.series[slot as usize].id);
-            data.remove(slot);
-            self.removed.insert(series);
-        }
-    }
-
-    fn take_series(&mut self, entry: &SeriesEntry, stats: &mut ReplayStats) {
-        let head = self.head;
-        let Some((shard, number)) = split_ref(entry.series).filter(|_| entry.series != 0) else {
-            stats.unknown_series += 1;
-            return;
-        };
-        let mut index = head.index.write();
-        let known = index.find(&entry.labels).map(|id| split_place(index.place(id)));
-        let (shard, slot) = match known {
-            Some((owner, slot)) => {
-                // The series was in the log before, under this reference or another.
-                let mut data = head.shards[shard].data.write();
-                data.reserve_number(number);
-                drop(data);
-                let data = head.shards[owner].data.read();
-                let series = make_ref(owner, data.series[slot as usize].number);
-                if series != entry.series {
-                    self.aliases.insert(entry.series, Alias { series, max_t: Timestamp::MIN });
-                }
-                (owner, slot)
-            }
-            None => {
-                let mut data = head.shards[shard].data.write();
-                if data.slot_of(number).is_some() {
-                    // One reference, two label sets: the log is at fault; the first stays.
-                    stats.unknown_series += 1;
-                    return;
-                }
-                let slot = data.create_logged(number, index.end(), 0);
-                if index.insert(&entry.labels, make_place(shard, slot)).is_err() {
-                    data.remove(slot);
-                    stats.unknown_series += 1;
-                    return;
-                }
-                (shard, slot)
-            }
-        };
-        drop(index);
-        let first = self.chunks.partition_point(|chunk| chunk.series < entry.series);
-        let chunks = self.chunks[first..].iter().take_while(|chunk| chunk.series == entry.series);
-        let min_valid = head.min_valid_time();
-        let mut data = head.shards[shard].data.write();
-        for chunk in chunks.filter(|chunk| chunk.max_t >= min_valid) {
-            data.attach(slot, chunk);
-        }
-    }
 }
 
 impl Reader<'_> {

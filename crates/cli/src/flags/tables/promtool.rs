@@ -2,12 +2,22 @@
 
 use crate::flags::spec::{Flag, Kind};
 
-const SANDBOX: Flag = Flag::new("sandbox-dir-root", Kind::Text, "Accepted.").accepted("nothing is written while a folder is read");
-const MIN_TIME: Flag = Flag::new("min-time", Kind::Int, "Least timestamp, in milliseconds since the Unix epoch.").default(&["-9223372036854775808"]);
-const MAX_TIME: Flag = Flag::new("max-time", Kind::Int, "Greatest timestamp, in milliseconds since the Unix epoch.").default(&["9223372036854775807"]);
-const MATCH: Flag = Flag::new("match", Kind::Text, "Series selector. May be given more than once.").default(&["{__name__=~'(?s:.*)'}"]).repeatable();
-const EXPERIMENTAL: Flag = Flag::new("experimental", Kind::Bool, "Accepted.").accepted("no command asks for it");
-const FEATURES: Flag = Flag::new("enable-feature", Kind::Text, "Accepted.").repeatable().accepted("selectors are the same with all features");
+const SANDBOX: Flag = Flag::new("sandbox-dir-root", Kind::Text, "Accepted.")
+    .accepted("nothing is written while a folder is read");
+const MIN_TIME: Flag =
+    Flag::new("min-time", Kind::Int, "Least timestamp, in milliseconds since the Unix epoch.")
+        .default(&["-9223372036854775808"]);
+const MAX_TIME: Flag =
+    Flag::new("max-time", Kind::Int, "Greatest timestamp, in milliseconds since the Unix epoch.")
+        .default(&["9223372036854775807"]);
+const MATCH: Flag = Flag::new("match", Kind::Text, "Series selector. May be given more than once.")
+    .default(&["{__name__=~'(?s:.*)'}"])
+    .repeatable();
+const EXPERIMENTAL: Flag =
+    Flag::new("experimental", Kind::Bool, "Accepted.").accepted("no command asks for it");
+const FEATURES: Flag = Flag::new("enable-feature", Kind::Text, "Accepted.")
+    .repeatable()
+    .accepted("selectors are the same with all features");
 
 #[rustfmt::skip]
 pub(crate) const ANALYZE: &[Flag] = &[
