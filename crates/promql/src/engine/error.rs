@@ -23,6 +23,11 @@ pub enum EngineError {
         "query needs more memory than it may use: {0}; select fewer series or a shorter range, or raise the limit of memory per query"
     )]
     Memory(#[from] BudgetError),
+    /// As [`EngineError::Memory`], with the operator that wanted the memory.
+    #[error(
+        "query needs more memory than it may use in operator {operator}: {error}; select fewer series or a shorter range, or raise the limit of memory per query"
+    )]
+    MemoryOf { operator: &'static str, error: BudgetError },
     #[error("query timed out in {0}")]
     TimedOut(&'static str),
     #[error("query was canceled in {0}")]
@@ -47,9 +52,19 @@ impl EngineError {
             Self::TimedOut(_) => "timeout",
             Self::Canceled(_) => "canceled",
             Self::Internal(_) => "internal",
-            Self::Execution(_) | Self::TooManySamples | Self::Memory(_) | Self::Storage(_) => {
-                "execution"
-            }
+            Self::Execution(_)
+            | Self::TooManySamples
+            | Self::Memory(_)
+            | Self::MemoryOf { .. }
+            | Self::Storage(_) => "execution",
+        }
+    }
+
+    /// Names the operator at work where memory ran out, unless one within did so.
+    pub(super) fn of_operator(self, operator: &'static str) -> Self {
+        match self {
+            Self::Memory(error) => Self::MemoryOf { operator, error },
+            other => other,
         }
     }
 

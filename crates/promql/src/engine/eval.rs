@@ -86,9 +86,11 @@ impl<'a> Evaluator<'a> {
     pub(super) fn rows(&mut self, node: &Node, grid: &Grid) -> Result<Rows, EngineError> {
         self.cancel.check()?;
         let begin = self.profile.as_mut().map(Profile::begin);
-        let mut rows = self.uncharged_rows(node, grid)?;
+        let short = |err: EngineError| err.of_operator(node.operator());
+        let mut rows = self.uncharged_rows(node, grid).map_err(short)?;
         if rows.charge.is_none() && !rows.is_empty() {
-            rows.charge = Some(Arc::new(self.budget.charge(rows.size_bytes())?));
+            let charge = self.budget.charge(rows.size_bytes());
+            rows.charge = Some(Arc::new(charge.map_err(|err| short(err.into()))?));
         }
         if let (Some(profile), Some(begin)) = (&mut self.profile, begin) {
             profile.end(node, &begin, Some(&rows));
@@ -147,10 +149,11 @@ impl<'a> Evaluator<'a> {
                 Ok(self.absent(&rows, grid, labels, true))
             }
             Node::Sort { input, key, descending, labels, pos } => {
+                let rows = self.rows(input, grid)?;
+                // Behind those of the input: of two that say the same the last one stays.
                 if grid.steps > 1 {
                     self.annotations.add(Annotation::sort_in_range_query(*pos));
                 }
-                let rows = self.rows(input, grid)?;
                 self.sort(rows, *key, *descending, labels)
             }
             Node::LabelReplace { input, target, source, regex, template } => {
@@ -394,6 +397,7 @@ impl<'a> Evaluator<'a> {
             strip: if delayed { Strip::Nothing } else { strip },
             drop_name: delayed && strip != Strip::Nothing,
             cancel: self.cancel,
+            budget: self.budget,
             by_step: self.samples.by_step.is_some(),
             probe: self.profile.as_ref().map(|profile| profile.probe(ids.len())),
         };
@@ -420,6 +424,7 @@ impl<'a> Evaluator<'a> {
                 strip: Strip::Nothing,
                 drop_name: false,
                 cancel: self.cancel,
+                budget: self.budget,
                 by_step: false,
                 probe: None,
             },
@@ -480,7 +485,8 @@ impl<'a> Evaluator<'a> {
         self.samples.series += pipeline.source.len() as u64;
         let mut rows = pipeline.collect(|tile| {
             self.note_tile(tile)?;
-            charge.grow((tile.values.len() * 8 + tile.series.len() * 40) as u64)?;
+            let floats = (tile.values.len() * 8 + tile.series.len() * 40) as u64;
+            charge.grow(floats + tile.stats.histogram_bytes)?;
             Ok(())
         })?;
         rows.charge = Some(Arc::new(charge));
@@ -527,6 +533,7 @@ impl<'a> Evaluator<'a> {
             pos: call.pos,
             use_start_timestamps: self.switches.use_start_timestamps && uses_starts,
             type_labels: self.switches.type_and_unit_labels,
+            cancel: self.cancel.clone(),
         })
     }
 

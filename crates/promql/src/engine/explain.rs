@@ -100,11 +100,11 @@ impl Explainer<'_> {
         self.plan.origins.iter().find(|(other, _)| *other == id).map(|(_, origin)| origin)
     }
 
-    fn leaf(&self, node: &Node, operator: &'static str, gives: &'static str) -> PlanNode {
+    fn leaf(&self, node: &Node, gives: &'static str) -> PlanNode {
         let id = NodeId::of(node);
         let origin = self.origin(id);
         PlanNode {
-            operator,
+            operator: node.operator(),
             name: origin.map_or_else(String::new, |o| o.name.clone()),
             gives,
             pos: origin.map(|o| o.pos),
@@ -117,30 +117,28 @@ impl Explainer<'_> {
     }
 
     fn node(&self, node: &Node) -> PlanNode {
-        let vector = |operator| self.leaf(node, operator, "vector");
-        let scalar = |operator| self.leaf(node, operator, "scalar");
+        let vector = || self.leaf(node, "vector");
+        let scalar = || self.leaf(node, "scalar");
         match node {
-            Node::Text(text) => self.leaf(node, "string", "string").arg("value", text.as_str()),
-            Node::Number(value) => scalar("number").arg("value", *value),
-            Node::Time => scalar("time"),
-            Node::ScalarOf(inner) => scalar("scalarOf").input(self.node(inner)),
-            Node::ScalarNegate(inner) => scalar("negate").input(self.node(inner)),
+            Node::Text(text) => self.leaf(node, "string").arg("value", text.as_str()),
+            Node::Number(value) => scalar().arg("value", *value),
+            Node::Time => scalar(),
+            Node::ScalarOf(inner) => scalar().input(self.node(inner)),
+            Node::ScalarNegate(inner) => scalar().input(self.node(inner)),
             Node::ScalarBinary { op, lhs, rhs } => {
-                scalar("binary").arg("op", op.as_str()).input(self.node(lhs)).input(self.node(rhs))
+                scalar().arg("op", op.as_str()).input(self.node(lhs)).input(self.node(rhs))
             }
             Node::ScalarMinMax { max, lhs, rhs } => {
-                scalar("minMax").arg("max", *max).input(self.node(lhs)).input(self.node(rhs))
+                scalar().arg("max", *max).input(self.node(lhs)).input(self.node(rhs))
             }
-            Node::ScalarOnce(inner) => scalar("once").input(self.node(inner)),
-            Node::Instant(selector) => self.selector(vector("select"), selector),
-            Node::Smoothed(selector) => {
-                self.selector(vector("select"), selector).arg("smoothed", true)
-            }
+            Node::ScalarOnce(inner) => scalar().input(self.node(inner)),
+            Node::Instant(selector) => self.selector(vector(), selector),
+            Node::Smoothed(selector) => self.selector(vector(), selector).arg("smoothed", true),
             Node::SampleTime { selector, start } => {
-                vector("sampleTime").arg("start", *start).input(self.inner_selector(selector, None))
+                vector().arg("start", *start).input(self.inner_selector(selector, None))
             }
             Node::Window(call) => {
-                let mut out = vector("window").arg("rangeMs", call.range_ms);
+                let mut out = vector().arg("rangeMs", call.range_ms);
                 out = match &call.source {
                     RangeSource::Selector { selector, extension } => {
                         let mut select = self.inner_selector(selector, Some(call.range_ms));
@@ -154,11 +152,11 @@ impl Explainer<'_> {
                 };
                 call.params.iter().fold(out, |out, param| out.input(self.node(param)))
             }
-            Node::VectorOf(inner) => vector("vectorOf").input(self.node(inner)),
-            Node::TimeFunction(_) => vector("timeFunction"),
-            Node::Map { input, op } => self.map(vector("map"), input, op),
+            Node::VectorOf(inner) => vector().input(self.node(inner)),
+            Node::TimeFunction(_) => vector(),
+            Node::Map { input, op } => self.map(vector(), input, op),
             Node::Aggregate(aggregate) => {
-                let out = vector("aggregate")
+                let out = vector()
                     .arg("op", aggregate.op.as_str())
                     .grouping(&aggregate.grouping)
                     .input(self.fused(&aggregate.input));
@@ -167,62 +165,58 @@ impl Explainer<'_> {
                     None => out,
                 }
             }
-            Node::CountValues { input, label, grouping } => vector("countValues")
-                .arg("label", label.as_str())
-                .grouping(grouping)
-                .input(self.node(input)),
-            Node::VectorBinary { op, lhs, rhs, matching, return_bool, .. } => vector("join")
+            Node::CountValues { input, label, grouping } => {
+                vector().arg("label", label.as_str()).grouping(grouping).input(self.node(input))
+            }
+            Node::VectorBinary { op, lhs, rhs, matching, return_bool, .. } => vector()
                 .arg("op", op.as_str())
                 .arg("bool", *return_bool)
                 .matching(matching)
                 .input(self.node(lhs))
                 .input(self.node(rhs)),
-            Node::Set { op, lhs, rhs, matching } => vector("set")
+            Node::Set { op, lhs, rhs, matching } => vector()
                 .arg("op", op.as_str())
                 .matching(matching)
                 .input(self.node(lhs))
                 .input(self.node(rhs)),
             Node::Absent { input, labels } => {
-                vector("absent").arg("labels", labels.to_string()).input(self.node(input))
+                vector().arg("labels", labels.to_string()).input(self.node(input))
             }
             Node::AbsentOverTime { input, labels } => {
-                vector("absent").arg("labels", labels.to_string()).input(self.fused(input))
+                vector().arg("labels", labels.to_string()).input(self.fused(input))
             }
-            Node::Sort { input, key, descending, labels, .. } => vector("sort")
+            Node::Sort { input, key, descending, labels, .. } => vector()
                 .arg("by", if *key == SortKey::Value { "value" } else { "labels" })
                 .arg("descending", *descending)
                 .arg("labels", labels.clone())
                 .input(self.node(input)),
-            Node::LabelReplace { input, target, source, .. } => vector("labelReplace")
+            Node::LabelReplace { input, target, source, .. } => vector()
                 .arg("target", target.as_str())
                 .arg("source", source.as_str())
                 .input(self.node(input)),
-            Node::LabelJoin { input, target, separator, sources } => vector("labelJoin")
+            Node::LabelJoin { input, target, separator, sources } => vector()
                 .arg("target", target.as_str())
                 .arg("separator", separator.as_str())
                 .arg("sources", sources.clone())
                 .input(self.node(input)),
             Node::HistogramQuantile { q, input, .. } => {
-                vector("histogramQuantile").input(self.node(input)).input(self.node(q))
+                vector().input(self.node(input)).input(self.node(q))
             }
             Node::HistogramQuantiles { input, label, qs, .. } => {
-                let out = vector("histogramQuantiles")
-                    .arg("label", label.as_str())
-                    .input(self.node(input));
+                let out = vector().arg("label", label.as_str()).input(self.node(input));
                 qs.iter().fold(out, |out, (q, _)| out.input(self.node(q)))
             }
-            Node::HistogramFraction { lower, upper, input, .. } => vector("histogramFraction")
-                .input(self.node(input))
-                .input(self.node(lower))
-                .input(self.node(upper)),
-            Node::Info(info) => vector("info")
+            Node::HistogramFraction { lower, upper, input, .. } => {
+                vector().input(self.node(input)).input(self.node(lower)).input(self.node(upper))
+            }
+            Node::Info(info) => vector()
                 .input(self.node(&info.input))
                 .input(self.inner_selector(&info.selector, None)),
-            Node::Nothing(input) => vector("nothing").input(self.node(input)),
-            Node::Once(inner) => vector("once").input(self.node(inner)),
-            Node::Range { selector, range_ms, .. } => self
-                .selector(self.leaf(node, "select", "range"), selector)
-                .arg("rangeMs", *range_ms),
+            Node::Nothing(input) => vector().input(self.node(input)),
+            Node::Once(inner) => vector().input(self.node(inner)),
+            Node::Range { selector, range_ms, .. } => {
+                self.selector(self.leaf(node, "range"), selector).arg("rangeMs", *range_ms)
+            }
             Node::Subquery(subquery) => {
                 let inner = self.subquery(subquery);
                 PlanNode { pos: self.origin(NodeId::of(node)).map(|o| o.pos), ..inner }

@@ -67,6 +67,7 @@ impl Evaluator<'_> {
             strip: Strip::Nothing,
             drop_name: false,
             cancel: self.cancel,
+            budget: self.budget,
             by_step: self.samples.by_step.is_some(),
             probe: self.profile.as_ref().map(|profile| profile.probe(2)),
         };

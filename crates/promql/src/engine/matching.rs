@@ -247,19 +247,20 @@ impl Join<'_> {
             }
             let matches = self.matches(row, &sides[*signature as usize]);
             for (partner, mask) in matches {
-                if !alone && self.matching.card == Cardinality::OneToOne {
-                    let taken = taken.entry(*signature).or_insert_with(|| vec![false; steps]);
-                    for step in (0..steps).filter(|step| mask[*step]) {
-                        if std::mem::replace(&mut taken[step], true) {
-                            let text = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
-                            let error = EngineError::execution(text);
-                            note(&mut self.fault, Fault { step, phase: 1, row, error });
-                        }
-                    }
-                }
                 let guard =
                     (!alone && self.matching.card != Cardinality::OneToOne).then_some(*signature);
-                self.emit(row, partner, &mask, guard, &mut evaluator.annotations);
+                let met = self.emit(row, partner, mask, guard, &mut evaluator.annotations);
+                if alone || self.matching.card != Cardinality::OneToOne {
+                    continue;
+                }
+                let taken = taken.entry(*signature).or_insert_with(|| vec![false; steps]);
+                for step in (0..steps).filter(|step| met[*step]) {
+                    if std::mem::replace(&mut taken[step], true) {
+                        let text = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+                        let error = EngineError::execution(text);
+                        note(&mut self.fault, Fault { step, phase: 1, row, error });
+                    }
+                }
             }
         }
         self.fill_many(&one_signatures, &many_signatures, evaluator);
@@ -373,15 +374,16 @@ impl Join<'_> {
         found
     }
 
-    /// Computes a pair of rows; `guard` is the match group if others in it may give the same label set.
+    /// Computes a pair of rows; `guard` is the match group if others in it may give the same label set. Returns where they met:
+    /// samples that the operator is not defined for do not meet.
     fn emit(
         &mut self,
         row: usize,
         partner: u32,
-        mask: &[bool],
+        mask: Mask,
         guard: Option<u32>,
         annotations: &mut Annotations,
-    ) {
+    ) -> Mask {
         let many_labels = &self.many.metas[row].labels;
         let labels = if partner == FILL {
             let one_labels = match_labels(self.matching, many_labels);
@@ -392,7 +394,7 @@ impl Join<'_> {
         let many = Side { rows: self.many, row, fill: 0.0 };
         let fill = self.matching.fill_rhs.unwrap_or(0.0);
         let one = Side { rows: self.one, row: partner as usize, fill };
-        self.compute(labels, &many, &one, mask, guard, annotations);
+        self.compute(labels, &many, &one, mask, guard, annotations)
     }
 
     fn compute(
@@ -400,12 +402,11 @@ impl Join<'_> {
         labels: Labels,
         many: &Side<'_>,
         one: &Side<'_>,
-        mask: &[bool],
+        mut mask: Mask,
         guard: Option<u32>,
         annotations: &mut Annotations,
-    ) {
+    ) -> Mask {
         let (lhs, rhs) = if self.swapped { (one, many) } else { (many, one) };
-        let steps = self.out.steps;
         let to = self.out.push_empty(Meta { labels, drop_name: false });
         let trims = matches!(self.op, BinaryOp::TrimLower | BinaryOp::TrimUpper);
         let plain = !trims && lhs.histograms().is_none() && rhs.histograms().is_none();
@@ -430,11 +431,12 @@ impl Join<'_> {
                 }
             }
         } else {
-            for step in (0..steps).filter(|step| mask[*step]) {
+            for (step, met) in mask.iter_mut().enumerate().filter(|(_, met)| **met) {
                 let (a, b) = (lhs.cell(step), rhs.cell(step));
                 let Outcome::Value(value, kept) =
                     combine_cells(self.op, &a, &b, self.pos, annotations)
                 else {
+                    *met = false;
                     continue;
                 };
                 let cell = match (self.return_bool, kept) {
@@ -446,8 +448,8 @@ impl Join<'_> {
             }
         }
         self.matched.resize_with(to, || None);
-        let mask = guard.map(|group| (group, mask.to_vec()));
-        self.matched.push(mask);
+        self.matched.push(guard.map(|group| (group, mask.clone())));
+        mask
     }
 
     /// Computes rows of the one side that nobody matched with the fill value of the other.
@@ -490,7 +492,7 @@ impl Join<'_> {
             let many = Side { rows: self.many, row: FILL as usize, fill };
             let one = Side { rows: self.one, row, fill: 0.0 };
             let annotations = &mut evaluator.annotations;
-            self.compute(labels, &many, &one, &mask, None, annotations);
+            self.compute(labels, &many, &one, mask, None, annotations);
         }
     }
 

@@ -314,3 +314,39 @@ pub(super) enum Node {
     },
     Subquery(Subquery),
 }
+
+impl Node {
+    /// What kind of operator it is, as explanations and errors call it.
+    pub(super) fn operator(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::Number(_) => "number",
+            Self::Time => "time",
+            Self::ScalarOf(_) => "scalarOf",
+            Self::ScalarNegate(_) => "negate",
+            Self::ScalarBinary { .. } => "binary",
+            Self::ScalarMinMax { .. } => "minMax",
+            Self::ScalarOnce(_) | Self::Once(_) => "once",
+            Self::Instant(_) | Self::Smoothed(_) | Self::Range { .. } => "select",
+            Self::SampleTime { .. } => "sampleTime",
+            Self::Window(_) => "window",
+            Self::VectorOf(_) => "vectorOf",
+            Self::TimeFunction(_) => "timeFunction",
+            Self::Map { .. } => "map",
+            Self::Aggregate(_) => "aggregate",
+            Self::CountValues { .. } => "countValues",
+            Self::VectorBinary { .. } => "join",
+            Self::Set { .. } => "set",
+            Self::Absent { .. } | Self::AbsentOverTime { .. } => "absent",
+            Self::Sort { .. } => "sort",
+            Self::LabelReplace { .. } => "labelReplace",
+            Self::LabelJoin { .. } => "labelJoin",
+            Self::HistogramQuantile { .. } => "histogramQuantile",
+            Self::HistogramQuantiles { .. } => "histogramQuantiles",
+            Self::HistogramFraction { .. } => "histogramFraction",
+            Self::Info(_) => "info",
+            Self::Nothing(_) => "nothing",
+            Self::Subquery(_) => "subquery",
+        }
+    }
+}

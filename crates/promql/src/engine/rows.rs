@@ -178,8 +178,8 @@ impl Rows {
 
     /// Approximate memory in bytes, label sets not counted: they are shared.
     pub(super) fn size_bytes(&self) -> u64 {
-        let histograms = self.histograms.iter().flatten().map(|row| row.len() * 8).sum::<usize>();
-        (self.values.capacity() * 8 + self.metas.capacity() * 24 + histograms) as u64
+        let histograms = self.histograms.iter().flatten().map(histogram_row_bytes).sum::<u64>();
+        (self.values.capacity() * 8 + self.metas.capacity() * 24) as u64 + histograms
     }
 
     /// Whether two rows have the same label set.
@@ -232,6 +232,25 @@ impl Rows {
             .collect();
         out
     }
+}
+
+/// Memory of a row of histograms. Neighbours that are one and the same count once.
+pub(super) fn histogram_row_bytes(row: &HistogramRow) -> u64 {
+    let mut last: Option<&Arc<FloatHistogram>> = None;
+    let mut bytes = row.len() * 8;
+    for histogram in row.iter().flatten() {
+        if !last.is_some_and(|last| Arc::ptr_eq(last, histogram)) {
+            bytes += histogram_bytes(histogram);
+        }
+        last = Some(histogram);
+    }
+    bytes as u64
+}
+
+/// Memory of a histogram, its counts among them.
+pub(super) fn histogram_bytes(histogram: &FloatHistogram) -> usize {
+    // Of spans 8 bytes each, as of counts and bounds; what the sample count takes for them, in bytes.
+    histogram.size_in_samples() * 16 + size_of::<FloatHistogram>() / 2
 }
 
 pub(super) fn empty_histograms(steps: usize) -> HistogramRow {

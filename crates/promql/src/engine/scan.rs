@@ -9,7 +9,7 @@ use std::sync::Arc;
 use gauntlet_chunk::Columns;
 use gauntlet_model::histogram::CounterResetHint;
 use gauntlet_model::{FloatHistogram, Labels, Timestamp, is_stale_nan};
-use gauntlet_runtime::Cancel;
+use gauntlet_runtime::{Budget, Cancel};
 use gauntlet_storage::{DecodeScratch, SeriesSet, TimeRange};
 use rayon::prelude::*;
 
@@ -18,7 +18,10 @@ use super::error::EngineError;
 use super::grid::Grid;
 use super::node::Selector;
 use super::profile::{OperatorStats, Probe, TileProbe};
-use super::rows::{HistogramRow, Meta, Rows, is_absent, is_metadata_label, strip_metadata};
+use super::rows::{
+    HistogramRow, Meta, Rows, histogram_bytes, histogram_row_bytes, is_absent, is_metadata_label,
+    strip_metadata,
+};
 use super::steps::ByStep;
 use super::window::{Frame, RowOut, RowStats, Samples, Window, smooth_row};
 use crate::annotations::Annotations;
@@ -173,6 +176,8 @@ pub(super) struct Pipeline<'a> {
     /// With delayed removal: names are to go at the end.
     pub drop_name: bool,
     pub cancel: &'a Cancel,
+    /// Pays for what a series takes while it is at work.
+    pub budget: &'a Arc<Budget>,
     /// Whether samples are counted by step.
     pub by_step: bool,
     /// Measures the selection, the stage and each map, in this order.
@@ -201,6 +206,8 @@ pub(super) struct TileStats {
     pub decoded: u64,
     /// Cells of all rows, histograms by their weight.
     pub cells: usize,
+    /// Memory of histograms in rows.
+    pub histogram_bytes: u64,
 }
 
 impl Tile {
@@ -354,6 +361,7 @@ impl Pipeline<'_> {
                 continue;
             }
             tile.stats.cells += floats + weight;
+            tile.stats.histogram_bytes += histograms.as_ref().map_or(0, histogram_row_bytes);
             if histograms.is_some() || !tile.histograms.is_empty() {
                 tile.histograms.resize_with(tile.series.len(), || None);
                 tile.histograms.push(histograms);
@@ -382,6 +390,14 @@ impl Pipeline<'_> {
         self.source.load(series, &mut worker.decode, &mut worker.columns)?;
         let columns = &mut worker.columns;
         stats.decoded += columns.len() as u64;
+        // A long series of histograms may be larger than all else, and it is slow: the query is looked at again.
+        let _held = if columns.histograms.is_empty() {
+            None
+        } else {
+            self.cancel.check()?;
+            let bytes = columns.histograms.iter().map(|(_, h)| histogram_bytes(h) as u64).sum();
+            Some(self.budget.charge(bytes)?)
+        };
         if let (Some(probe), Some(probed)) = (&self.probe, probed) {
             let select = &mut probed.operators[SELECT];
             select.series += u64::from(!columns.is_empty());

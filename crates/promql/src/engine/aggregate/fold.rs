@@ -5,7 +5,7 @@ use gauntlet_model::{FloatHistogram, Labels};
 
 use crate::annotations::{Annotation, Annotations, HistogramOperation};
 use crate::ast::{AggregateOp, PosRange};
-use crate::engine::rows::{ABSENT, HistogramRow, empty_histograms, is_absent};
+use crate::engine::rows::{ABSENT, HistogramRow, empty_histograms, histogram_bytes, is_absent};
 use crate::engine::window::Mean;
 
 /// The state of all groups of one aggregation.
@@ -92,6 +92,17 @@ impl Fold {
 
     pub(super) fn drops_name(&self, group: usize) -> bool {
         self.states[group].drop_name
+    }
+
+    /// Bytes that folding these histograms in will take: sum and compensation of each step that has none yet.
+    pub(super) fn histogram_growth(&self, group: usize, row: Option<&HistogramRow>) -> u64 {
+        let sums = matches!(self.op, AggregateOp::Sum | AggregateOp::Avg);
+        let Some(row) = row.filter(|_| sums) else { return 0 };
+        let there = &self.states[group].histograms;
+        let new =
+            row.iter().enumerate().filter(|(step, _)| there.get(*step).is_none_or(Option::is_none));
+        let bytes = new.filter_map(|(_, h)| h.as_ref()).map(|h| 2 * histogram_bytes(h) + 64);
+        bytes.sum::<usize>() as u64
     }
 
     /// Folds a series in.

@@ -61,6 +61,7 @@ impl Evaluator<'_> {
                         if pipeline.drop_name || pipeline.source.drop_name(*series as usize) {
                             fold.mark_drop_name(group);
                         }
+                        charge.grow(fold.histogram_growth(group, tile.histogram_row(row)))?;
                         fold.take(
                             group,
                             tile.floats(row, steps),

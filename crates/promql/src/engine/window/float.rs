@@ -5,7 +5,7 @@ use gauntlet_model::histogram::kahan_add;
 
 use super::quantile::{median_deviation, quantile};
 use super::rate::{Extrapolation, per_second};
-use super::{Frame, RowOut, RowStats, Window};
+use super::{Frame, Patience, RowOut, RowStats, Window};
 use crate::annotations::Annotation;
 use crate::engine::error::EngineError;
 use crate::functions::FunctionId;
@@ -22,10 +22,10 @@ pub(super) fn run(
     use FunctionId as F;
     let row = &mut *out.values;
     if matches!(window.func, F::Rate | F::Increase | F::Delta) {
-        return Ok(rate(window, frame, values, row, scratch));
+        return rate(window, frame, values, row, scratch);
     }
-    let slide = Slide { frame };
-    Ok(match window.func {
+    let slide = Slide { frame, window };
+    match window.func {
         F::Irate => slide.each(row, |_, lo, hi| instant_rate(times, values, lo, hi)),
         F::Idelta => slide.each(row, |_, lo, hi| {
             if hi - lo < 2 || times[hi - 1] == times[hi - 2] {
@@ -90,27 +90,32 @@ pub(super) fn run(
                     super::super::rows::ABSENT
                 })
             });
-            return failed.map_or(Ok(stats), Err);
+            failed.map_or(stats, Err)
         }
-        other => {
-            return Err(EngineError::Internal(format!("{other:?} is no function of ranges")));
-        }
-    })
+        other => Err(EngineError::Internal(format!("{other:?} is no function of ranges"))),
+    }
 }
 
 /// Walks the steps.
 struct Slide<'a> {
     frame: &'a Frame,
+    window: &'a Window,
 }
 
 impl Slide<'_> {
     /// Calls `value(step, lo, hi)` for each step with samples `lo..hi` in its window, at least one.
     #[inline(always)]
-    fn each(&self, row: &mut [f64], mut value: impl FnMut(usize, usize, usize) -> f64) -> RowStats {
+    fn each(
+        &self,
+        row: &mut [f64],
+        mut value: impl FnMut(usize, usize, usize) -> f64,
+    ) -> Result<RowStats, EngineError> {
+        let mut patience = Patience::default();
         for (step, lo, hi) in self.frame.steps() {
+            patience.spend(hi - lo, &self.window.cancel)?;
             row[step] = value(step, lo, hi);
         }
-        self.frame.stats
+        Ok(self.frame.stats)
     }
 }
 
@@ -122,13 +127,15 @@ fn sums(
     row: &mut [f64],
     alone: impl Fn(&[f64]) -> f64,
     finish: impl Fn(f64, f64, f64) -> f64,
-) -> RowStats {
+) -> Result<RowStats, EngineError> {
     const LANES: usize = 8;
     let (lo, hi) = (&slide.frame.lo[..], &slide.frame.hi[..]);
     let mut step = 0;
+    let mut patience = Patience::default();
     while step < row.len() {
         let (first, end) = (lo[step] as usize, hi[step] as usize);
         let n = end - first;
+        patience.spend(n, &slide.window.cancel)?;
         // Windows that move on by one sample a step.
         let side_by_side = n > 0
             && step + LANES <= row.len()
@@ -157,7 +164,7 @@ fn sums(
         }
         step += LANES;
     }
-    slide.frame.stats
+    Ok(slide.frame.stats)
 }
 
 /// [`kahan_add`] where the sum stays finite: without a branch.
@@ -176,7 +183,7 @@ fn rate(
     values: &[f64],
     row: &mut [f64],
     drops: &mut Vec<f64>,
-) -> RowStats {
+) -> Result<RowStats, EngineError> {
     let counter = window.func != FunctionId::Delta;
     let is_rate = window.func == FunctionId::Rate;
     let extrapolation = Extrapolation::new(window.range_ms, counter, is_rate);
@@ -200,11 +207,12 @@ fn rate(
                 *cell = extrapolation.apply(stretch, rise, values[lo]);
             }
         }
-        return frame.stats;
+        return Ok(frame.stats);
     }
     // What a window adds for its resets, it adds in order; several windows side by side, since each waits for its additions.
     const LANES: usize = 8;
     let (mut from, mut to) = (0, 0);
+    let mut patience = Patience::default();
     for first in (0..row.len()).step_by(LANES) {
         let lanes = LANES.min(row.len() - first);
         let (mut rise, mut begin, mut end) = ([0.0; LANES], [0; LANES], [0; LANES]);
@@ -222,6 +230,7 @@ fn rate(
                 to += 1;
             }
             (begin[lane], end[lane]) = (from, to);
+            patience.spend(to - from, &window.cancel)?;
         }
         let common = (0..LANES).map(|lane| end[lane] - begin[lane]).min().unwrap_or(0);
         for k in 0..common {
@@ -241,7 +250,7 @@ fn rate(
                 extrapolation.apply(&stretches[step], rise[lane], values[lo[step] as usize]);
         }
     }
-    frame.stats
+    Ok(frame.stats)
 }
 
 fn instant_rate(times: &[Timestamp], values: &[f64], lo: usize, hi: usize) -> f64 {
@@ -320,7 +329,7 @@ fn extreme(
     values: &[f64],
     row: &mut [f64],
     wins: impl Fn(f64, f64) -> bool,
-) -> RowStats {
+) -> Result<RowStats, EngineError> {
     const SCAN_UP_TO: usize = 16;
     let mut queue: Vec<usize> = Vec::new();
     let (mut head, mut seen) = (0, 0);

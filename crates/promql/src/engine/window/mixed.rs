@@ -10,7 +10,7 @@ use super::float;
 use super::histogram::{average, sum};
 use super::quantile::{median_deviation, quantile};
 use super::rate::{Extrapolation, Histograms, Span, per_second, start_overlaps, start_says_reset};
-use super::{RowOut, RowStats, Samples, Slider, Window};
+use super::{Patience, RowOut, RowStats, Samples, Slider, Window};
 use crate::annotations::{Annotation, Annotations, HistogramOperation};
 use crate::engine::error::EngineError;
 use crate::engine::node::Extension;
@@ -43,6 +43,7 @@ pub(super) fn run(
 ) -> Result<RowStats, EngineError> {
     let (mut floats, mut histograms) = (Slider::default(), Slider::default());
     let mut stats = RowStats::default();
+    let mut patience = Patience::default();
     let before = match window.extension {
         Extension::None => 0,
         Extension::Anchored | Extension::Smoothed => window.lookback_ms,
@@ -78,6 +79,7 @@ pub(super) fn run(
             at.floats.len() + at.histograms.iter().map(|h| h.size_in_samples()).sum::<usize>();
         stats.samples += weight as u64;
         stats.widest = stats.widest.max(weight);
+        patience.spend(weight, &window.cancel)?;
         match at.evaluate(out.annotations, scratch)? {
             Cell::Empty => {}
             Cell::Float(value) => out.values[step] = value,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use gauntlet_chunk::Columns;
 use gauntlet_model::{FloatHistogram, Labels, Timestamp, is_stale_nan};
+use gauntlet_runtime::Cancel;
 
 use super::error::EngineError;
 use super::grid::Grid;
@@ -45,6 +46,29 @@ pub(super) struct Window {
     pub use_start_timestamps: bool,
     /// Whether metrics say their type in a label.
     pub type_labels: bool,
+    pub cancel: Cancel,
+}
+
+/// Samples between two looks at whether the query is still wanted: 5 ms of the slowest function.
+const CHECK_SAMPLES: usize = 1 << 16;
+
+/// Counts work until it is time to look whether it is still wanted.
+#[derive(Debug, Default)]
+struct Patience {
+    samples: usize,
+}
+
+impl Patience {
+    /// Notes that so many samples were looked at.
+    #[inline(always)]
+    fn spend(&mut self, samples: usize, cancel: &Cancel) -> Result<(), EngineError> {
+        self.samples += samples;
+        if self.samples > CHECK_SAMPLES {
+            self.samples = 0;
+            cancel.check()?;
+        }
+        Ok(())
+    }
 }
 
 /// Samples of one series without stale markers, floats and histograms apart.

@@ -292,13 +292,9 @@ mod tests {
         };
         let extrapolation = Extrapolation::new(100_000, counter, false);
         let alone = rise * extrapolation.factor(&span, counter.then_some(first / rise), None);
-        let (mut lanes, mut row) = (Lanes::default(), [0.0; 2]);
-        for step in 0..2 {
-            lanes.push(step, rise, first, &span);
-        }
-        extrapolation.apply_all(&mut lanes, &mut row);
+        let kept = extrapolation.apply(&extrapolation.stretch(&span), rise, first);
         assert!((alone - rise * factor).abs() < 1e-12, "{to_start} {to_end}: {alone}");
-        assert_eq!(row, [alone; 2], "{to_start} {to_end}: several at a time");
+        assert_eq!(kept, alone, "{to_start} {to_end}: with what is kept for the next series");
     }
 
     #[test]
