@@ -3,7 +3,7 @@
 //! One task owns the state: it learns of new configurations and of updates over channels. Equal discoveries of several jobs
 //! run once. A new configuration leaves running what it still has, so that its targets stay. Consumers see whole sets, at
 //! once when it has been quiet, else no more often than the update interval; first results of a discovery are held back for
-//! no longer than [`FIRST_WAIT`]. What a discovery found last stays while it fails; [`ManagerHandle::status`] says how old it is.
+//! no longer than a tenth of a second. What a discovery found last stays while it fails; [`ManagerHandle::status`] says how old it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
