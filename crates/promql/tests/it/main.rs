@@ -5,6 +5,7 @@
 mod engine;
 mod explain;
 mod golden_api;
+mod kernels;
 mod limits;
 mod numbers;
 mod reference;
