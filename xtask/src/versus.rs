@@ -10,6 +10,7 @@ mod process;
 mod query;
 mod report;
 mod wal;
+mod write;
 
 use std::path::{Path, PathBuf};
 
@@ -80,6 +81,7 @@ pub(crate) fn run(root: &Path, suite: &str, words: &[&str]) -> Result<()> {
         "node" => node::run(&bench),
         "wal" => wal::run(&bench),
         "compact" => compact::run(&bench),
-        other => bail!("no such suite: {other}; there are: head, node, query, wal, compact"),
+        "write" => write::run(&bench),
+        other => bail!("no such suite: {other}; there are: head, node, query, wal, compact, write"),
     }
 }

@@ -33,12 +33,15 @@ fn metric_message(metric: &Metric<'_>, format: Format) -> Vec<u8> {
         put_bytes(&mut label, 2, value.as_bytes());
         put_bytes(&mut out, 1, &label);
     }
+    if let Value::Untyped(value) = &metric.value {
+        let mut untyped = Vec::with_capacity(9);
+        put_double(&mut untyped, 1, *value);
+        put_bytes(&mut out, 5, &untyped);
+    }
+    // Fields in the order of their numbers, as the peer writes them.
+    put_number(&mut out, 6, metric.t as u64);
     match &metric.value {
-        Value::Untyped(value) => {
-            let mut untyped = Vec::with_capacity(9);
-            put_double(&mut untyped, 1, *value);
-            put_bytes(&mut out, 5, &untyped);
-        }
+        Value::Untyped(_) => {}
         Value::Classic { buckets, histogram } => {
             let mut message = Vec::new();
             put_double(&mut message, 2, histogram.sum);
@@ -63,7 +66,6 @@ fn metric_message(metric: &Metric<'_>, format: Format) -> Vec<u8> {
             put_bytes(&mut out, 7, &message);
         }
     }
-    put_number(&mut out, 6, metric.t as u64);
     out
 }
 
