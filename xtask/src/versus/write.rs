@@ -64,7 +64,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         } else {
             Verdict::Differs(format!("{ours} and {theirs}"))
         };
-        report.compare("samples stored", verdict);
+        report.compare("series stored", verdict);
     }
     report.finish(&bench.root)
 }
@@ -168,7 +168,7 @@ fn measure(
     let cpu = server.cpu_seconds()? - cpu;
     let resident = server.resident_bytes()? as f64;
     let path =
-        "/api/v1/query?query=sum(count_over_time(%7B__name__%3D~%22bench.%2B%22%7D%5B1h%5D))";
+        "/api/v1/query?query=count(last_over_time(%7B__name__%3D~%22bench.%2B%22%7D%5B1h%5D))";
     let answer: serde_json::Value = serde_json::from_slice(&get_ok(server.port, path)?)?;
     let answer = answer["data"]["result"][0]["value"][1].to_string();
     Ok(Measured { cpu, wall, resident, answer })
