@@ -24,6 +24,9 @@ use super::report::{Report, Side, Verdict};
 
 const SAMPLES_A_REQUEST: usize = 2000;
 const WRITERS: usize = 4;
+/// Samples begin so far after the clock, and no receiver takes what is ten minutes ahead.
+const AHEAD_MS: i64 = 60_000;
+const SPACING_MS: i64 = 5_000;
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let steps = bench.steps.min(60);
@@ -42,6 +45,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             let work = bench.root.join("target/versus/write");
             let receiving = measure(&program, &work, &bodies, None)?;
             let sink = Sink::start()?;
+            // The peer sends what is newer than its start: each load begins in the near future.
+            let bodies = self::bodies(bench.series, steps)?;
             let sending = measure(&program, &work, &bodies, Some(&sink))?;
             let million = samples / 1e6;
             report.add(side, "received, CPU s a million samples", "s", receiving.cpu / million);
@@ -81,7 +86,7 @@ fn bodies(series: usize, steps: usize) -> Result<Vec<Vec<Vec<u8>>>> {
         .collect();
     let end =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as i64;
-    let start = end / load::STEP_MS * load::STEP_MS - steps as i64 * load::STEP_MS;
+    let start = end + AHEAD_MS;
     let (mut values, mut random) = (vec![0.0; series], 88_172_645_463_325_252u64);
     let mut out = Vec::with_capacity(steps);
     for step in 0..steps {
@@ -94,7 +99,7 @@ fn bodies(series: usize, steps: usize) -> Result<Vec<Vec<Vec<u8>>>> {
                     labels: labels[n].clone(),
                     samples: vec![prompb::Sample {
                         value: values[n],
-                        timestamp: start + step as i64 * load::STEP_MS,
+                        timestamp: start + step as i64 * SPACING_MS,
                     }],
                     ..Default::default()
                 });
