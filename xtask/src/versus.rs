@@ -2,6 +2,7 @@
 //!
 //! Both sides open a copy of the same data folder, written here in the upstream format; whatever is compared is asked of both.
 
+mod alerts;
 mod compact;
 mod head;
 mod load;
@@ -76,12 +77,13 @@ pub(crate) fn run(root: &Path, suite: &str, words: &[&str]) -> Result<()> {
         rounds: number("--rounds", 5)?,
     };
     match suite {
+        "alerts" => alerts::run(&bench),
         "head" => head::run(&bench),
         "query" => query::run(&bench),
         "node" => node::run(&bench),
         "wal" => wal::run(&bench),
         "compact" => compact::run(&bench),
         "write" => write::run(&bench),
-        other => bail!("no such suite: {other}; there are: head, node, query, wal, compact, write"),
+        other => bail!("no such suite: {other}; there are: alerts, head, node, query, wal, compact, write"),
     }
 }
