@@ -9,6 +9,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gauntlet_encoding::{
     Cursor, DecodeError, crc32c, put_len_bytes, put_u32, put_u64, put_uvarint, put_varint,
@@ -38,6 +39,8 @@ const ALIVE: u8 = 4;
 #[derive(Clone, Debug)]
 pub struct AlertJournal {
     file: Arc<AppendFile>,
+    /// What a rewrite would have given when that was last looked at, in bytes.
+    live_bytes: Arc<AtomicU64>,
 }
 
 /// What a journal held.
@@ -71,7 +74,7 @@ impl AlertJournal {
             true => AppendFile::open(fs, path)?,
             false => AppendFile::create(fs, path, &snapshot(restored.alerts.iter()))?,
         };
-        Ok((Self { file: Arc::new(file) }, restored))
+        Ok((Self { file: Arc::new(file), live_bytes: Arc::default() }, restored))
     }
 
     pub fn file(&self) -> &Arc<AppendFile> {
@@ -116,8 +119,15 @@ impl AlertJournal {
         self.file.append(&out)
     }
 
+    /// Whether the file has grown enough since the last [`AlertJournal::wants_rewrite`] that asking again is worth a snapshot.
+    pub fn may_want_rewrite(&self) -> bool {
+        let live_bytes = self.live_bytes.load(Ordering::Relaxed);
+        self.file.size_bytes() > REWRITE_FLOOR_BYTES.max(live_bytes.saturating_mul(4))
+    }
+
     /// Whether the file has grown far beyond `live_bytes`, the size a rewrite would give.
     pub fn wants_rewrite(&self, live_bytes: u64) -> bool {
+        self.live_bytes.store(live_bytes, Ordering::Relaxed);
         self.file.size_bytes() > REWRITE_FLOOR_BYTES.max(live_bytes.saturating_mul(4))
     }
 

@@ -73,7 +73,7 @@ impl Manager {
     pub(super) fn shrink_journal(&self) {
         let Some(journal) = &self.journal else { return };
         // A cheap guess first: the snapshot is made only for a file that is large.
-        if !journal.wants_rewrite(0) {
+        if !journal.may_want_rewrite() {
             return;
         }
         let live = self.core.lock().journal_snapshot().len() as u64;
