@@ -296,6 +296,14 @@ mod tests {
             (Role::Sidecar, &["roles/sidecar.rs", "roles/bucket.rs", "roles/thanos.rs"]),
             (Role::Store, &["roles/store.rs", "roles/bucket.rs", "roles/thanos.rs"]),
             (Role::Query, &["roles/query.rs", "roles/thanos.rs"]),
+            (
+                Role::Alertmanager,
+                &[
+                    "roles/alertmanager.rs",
+                    "roles/alertmanager/cluster.rs",
+                    "roles/alertmanager/config.rs",
+                ],
+            ),
         ] {
             let text = sources(files);
             for flag in role.flags().iter().filter(|f| f.support == Support::Have) {
@@ -317,6 +325,7 @@ mod tests {
         for (file, command, role) in [
             ("prometheus", None, Role::Server),
             ("node_exporter", None, Role::Node),
+            ("alertmanager", None, Role::Alertmanager),
             ("thanos", Some("sidecar"), Role::Sidecar),
             ("thanos", Some("store"), Role::Store),
             ("thanos", Some("query"), Role::Query),

@@ -15,7 +15,7 @@ pub(crate) const ALERTMANAGER: &[Flag] = &[
     Flag::new("log.silences", Kind::Bool, "Log each change of a silence."),
     Flag::new("alerts.gc-interval", Kind::GoDuration, "Time between removals of resolved alerts.").default(&["30m"]),
     Flag::new("alerts.per-alertname-limit", Kind::Int, "Most alerts of one name; 0 for no limit.").default(&["0"]),
-    Flag::new("dispatch.maintenance-interval", Kind::GoDuration, "Time between removals of empty groups.").default(&["30s"]),
+    Flag::new("dispatch.maintenance-interval", Kind::GoDuration, "Time between removals of empty groups.").default(&["30s"]).accepted("empty groups are gone at once"),
     Flag::new("dispatch.start-delay", Kind::GoDuration, "How long after the start the first notifications wait.").default(&["0s"]),
     Flag::new("web.systemd-socket", Kind::Bool, "Listen on the sockets that systemd hands over, instead of addresses."),
     Flag::new("web.listen-address", Kind::Text, "Address of the HTTP listener: screens, API and metrics.").repeatable().default(&[":9093"]),
