@@ -187,7 +187,8 @@ impl<'a> Converter<'a> {
         };
         let delta = temporality == Some(Temporality::Delta as i32);
         let cumulative = temporality.is_none_or(|t| t == Temporality::Cumulative as i32);
-        if !cumulative && !(delta && self.settings.keep_delta) {
+        let wanted = cumulative || (delta && self.settings.keep_delta);
+        if !wanted {
             return Err(ConvertError::Temporality(metric.name.clone()));
         }
         let shape = match data {

@@ -3,7 +3,7 @@
 use gauntlet_model::{Exemplar, Labels, Metadata, SeriesRef};
 use gauntlet_storage::AppendError;
 use gauntlet_wire::convert::metric_type_from_proto;
-use gauntlet_wire::write::{MetadataV2, RequestV2, SeriesV2, exemplar_v2};
+use gauntlet_wire::write::{MetadataV2, RawLabel, RequestV2, SeriesV2, exemplar_v2};
 use hashbrown::HashMap;
 use tracing::{debug, warn};
 
@@ -124,7 +124,7 @@ impl<'b> Work<'_, 'b> {
     }
 
     /// Pairs of references as bytes, or upstream's words for why not.
-    fn pairs(&self, refs: &[u32]) -> Result<Vec<(&'b [u8], &'b [u8])>, String> {
+    fn pairs(&self, refs: &[u32]) -> Result<Vec<RawLabel<'b>>, String> {
         if !refs.len().is_multiple_of(2) {
             return Err(format!("invalid labelRefs length {}", refs.len()));
         }

@@ -177,7 +177,6 @@ impl SeriesTable {
             return;
         }
         let mut strings = Strings::default();
-        #[expect(clippy::iter_over_hash_type, reason = "numbers of strings have no meaning")]
         for known in self.series.values_mut() {
             for id in known.sent.iter_mut().flat_map(|sent| sent.pairs.iter_mut()) {
                 *id = strings.intern(self.strings.get(*id));

@@ -55,7 +55,8 @@ impl Delivery {
     /// Delivers a batch, however long that takes, and settles it.
     pub(super) async fn deliver(&self, batch: Batch) {
         let begin = self.clock.monotonic();
-        let mut parts = vec![0..batch.len()];
+        let mut parts = Vec::new();
+        parts.push(0..batch.len());
         while let Some(range) = parts.pop() {
             let ended = self.send(&batch, range.clone()).await;
             let refused = ended.refused.as_ref().is_some_and(|(_, status)| *status == 400);
