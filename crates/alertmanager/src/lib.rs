@@ -28,7 +28,9 @@ pub use labels::{
     ALERT_NAME, Annotations, Fingerprint, SetText, alert_order, fingerprint, fingerprint_of,
     log_hash, set_order,
 };
-pub use manager::{Manager, ManagerError, ManagerOptions, PostOutcome, build_pipelines};
+pub use manager::{
+    Manager, ManagerError, ManagerOptions, PostOutcome, build_pipelines, rendered_route_labels,
+};
 pub use matcher::{Matcher, Matchers, ParseMode};
 pub use snapshot::OVERSIZED_BYTES;
 pub use time::Time;

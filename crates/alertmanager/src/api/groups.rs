@@ -1,14 +1,15 @@
 //! `GET /alerts/groups`.
 
+use super::ApiOptions;
 use super::alerts::status_filter;
 use super::answer::Answer;
 use super::encode::{push_alert, push_pairs, push_text};
 use super::params::{Params, ReceiverFilter, pass};
-use crate::manager::Manager;
-use crate::matcher::ParseMode;
+use crate::manager::rendered_route_labels;
 use crate::pipeline::AlertQuery;
 
-pub(super) fn get(manager: &Manager, mode: ParseMode, params: &Params) -> Result<Answer, Answer> {
+pub(super) fn get(options: &ApiOptions, params: &Params) -> Result<Answer, Answer> {
+    let (manager, mode) = (&options.manager, options.mode);
     let matchers = params.matchers("filter", mode).map_err(|err| Answer::bad(&err))?;
     let receivers = ReceiverFilter::new(params, mode)?;
     let config = manager.config();
@@ -38,7 +39,13 @@ pub(super) fn get(manager: &Manager, mode: ParseMode, params: &Params) -> Result
         out.push_str(",\"receiver\":{\"name\":");
         push_text(&mut out, &group.receiver);
         out.push_str("},\"routeLabels\":");
-        push_pairs(&mut out, group.route_labels.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        match (group.route_labels.is_empty(), (options.templates)()) {
+            (false, Some(templates)) => {
+                let labels = rendered_route_labels(&templates, group, manager.now());
+                push_pairs(&mut out, labels.iter());
+            }
+            _ => out.push_str("{}"),
+        }
         out.push('}');
     }
     out.push(']');

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use gauntlet_notify::Templates;
 use gauntlet_telemetry::Registry;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
@@ -58,6 +59,9 @@ pub struct VersionInfo {
 pub type Reload =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
+/// Gives the templates in force, for the labels of routes.
+pub type TemplateSource = Arc<dyn Fn() -> Option<Arc<Templates>> + Send + Sync>;
+
 /// What the API is made with.
 pub struct ApiOptions {
     pub manager: Arc<Manager>,
@@ -70,6 +74,7 @@ pub struct ApiOptions {
     /// Longest time for a request; zero for no bound.
     pub timeout: Duration,
     pub reload: Reload,
+    pub templates: TemplateSource,
 }
 
 impl fmt::Debug for ApiOptions {
@@ -130,7 +135,7 @@ impl Api {
             ("GET", "/receivers") => receivers::get(manager, mode, &params),
             ("GET", "/alerts") => alerts::get(manager, mode, &params),
             ("POST", "/alerts") => alerts::post(manager, request).await,
-            ("GET", "/alerts/groups") => groups::get(manager, mode, &params),
+            ("GET", "/alerts/groups") => groups::get(&self.options, &params),
             ("GET", "/silences") => silences::list(manager, mode, &params),
             ("POST", "/silences") => silences::post(manager, request).await,
             ("GET", "/ledger") => ledger::get(manager, mode, &params).await,

@@ -76,7 +76,7 @@ pub enum ManagerError {
     Io { path: PathBuf, source: std::io::Error },
 }
 
-pub use senders::build_pipelines;
+pub use senders::{build_pipelines, rendered_route_labels};
 
 type Broadcast = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 

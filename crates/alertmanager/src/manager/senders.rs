@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gauntlet_notify::data::Kv;
 use gauntlet_notify::{
     Alert as SentAlert, BuildError, DataValue, NotifyContext, Reason, ReceiverData as SentData,
-    Setup, build,
+    Setup, Templates, build,
 };
 use gauntlet_template::{Time as SentTime, Zone};
 
@@ -13,8 +13,8 @@ use crate::alert::Alert;
 use crate::config::Config;
 use crate::nflog::{LogReceiver, ReceiverData, ReceiverValue};
 use crate::pipeline::{
-    Attempt, FailureReason, Integration, Notification, Notifier, NotifyError, Outcome, Pipelines,
-    ReceiverPipeline,
+    Attempt, FailureReason, GroupInfo, Integration, Notification, Notifier, NotifyError, Outcome,
+    Pipelines, ReceiverPipeline,
 };
 use crate::time::Time;
 
@@ -41,6 +41,23 @@ pub fn build_pipelines(config: &Config, setup: &Setup) -> Result<Pipelines, Vec<
         }
     }
     if wrong.is_empty() { Ok(pipelines) } else { Err(wrong) }
+}
+
+/// A group's route labels as texts: their templates rendered over the group as it stands at `now`.
+pub fn rendered_route_labels(templates: &Templates, group: &GroupInfo, now: Time) -> Kv {
+    let alerts: Vec<SentAlert> = group
+        .alerts
+        .iter()
+        .map(|info| {
+            let mut alert = info.alert.clone();
+            if !alert.resolved_at(now) {
+                alert.ends_at = Time::ZERO;
+            }
+            sent_alert(&alert)
+        })
+        .collect();
+    let group_labels = Kv::from(&group.labels);
+    templates.route_labels(&group.route_labels, &group.receiver, &group_labels, &alerts)
 }
 
 fn wrapped(

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod config;
+mod overview;
 mod web;
 
 use std::sync::Arc;
@@ -64,10 +65,17 @@ pub(crate) async fn run(mut start: Start) -> Result<(), Failure> {
             },
             timeout: millis(values, "web.timeout"),
             reload: reload_asker(reload_sender),
+            templates: loader.templates_in_force(),
         },
         &registry,
     );
-    let web = Web::new(api, Arc::clone(&manager), registry.clone(), loader.prefix().to_owned());
+    let web = Web::new(
+        api,
+        Arc::clone(&manager),
+        registry.clone(),
+        loader.prefix().to_owned(),
+        start.recent.clone(),
+    );
     let server = listen(values).await?;
     for address in server.addresses() {
         info!(%address, "Listening on");

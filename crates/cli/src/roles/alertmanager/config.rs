@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gauntlet_alertmanager::pipeline::Pipelines;
 use gauntlet_alertmanager::{Config, Manager, ParseMode, build_pipelines};
 use gauntlet_notify::{Setup, Templates};
 use gauntlet_runtime::Clock;
+use parking_lot::RwLock;
 use tracing::{info, warn};
 
 use crate::flags::values::Values;
@@ -18,6 +20,7 @@ pub(super) struct Loader {
     clock: Arc<dyn Clock>,
     external_url: String,
     prefix: String,
+    in_force: Arc<RwLock<Option<Arc<Templates>>>>,
 }
 
 impl Loader {
@@ -41,7 +44,14 @@ impl Loader {
             clock: Arc::clone(&start.clock),
             external_url,
             prefix,
+            in_force: Arc::default(),
         })
+    }
+
+    /// Gives the templates of the configuration in force.
+    pub(super) fn templates_in_force(&self) -> gauntlet_alertmanager::api::TemplateSource {
+        let in_force = Arc::clone(&self.in_force);
+        Arc::new(move || in_force.read().clone())
     }
 
     /// Before all paths; empty or with a slash in front and none behind.
@@ -51,16 +61,14 @@ impl Loader {
 
     /// Reads, checks and builds everything, then puts it in force. On failure nothing has changed.
     pub(super) async fn load(&self, manager: &Manager, first: bool) -> Result<(), String> {
-        let (config, pipelines) = self.build(first)?;
+        let (config, pipelines, templates) = self.build(first)?;
         manager.apply(Arc::new(config), pipelines);
+        *self.in_force.write() = Some(templates);
         info!(file = %self.file.display(), "Completed loading of configuration file");
         Ok(())
     }
 
-    fn build(
-        &self,
-        first: bool,
-    ) -> Result<(Config, gauntlet_alertmanager::pipeline::Pipelines), String> {
+    fn build(&self, first: bool) -> Result<(Config, Pipelines, Arc<Templates>), String> {
         let loaded = Config::load(&self.file, self.mode).map_err(|errors| {
             // At the start the text that the peer gives; a person who reloads sees all problems with their places.
             let text = if first { errors.upstream_text() } else { errors.to_string() };
@@ -70,14 +78,18 @@ impl Loader {
             warn!(origin = "config", "{note}");
         }
         let config = loaded.config;
+        if config.tracing.is_some() {
+            return Err("tracing: traces are not exported: take the section out".to_owned());
+        }
         let templates = self
             .templates(&config.templates)
             .map_err(|reason| format!("failed to parse templates: {reason}"))?;
-        let setup = Setup::new(Arc::new(templates), Arc::clone(&self.clock));
+        let templates = Arc::new(templates);
+        let setup = Setup::new(Arc::clone(&templates), Arc::clone(&self.clock));
         let pipelines = build_pipelines(&config, &setup).map_err(|errors| {
             errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         })?;
-        Ok((config, pipelines))
+        Ok((config, pipelines, templates))
     }
 
     /// The built-in templates and those of all files that the patterns name.

@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use gauntlet_alertmanager::Manager;
 use gauntlet_alertmanager::api::Api;
 use gauntlet_api::router::{not_found, redirect};
+use gauntlet_telemetry::logs::RecentWarnings;
 use gauntlet_telemetry::{Family, Histogram, Registry};
 use gauntlet_ui::{PlainPage, Section};
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 
+use super::overview::overview;
 use crate::web::{accepts_gzip, app_file, metrics, plain_page};
 
 const SIZE_BOUNDS: [f64; 7] = [100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
@@ -25,18 +27,25 @@ pub(super) struct Web {
     manager: Arc<Manager>,
     registry: Registry,
     prefix: String,
+    recent: RecentWarnings,
     sizes: Family<Histogram>,
 }
 
 impl Web {
-    pub(super) fn new(api: Api, manager: Arc<Manager>, registry: Registry, prefix: String) -> Self {
+    pub(super) fn new(
+        api: Api,
+        manager: Arc<Manager>,
+        registry: Registry,
+        prefix: String,
+        recent: RecentWarnings,
+    ) -> Self {
         let sizes = registry.histogram_vec(
             "alertmanager_http_response_size_bytes",
             "Histogram of response size for HTTP requests.",
             &["handler", "method"],
             &SIZE_BOUNDS,
         );
-        Self { api, manager, registry, prefix, sizes }
+        Self { api, manager, registry, prefix, recent, sizes }
     }
 
     pub(super) fn router(self) -> Router {
@@ -54,28 +63,28 @@ impl Web {
                     .row("receivers", receivers.to_string())
                     .row("running since", self.manager.started_at().to_ms_text()),
                 Section::new("API")
-                    .link("Alerts", "all that are there", &format!("{}/api/v2/alerts", self.prefix))
+                    .link("Alerts", "all that are there", format!("{}/api/v2/alerts", self.prefix))
                     .link(
                         "Groups",
                         "as they are sent",
-                        &format!("{}/api/v2/alerts/groups", self.prefix),
+                        format!("{}/api/v2/alerts/groups", self.prefix),
                     )
                     .link(
                         "Silences",
                         "all that are remembered",
-                        &format!("{}/api/v2/silences", self.prefix),
+                        format!("{}/api/v2/silences", self.prefix),
                     )
                     .link(
                         "Status",
                         "configuration and cluster",
-                        &format!("{}/api/v2/status", self.prefix),
+                        format!("{}/api/v2/status", self.prefix),
                     )
                     .link(
                         "Ledger",
                         "what became of each alert",
-                        &format!("{}/api/v2/ledger", self.prefix),
+                        format!("{}/api/v2/ledger", self.prefix),
                     )
-                    .link("Metrics", "of this process", &format!("{}/metrics", self.prefix)),
+                    .link("Metrics", "of this process", format!("{}/metrics", self.prefix)),
             ],
         }
     }
@@ -89,6 +98,13 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         let Ok(uri) = format!("{path}{query}").parse::<Uri>() else { return not_found() };
         *request.uri_mut() = uri;
+    }
+    // The web app asks every role what it is; the rest of v1 answers as the peer's does.
+    if request.uri().path() == "/api/v1/status/overview" && *request.method() == Method::GET {
+        let data = overview(&web.manager, &web.recent).await;
+        let body = serde_json::json!({ "status": "success", "data": data }).to_string();
+        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        return (kind, body).into_response();
     }
     let request = match web.api.answer(request).await {
         Ok(response) => return response,
