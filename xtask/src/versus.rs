@@ -84,6 +84,8 @@ pub(crate) fn run(root: &Path, suite: &str, words: &[&str]) -> Result<()> {
         "wal" => wal::run(&bench),
         "compact" => compact::run(&bench),
         "write" => write::run(&bench),
-        other => bail!("no such suite: {other}; there are: alerts, head, node, query, wal, compact, write"),
+        other => bail!(
+            "no such suite: {other}; there are: alerts, head, node, query, wal, compact, write"
+        ),
     }
 }

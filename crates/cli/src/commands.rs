@@ -32,11 +32,7 @@ impl Role {
         ),
         ("server", Role::Server, "Collects, keeps and queries samples, in place of Prometheus."),
         ("node", Role::Node, "Metrics of this host, in place of node_exporter."),
-        (
-            "alertmanager",
-            Role::Alertmanager,
-            "Tells people of alerts, in place of Alertmanager.",
-        ),
+        ("alertmanager", Role::Alertmanager, "Tells people of alerts, in place of Alertmanager."),
         (
             "sidecar",
             Role::Sidecar,

@@ -59,14 +59,15 @@ fn find(status: &Status, pool: &str) -> Result<Arc<ScrapeConfig>, ApiError> {
 /// An object of strings, with errors as Go has them where they are known.
 fn parse_labels(text: &str) -> Result<LabelsBuilder, String> {
     let value: Value = serde_json::from_str(text).map_err(|err| {
-        let first = text.trim_start().chars().next();
-        match first {
+        if err.is_eof() {
+            return "unexpected end of JSON input".to_owned();
+        }
+        match text.trim_start().chars().next() {
             Some(c)
                 if err.column() == 1 || err.is_syntax() && !"{[\"-0123456789tfn".contains(c) =>
             {
                 format!("invalid character {} looking for beginning of value", GoChar(c))
             }
-            _ if err.is_eof() => "unexpected end of JSON input".to_owned(),
             _ => err.to_string(),
         }
     })?;
