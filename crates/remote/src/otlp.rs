@@ -1,5 +1,5 @@
-//! OTLP metrics in: `/api/v1/otlp/v1/metrics`. Points become samples by upstream's rules: names and labels ([`names`], [`labels`]),
-//! histograms ([`histograms`]), a `target_info` series a resource. A request is one durable batch, taken whole or not at all.
+//! OTLP metrics in: `/api/v1/otlp/v1/metrics`. Points become samples by upstream's rules: names and labels (`names`, `labels`),
+//! histograms (`histograms`), a `target_info` series a resource. A request is one durable batch, taken whole or not at all.
 
 mod convert;
 mod delta;

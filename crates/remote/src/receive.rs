@@ -1,7 +1,7 @@
 //! Taking remote writes in: bodies of 1.0 and 2.0 become one durable batch of the storage. Page: docs/formats/remote-write.md.
 //!
 //! Answers are upstream's: 1.0 is all or nothing; 2.0 takes what it can, says how much, and names the rest. A series that was seen
-//! before is found by the hash of its labels' bytes ([`cache`]), so that it costs no label set. Who speaks HTTP calls this from a
+//! before is found by the hash of its labels' bytes (`cache`), so that it costs no label set. Who speaks HTTP calls this from a
 //! thread that may block: committing waits for the disk.
 
 mod cache;

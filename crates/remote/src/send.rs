@@ -1,7 +1,7 @@
 //! Remote write out: every sample of the log to every configured destination, each once. Page: docs/formats/remote-write.md.
 //!
-//! A destination reads the log behind the storage ([`feed`]), from a place that survives restarts ([`cursor`]), encodes batches for
-//! its shards ([`batch`]) and sends them with retries ([`shard`]). The place moves only over what was settled ([`acks`]), so that
+//! A destination reads the log behind the storage (`feed`), from a place that survives restarts (`cursor`), encodes batches for
+//! its shards (`batch`) and sends them with retries (`shard`). The place moves only over what was settled (`acks`), so that
 //! an outage shorter than the log loses nothing. After an unclean end, what may have been sent before is sent again, and what the
 //! receiver then refuses as known is counted apart.
 

@@ -1,3 +1,5 @@
+//! What the conversion of OTLP metrics gives, shape by shape.
+
 use std::sync::Arc;
 
 use gauntlet_chunk::Columns;

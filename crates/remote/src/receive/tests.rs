@@ -1,3 +1,5 @@
+//! Bodies of remote write, good and bad, and what of them is stored.
+
 use std::sync::Arc;
 
 use gauntlet_model::Matcher;

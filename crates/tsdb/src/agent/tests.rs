@@ -1,3 +1,5 @@
+//! The log alone: what is refused, cut, kept, and learnt again at a restart.
+
 use std::sync::Arc;
 
 use gauntlet_model::{Labels, SeriesRef};
