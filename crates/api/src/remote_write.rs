@@ -104,6 +104,9 @@ pub(crate) fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str>
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
+/// When a sender may try again that was told that nothing can be stored now.
+const RETRY_AFTER_SECS: u64 = 5;
+
 pub(crate) fn reply(reply: WriteReply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = if reply.error.is_empty() {
@@ -111,6 +114,9 @@ pub(crate) fn reply(reply: WriteReply) -> Response {
     } else {
         text(status, format!("{}\n", reply.error))
     };
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+    }
     if let Some(written) = reply.written {
         let counts = [
             (SAMPLES, written.samples),

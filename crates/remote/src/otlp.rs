@@ -122,7 +122,7 @@ impl OtlpReceiver {
             Err(err) if err.is_bad_request() => refuse(400, err.to_string()),
             Err(err) => {
                 error!(component = "web", %err, "Error appending remote write");
-                refuse(500, err.to_string())
+                refuse(if err.is_read_only() { 503 } else { 500 }, err.to_string())
             }
         }
     }
@@ -168,6 +168,13 @@ impl OtlpReceiver {
 struct ConvertErrors(Vec<ConvertError>);
 
 impl ConvertErrors {
+    /// The storage takes nothing now; later it will.
+    fn is_read_only(&self) -> bool {
+        let read_only =
+            |err: &ConvertError| matches!(err, ConvertError::Append(AppendError::ReadOnly(_)));
+        self.0.iter().any(read_only)
+    }
+
     /// As upstream decides it: only samples that come too late, or too early, are the sender's fault.
     fn is_bad_request(&self) -> bool {
         self.0.iter().any(|err| match err {

@@ -94,9 +94,10 @@ enum ReceiveError {
 }
 
 impl ReceiveError {
-    /// 400 where sending it again cannot help, 500 where it may.
+    /// 400 where sending it again cannot help, 500 where it may, 503 where it will once there is space again or the log is read.
     fn status(&self) -> u16 {
         match self {
+            Self::Append(AppendError::ReadOnly(_)) => 503,
             Self::Append(err) if !err.is_sample_fault() => 500,
             _ => 400,
         }

@@ -24,6 +24,7 @@ fn send(config: OtlpConfig, options: OtlpOptions, bodies: &[&str]) -> (WriteRepl
     let db = Arc::new(
         Db::open(dir.path(), Options::default(), clock.clone(), Arc::new(SystemFs)).unwrap(),
     );
+    db.wait_replayed().unwrap();
     let source: OtlpSource = Arc::new(move || config.clone());
     let receiver = OtlpReceiver::new(db.clone(), clock, options, source, &Registry::new());
     let mut reply = None;

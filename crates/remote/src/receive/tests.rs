@@ -29,6 +29,7 @@ fn fixture(options: ReceiveOptions) -> Fixture {
     let dir = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(NOW));
     let db = Db::open(dir.path(), Options::default(), clock.clone(), Arc::new(SystemFs)).unwrap();
+    db.wait_replayed().unwrap();
     let db = Arc::new(db);
     let receiver = WriteReceiver::new(db.clone(), clock, options, &Registry::new());
     Fixture { receiver, db, _dir: dir }

@@ -46,7 +46,8 @@ impl WriteReceiver {
             batch, written, mut faults, more_faults, fresh, invalid, without_metadata, ..
         } = work;
         if let Err(err) = batch.appender.commit() {
-            return reply(500, err.to_string(), nothing);
+            let err = ReceiveError::Append(err);
+            return reply(err.status(), err.to_string(), nothing);
         }
         self.cache_v2.put_all(&fresh);
         self.metrics.invalid_labels.add(invalid);
