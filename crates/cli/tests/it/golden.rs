@@ -152,12 +152,12 @@ fn over_data_folder(folder: &str, answers: &str, counts: (usize, usize)) {
 
 #[test]
 fn killed_folder_answers_as_recorded() {
-    over_data_folder("killed", "answers.json", (255, 30));
+    over_data_folder("killed", "answers.json", (255, 32));
 }
 
 #[test]
 fn stopped_folder_answers_as_recorded() {
-    over_data_folder("stopped", "answers-stopped.json", (255, 30));
+    over_data_folder("stopped", "answers-stopped.json", (255, 32));
 }
 
 #[test]
