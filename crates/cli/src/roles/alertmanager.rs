@@ -2,7 +2,6 @@
 
 mod cluster;
 mod config;
-mod overview;
 mod web;
 
 use std::sync::Arc;
@@ -69,13 +68,7 @@ pub(crate) async fn run(mut start: Start) -> Result<(), Failure> {
         },
         &registry,
     );
-    let web = Web::new(
-        api,
-        Arc::clone(&manager),
-        registry.clone(),
-        loader.prefix().to_owned(),
-        start.recent.clone(),
-    );
+    let web = Web::new(api, Arc::clone(&manager), registry.clone(), loader.prefix().to_owned());
     let server = listen(values).await?;
     for address in server.addresses() {
         info!(%address, "Listening on");

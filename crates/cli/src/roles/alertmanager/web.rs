@@ -1,4 +1,5 @@
-//! What the role serves over HTTP: the API, `/metrics`, the web app.
+//! What the role serves over HTTP: the API, `/metrics`, a plain page. Left out: the web app,
+//! which has no pages for this role yet.
 
 use std::sync::Arc;
 
@@ -7,19 +8,14 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use gauntlet_alertmanager::Manager;
 use gauntlet_alertmanager::api::Api;
-use gauntlet_api::router::{not_found, redirect};
-use gauntlet_telemetry::logs::RecentWarnings;
+use gauntlet_api::router::not_found;
 use gauntlet_telemetry::{Family, Histogram, Registry};
 use gauntlet_ui::{PlainPage, Section};
-use http::{HeaderValue, Method, StatusCode, Uri, header};
+use http::{Method, StatusCode, Uri};
 
-use super::overview::overview;
-use crate::web::{accepts_gzip, app_file, metrics, plain_page};
+use crate::web::{metrics, plain_page};
 
 const SIZE_BOUNDS: [f64; 7] = [100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
-
-/// First parts of the paths that the web app knows what to show for.
-const PAGES: [&str; 5] = ["alerts", "silences", "ledger", "status", "overview"];
 
 /// The role's HTTP side.
 pub(super) struct Web {
@@ -27,25 +23,18 @@ pub(super) struct Web {
     manager: Arc<Manager>,
     registry: Registry,
     prefix: String,
-    recent: RecentWarnings,
     sizes: Family<Histogram>,
 }
 
 impl Web {
-    pub(super) fn new(
-        api: Api,
-        manager: Arc<Manager>,
-        registry: Registry,
-        prefix: String,
-        recent: RecentWarnings,
-    ) -> Self {
+    pub(super) fn new(api: Api, manager: Arc<Manager>, registry: Registry, prefix: String) -> Self {
         let sizes = registry.histogram_vec(
             "alertmanager_http_response_size_bytes",
             "Histogram of response size for HTTP requests.",
             &["handler", "method"],
             &SIZE_BOUNDS,
         );
-        Self { api, manager, registry, prefix, recent, sizes }
+        Self { api, manager, registry, prefix, sizes }
     }
 
     pub(super) fn router(self) -> Router {
@@ -99,13 +88,6 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
         let Ok(uri) = format!("{path}{query}").parse::<Uri>() else { return not_found() };
         *request.uri_mut() = uri;
     }
-    // The web app asks every role what it is; the rest of v1 answers as the peer's does.
-    if request.uri().path() == "/api/v1/status/overview" && *request.method() == Method::GET {
-        let data = overview(&web.manager, &web.recent).await;
-        let body = serde_json::json!({ "status": "success", "data": data }).to_string();
-        let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-        return (kind, body).into_response();
-    }
     let request = match web.api.answer(request).await {
         Ok(response) => return response,
         Err(request) => request,
@@ -116,21 +98,11 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
     let path = request.uri().path();
     let response = match path {
         "/metrics" => metrics(&web.registry, request.headers()),
-        "/" if gauntlet_ui::is_built() => {
-            redirect(StatusCode::FOUND, &format!("{}/alerts", web.prefix))
-        }
         "/" => plain_page(&web.page()),
-        _ => {
-            let gzip = accepts_gzip(request.headers());
-            let is_page = PAGES.iter().any(|page| path.split('/').nth(1) == Some(page));
-            match app_file(path, gzip, request.headers(), is_page) {
-                Some(response) => response,
-                None => not_found(),
-            }
-        }
+        _ => not_found(),
     };
     let handler = match path {
-        "/metrics" | "/" | "/alerts" | "/silences" => path,
+        "/metrics" | "/" => path,
         _ => "/other",
     };
     if let Some(size) = axum::body::HttpBody::size_hint(response.body()).exact() {
