@@ -1,5 +1,6 @@
 //! The envelope of every JSON answer: `{"status": ..., "data": ..., "warnings": [...]}`, and the kinds of error with their HTTP codes.
 
+use gauntlet_encoding::push_json_str;
 use std::convert::Infallible;
 
 use axum::body::Body;
@@ -172,35 +173,4 @@ fn push_list(out: &mut String, name: &str, texts: &[String]) {
         push_json_str(out, text);
     }
     out.push(']');
-}
-
-/// Appends a JSON string, escaped as Go's encoder without HTML escaping does.
-pub(crate) fn push_json_str(out: &mut String, text: &str) {
-    use std::fmt::Write as _;
-    out.push('"');
-    let mut plain = 0;
-    for (at, c) in text.char_indices() {
-        let escape = match c {
-            '"' => "\\\"",
-            '\\' => "\\\\",
-            '\n' => "\\n",
-            '\r' => "\\r",
-            '\t' => "\\t",
-            '\u{8}' => "\\b",
-            '\u{c}' => "\\f",
-            '\u{2028}' => "\\u2028",
-            '\u{2029}' => "\\u2029",
-            c if c < ' ' => "",
-            _ => continue,
-        };
-        out.push_str(&text[plain..at]);
-        if escape.is_empty() {
-            let _ = write!(out, "\\u{:04x}", c as u32);
-        } else {
-            out.push_str(escape);
-        }
-        plain = at + c.len_utf8();
-    }
-    out.push_str(&text[plain..]);
-    out.push('"');
 }

@@ -10,8 +10,8 @@ use gauntlet_model::Timestamp;
 use gauntlet_promql::engine::{AskedBy, QueryObserver, QueryRecord};
 use gauntlet_runtime::{Clock, File, Fs};
 
-use crate::envelope::push_json_str;
 use crate::query::push_stats;
+use gauntlet_encoding::push_json_str;
 
 /// Bytes of a place in `queries.active`, the comma at its end among them.
 const ENTRY_BYTES: usize = 1000;

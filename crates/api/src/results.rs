@@ -3,7 +3,7 @@
 use gauntlet_model::{FloatHistogram, Labels, Timestamp, float};
 use gauntlet_promql::engine::{Grid, Matrix, Sample, SampleValue, Value, is_no_float};
 
-use crate::envelope::push_json_str;
+use gauntlet_encoding::push_json_str;
 
 /// Bytes after which a part of an answer is handed on.
 pub(crate) const PART_BYTES: usize = 64 << 10;

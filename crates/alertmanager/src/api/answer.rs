@@ -1,9 +1,8 @@
 //! Answers and refusals, in the shapes of the peer's framework.
 
 use axum::body::Body;
+use gauntlet_encoding::push_json_str;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-
-use super::encode::push_text;
 
 /// A status, a body and perhaps a list of methods.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl Answer {
     /// A status with a text, as the handlers refuse.
     pub(super) fn text(status: StatusCode, text: &str) -> Self {
         let mut body = String::with_capacity(text.len() + 2);
-        push_text(&mut body, text);
+        push_json_str(&mut body, text);
         Self { status, body: Some(body), allow: None }
     }
 
@@ -43,7 +42,7 @@ impl Answer {
     /// A refusal of the framework, before a handler sees the request.
     pub(super) fn coded(status: StatusCode, code: u32, message: &str) -> Self {
         let mut body = format!("{{\"code\":{code},\"message\":");
-        push_text(&mut body, message);
+        push_json_str(&mut body, message);
         body.push('}');
         Self { status, body: Some(body), allow: None }
     }

@@ -2,41 +2,12 @@
 
 use std::fmt::Write as _;
 
+use gauntlet_encoding::push_json_str;
 use gauntlet_model::MatchOp;
 
 use crate::pipeline::AlertInfo;
 use crate::silence::Silence;
 use crate::time::Time;
-
-/// A text in quotes.
-pub(super) fn push_text(out: &mut String, text: &str) {
-    out.push('"');
-    let mut plain = 0;
-    for (at, c) in text.char_indices() {
-        let escape = match c {
-            '"' => "\\\"",
-            '\\' => "\\\\",
-            '\n' => "\\n",
-            '\r' => "\\r",
-            '\t' => "\\t",
-            '\u{8}' => "\\b",
-            '\u{c}' => "\\f",
-            '\u{2028}' => "\\u2028",
-            '\u{2029}' => "\\u2029",
-            c if c < ' ' => "",
-            _ => continue,
-        };
-        out.push_str(&text[plain..at]);
-        if escape.is_empty() {
-            let _ = write!(out, "\\u{:04x}", u32::from(c));
-        } else {
-            out.push_str(escape);
-        }
-        plain = at + c.len_utf8();
-    }
-    out.push_str(&text[plain..]);
-    out.push('"');
-}
 
 /// An object of texts, in the order they come.
 pub(super) fn push_pairs<'a>(
@@ -48,9 +19,9 @@ pub(super) fn push_pairs<'a>(
         if i > 0 {
             out.push(',');
         }
-        push_text(out, name);
+        push_json_str(out, name);
         out.push(':');
-        push_text(out, value);
+        push_json_str(out, value);
     }
     out.push('}');
 }
@@ -62,7 +33,7 @@ fn push_texts<T: AsRef<str>>(out: &mut String, texts: impl IntoIterator<Item = T
         if i > 0 {
             out.push(',');
         }
-        push_text(out, text.as_ref());
+        push_json_str(out, text.as_ref());
     }
     out.push(']');
 }
@@ -83,7 +54,7 @@ pub(super) fn push_alert(out: &mut String, info: &AlertInfo, muted_by: &[String]
     let _ = write!(out, ",\"fingerprint\":\"{}\",\"receivers\":[", alert.fingerprint);
     for (i, receiver) in info.receivers.iter().enumerate() {
         out.push_str(if i > 0 { ",{\"name\":" } else { "{\"name\":" });
-        push_text(out, receiver);
+        push_json_str(out, receiver);
         out.push('}');
     }
     out.push_str("],\"startsAt\":");
@@ -99,7 +70,7 @@ pub(super) fn push_alert(out: &mut String, info: &AlertInfo, muted_by: &[String]
     push_time(out, alert.updated_at);
     if !alert.generator_url.is_empty() {
         out.push_str(",\"generatorURL\":");
-        push_text(out, &alert.generator_url);
+        push_json_str(out, &alert.generator_url);
     }
     out.push_str(",\"labels\":");
     push_pairs(out, alert.labels.iter());
@@ -109,7 +80,7 @@ pub(super) fn push_alert(out: &mut String, info: &AlertInfo, muted_by: &[String]
 /// A silence of one matcher set, with its state now.
 pub(super) fn push_silence(out: &mut String, silence: &Silence, now: Time) {
     out.push_str("{\"id\":");
-    push_text(out, &silence.id);
+    push_json_str(out, &silence.id);
     let _ =
         write!(out, ",\"status\":{{\"state\":\"{}\"}},\"updatedAt\":", silence.state(now).as_str());
     push_time(out, silence.updated_at);
@@ -118,9 +89,9 @@ pub(super) fn push_silence(out: &mut String, silence: &Silence, now: Time) {
         push_pairs(out, silence.annotations.iter().map(|(n, v)| (n.as_str(), v.as_str())));
     }
     out.push_str(",\"comment\":");
-    push_text(out, &silence.comment);
+    push_json_str(out, &silence.comment);
     out.push_str(",\"createdBy\":");
-    push_text(out, &silence.created_by);
+    push_json_str(out, &silence.created_by);
     out.push_str(",\"endsAt\":");
     push_time(out, silence.ends_at);
     out.push_str(",\"matchers\":[");
@@ -131,9 +102,9 @@ pub(super) fn push_silence(out: &mut String, silence: &Silence, now: Time) {
         let is_equal = matches!(matcher.op, MatchOp::Equal | MatchOp::Regex);
         let is_regex = matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex);
         let _ = write!(out, "{{\"isEqual\":{is_equal},\"isRegex\":{is_regex},\"name\":");
-        push_text(out, &matcher.name);
+        push_json_str(out, &matcher.name);
         out.push_str(",\"value\":");
-        push_text(out, &matcher.pattern);
+        push_json_str(out, &matcher.pattern);
         out.push('}');
     }
     out.push_str("],\"startsAt\":");

@@ -1,9 +1,11 @@
 //! `GET /alerts/groups`.
 
+use gauntlet_encoding::push_json_str;
+
 use super::ApiOptions;
 use super::alerts::status_filter;
 use super::answer::Answer;
-use super::encode::{push_alert, push_pairs, push_text};
+use super::encode::{push_alert, push_pairs};
 use super::params::{Params, ReceiverFilter, pass};
 use crate::manager::rendered_route_labels;
 use crate::pipeline::AlertQuery;
@@ -37,7 +39,7 @@ pub(super) fn get(options: &ApiOptions, params: &Params) -> Result<Answer, Answe
         out.push_str("],\"labels\":");
         push_pairs(&mut out, group.labels.iter());
         out.push_str(",\"receiver\":{\"name\":");
-        push_text(&mut out, &group.receiver);
+        push_json_str(&mut out, &group.receiver);
         out.push_str("},\"routeLabels\":");
         match (group.route_labels.is_empty(), (options.templates)()) {
             (false, Some(templates)) => {

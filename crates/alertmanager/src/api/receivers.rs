@@ -1,7 +1,9 @@
 //! `GET /receivers`.
 
+use gauntlet_encoding::push_json_str;
+
 use super::answer::Answer;
-use super::encode::{push_pairs, push_text};
+use super::encode::push_pairs;
 use super::params::{Params, pass_map};
 use crate::manager::Manager;
 use crate::matcher::ParseMode;
@@ -24,7 +26,7 @@ pub(super) fn get(manager: &Manager, mode: ParseMode, params: &Params) -> Result
             out.push(',');
         }
         out.push_str("\"name\":");
-        push_text(&mut out, &receiver.name);
+        push_json_str(&mut out, &receiver.name);
         out.push('}');
     }
     out.push(']');

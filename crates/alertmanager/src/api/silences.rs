@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 
 use axum::body::Body;
+use gauntlet_encoding::push_json_str;
 use http::{Request, StatusCode};
 
 use super::answer::{Answer, BAD_TYPE};
 use super::body;
-use super::encode::{push_silence, push_text};
+use super::encode::push_silence;
 use super::params::Params;
 use crate::manager::Manager;
 use crate::matcher::{Matcher, ParseMode};
@@ -101,7 +102,7 @@ pub(super) async fn post(manager: &Manager, request: Request<Body>) -> Result<An
     match manager.set_silence(silence).await {
         Ok(id) => {
             let mut out = String::from("{\"silenceID\":");
-            push_text(&mut out, &id);
+            push_json_str(&mut out, &id);
             out.push('}');
             Ok(Answer::json(out))
         }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
+use gauntlet_encoding::push_json_str;
+
 use super::answer::Answer;
-use super::encode::{push_text, push_time};
+use super::encode::push_time;
 use super::{ApiOptions, ClusterView};
 
 pub(super) fn get(options: &ApiOptions) -> Answer {
@@ -14,7 +16,7 @@ pub(super) fn get(options: &ApiOptions) -> Answer {
     }
     out.push_str(",\"config\":{\"original\":");
     let original = options.manager.config().map(|config| config.yaml()).unwrap_or_default();
-    push_text(&mut out, &original);
+    push_json_str(&mut out, &original);
     out.push_str("},\"uptime\":");
     push_time(&mut out, options.manager.started_at());
     out.push_str(",\"versionInfo\":{");
@@ -30,7 +32,7 @@ pub(super) fn get(options: &ApiOptions) -> Answer {
     for (i, (name, text)) in fields.iter().enumerate() {
         let comma = if i > 0 { "," } else { "" };
         let _ = write!(out, "{comma}\"{name}\":");
-        push_text(&mut out, text);
+        push_json_str(&mut out, text);
     }
     out.push_str("}}");
     Answer::json(out)
@@ -38,13 +40,13 @@ pub(super) fn get(options: &ApiOptions) -> Answer {
 
 fn push_cluster(out: &mut String, cluster: &dyn ClusterView) {
     out.push_str("{\"name\":");
-    push_text(out, &cluster.name());
+    push_json_str(out, &cluster.name());
     out.push_str(",\"peers\":[");
     for (i, (name, address)) in cluster.peers().iter().enumerate() {
         out.push_str(if i > 0 { ",{\"address\":" } else { "{\"address\":" });
-        push_text(out, address);
+        push_json_str(out, address);
         out.push_str(",\"name\":");
-        push_text(out, name);
+        push_json_str(out, name);
         out.push('}');
     }
     let _ = write!(out, "],\"status\":\"{}\"}}", cluster.status());
