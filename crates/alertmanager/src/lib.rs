@@ -9,6 +9,7 @@ pub mod api;
 pub mod config;
 pub mod dispatch;
 mod durable;
+mod features;
 pub mod inhibit;
 pub mod intervals;
 mod labels;
@@ -24,6 +25,7 @@ pub mod time;
 
 pub use config::{Config, ConfigErrors};
 pub use durable::AppendFile;
+pub use features::FeatureFlags;
 pub use labels::{
     ALERT_NAME, Annotations, Fingerprint, SetText, alert_order, fingerprint, fingerprint_of,
     log_hash, set_order,

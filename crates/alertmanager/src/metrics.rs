@@ -6,7 +6,7 @@
 use gauntlet_telemetry::{Counter, Family, Gauge, Histogram, Registry, Summary};
 
 /// Switches that add labels.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {
     pub receiver_name_in_metrics: bool,
     pub alert_names_in_metrics: bool,

@@ -24,7 +24,7 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gauntlet_alertmanager::ParseMode;
+use gauntlet_alertmanager::{FeatureFlags, ParseMode};
 use gauntlet_runtime::Clock;
 
 use args::Call;
@@ -182,41 +182,12 @@ impl Run<'_, '_> {
 
     /// Feature flags: those that change how matchers are read count here, the others are known.
     fn features(&mut self) -> Result<ParseMode, Failure> {
-        const KNOWN: [&str; 5] = [
-            "alert-names-in-metrics",
-            "receiver-name-in-metrics",
-            "group-key-in-metrics",
-            "auto-gomemlimit",
-            "event-recorder",
-        ];
-        let (mut classic, mut utf8) = (false, false);
-        let list = self.call.text("enable-feature").to_owned();
-        for feature in list.split(',').filter(|_| !list.is_empty()) {
-            match feature {
-                "classic-mode" => {
-                    classic = true;
-                    self.log("featurecontrol.go:157", "Classic mode enabled");
-                }
-                "utf8-strict-mode" => {
-                    utf8 = true;
-                    self.log("featurecontrol.go:160", "UTF-8 strict mode enabled");
-                }
-                known if KNOWN.contains(&known) => {}
-                other => {
-                    return Err(Failure::new(format!(
-                        "error parsing the feature flag list: unknown option '{other}' for --enable-feature"
-                    )));
-                }
-            }
+        let wrong = |text| Failure::new(format!("error parsing the feature flag list: {text}"));
+        let flags = FeatureFlags::parse(self.call.text("enable-feature")).map_err(wrong)?;
+        for (source, words) in flags.mode_notes() {
+            self.log(source, words);
         }
-        match (classic, utf8) {
-            (true, true) => Err(Failure::new(
-                "error parsing the feature flag list: both classic mode and UTF-8 strict mode enabled",
-            )),
-            (true, false) => Ok(ParseMode::Classic),
-            (false, true) => Ok(ParseMode::Utf8),
-            (false, false) => Ok(ParseMode::Fallback),
-        }
+        flags.mode().map_err(wrong)
     }
 
     fn print(&mut self, line: &str) {

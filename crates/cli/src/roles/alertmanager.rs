@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gauntlet_alertmanager::api::{Api, ApiOptions, VersionInfo};
 use gauntlet_alertmanager::metrics::Features;
-use gauntlet_alertmanager::{Manager, ManagerOptions, ParseMode};
+use gauntlet_alertmanager::{FeatureFlags, Manager, ManagerOptions, ParseMode};
 use gauntlet_net::server::{Server, ServerOptions};
 use gauntlet_telemetry::{Registry, process};
 use tokio::sync::{mpsc, oneshot};
@@ -136,49 +136,21 @@ fn open(
     Ok(Manager::open(options, registry)?)
 }
 
-/// Features by name; those that speak of Go's runtime are known and do nothing.
 fn features(list: &str) -> Result<(ParseMode, Features), Failure> {
-    let mut features = Features::default();
-    let (mut classic, mut utf8) = (false, false);
-    for name in list.split(',').filter(|_| !list.is_empty()) {
-        match name {
-            "receiver-name-in-metrics" => features.receiver_name_in_metrics = true,
-            "alert-names-in-metrics" => features.alert_names_in_metrics = true,
-            "group-key-in-metrics" => features.group_key_in_metrics = true,
-            "classic-mode" => {
-                warn!("Classic mode enabled");
-                classic = true;
-            }
-            "utf8-strict-mode" => {
-                warn!("UTF-8 strict mode enabled");
-                utf8 = true;
-            }
-            "auto-gomemlimit" => {
-                warn!("there is no Go runtime to tune: auto-gomemlimit does nothing")
-            }
-            "event-recorder" => {
-                return Err(Failure::new(
-                    "the feature event-recorder is not built: the ledger at /api/v2/ledger records what becomes of each alert",
-                ));
-            }
-            other => {
-                return Err(Failure::new(format!(
-                    "error parsing the feature flag list: unknown option '{other}' for --enable-feature"
-                )));
-            }
-        }
+    let wrong = |text| Failure::new(format!("error parsing the feature flag list: {text}"));
+    let flags = FeatureFlags::parse(list).map_err(wrong)?;
+    for (_, words) in flags.mode_notes() {
+        warn!("{words}");
     }
-    let mode = match (classic, utf8) {
-        (true, true) => {
-            return Err(Failure::new(
-                "error parsing the feature flag list: cannot have both classic and UTF-8 modes enabled",
-            ));
-        }
-        (true, false) => ParseMode::Classic,
-        (false, true) => ParseMode::Utf8,
-        (false, false) => ParseMode::Fallback,
-    };
-    Ok((mode, features))
+    if flags.auto_gomemlimit {
+        warn!("there is no Go runtime to tune: auto-gomemlimit does nothing");
+    }
+    if flags.event_recorder {
+        return Err(Failure::new(
+            "the feature event-recorder is not built: the ledger at /api/v2/ledger records what becomes of each alert",
+        ));
+    }
+    Ok((flags.mode().map_err(wrong)?, flags.metrics))
 }
 
 fn version() -> VersionInfo {
@@ -233,18 +205,4 @@ async fn reload_loop(
 
 fn millis(values: &Values, name: &str) -> Duration {
     Duration::from_millis(u64::try_from(values.duration_ms(name)).unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn features_are_known_by_name() {
-        let (mode, features) = features("receiver-name-in-metrics,classic-mode").unwrap();
-        assert!(features.receiver_name_in_metrics && mode == ParseMode::Classic);
-        let err = super::features("nope").unwrap_err();
-        assert!(err.reason.contains("unknown option 'nope'"), "{}", err.reason);
-        assert!(super::features("classic-mode,utf8-strict-mode").is_err());
-    }
 }
