@@ -256,12 +256,12 @@ mod tests {
     #[test]
     fn numbered_names_come_in_numeric_order() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["cpu10", "cpu2", "cpufreq", "cpu"] {
+        for name in ["cpu10", "cpu2", "cpu1", "cpufreq", "cpu"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         let env = env(dir.path().to_str().unwrap());
         let names: Vec<u32> =
             env.numbered(&env.sys(""), "cpu").unwrap().into_iter().map(|(n, _)| n).collect();
-        assert_eq!(names, [2, 10]);
+        assert_eq!(names, [1, 2, 10]);
     }
 }
