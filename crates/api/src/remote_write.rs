@@ -129,3 +129,15 @@ pub(crate) fn reply(reply: WriteReply) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_be_served_now_is_told_when_to_come_again() {
+        let of = |status| reply(WriteReply { status, error: "no space".to_owned(), written: None });
+        assert_eq!(of(503).headers()[header::RETRY_AFTER], "5");
+        assert!(!of(500).headers().contains_key(header::RETRY_AFTER));
+    }
+}

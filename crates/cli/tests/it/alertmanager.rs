@@ -230,6 +230,26 @@ fn compare_webhooks(expected: &[Value], got: &[gauntlet_testkit::sink::Received]
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Labels of a route are templates over the group.
+#[test]
+fn groups_show_what_the_labels_of_their_route_give() {
+    let config = "route: {receiver: a, group_by: [alertname], labels: {what: '{{ .GroupLabels.alertname }} x{{ len .Alerts }}'}}\n\
+                  receivers: [{name: a}]\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (process, address) = alertmanager(folder.path(), config, &["--cluster.listen-address="]);
+    let alerts =
+        json!([{"labels": {"alertname": "Disk"}}, {"labels": {"alertname": "Disk", "a": "b"}}]);
+    let headers = [("Content-Type", "application/json")];
+    let body = alerts.to_string();
+    let answer =
+        http::request(address, "POST", "/api/v2/alerts", &headers, body.as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let groups = http::get(address, "/api/v2/alerts/groups").unwrap();
+    let groups: Value = serde_json::from_slice(&groups.body).unwrap();
+    assert_eq!(groups[0]["routeLabels"], json!({"what": "Disk x2"}), "{groups}");
+    assert!(process.terminate().success());
+}
+
 /// Three nodes: a silence is known everywhere, a group is told of once.
 #[test]
 fn three_of_ours_speak_with_one_voice() {

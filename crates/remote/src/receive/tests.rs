@@ -246,3 +246,11 @@ fn histograms_are_checked_and_reduced() {
     assert!(reply.error.contains("3 observations found in buckets"), "{}", reply.error);
     assert_eq!(f.db.head().series_count(), 1);
 }
+
+#[test]
+fn a_storage_that_takes_nothing_now_is_no_defect() {
+    let status = |err: AppendError| ReceiveError::Append(err).status();
+    assert_eq!(status(AppendError::ReadOnly("full".to_owned())), 503);
+    assert_eq!(status(AppendError::Io("broken".to_owned())), 500);
+    assert_eq!(status(AppendError::OutOfOrder), 400);
+}
