@@ -1,20 +1,19 @@
 //! The kinds that ask Amazon's services, over signed requests.
 
 mod client;
-mod credentials;
 mod ec2;
 mod ecs;
 mod elasticache;
 mod lightsail;
 mod msk;
 mod rds;
-mod sigv4;
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use gauntlet_net::ClientOptions;
+use gauntlet_net::aws::{Keys, Scope, Unsigned, sign};
 use gauntlet_net::config::Secret;
 
 use crate::answer::answer;
@@ -23,11 +22,9 @@ use crate::discoverer::{Refresh, StartError};
 use crate::fetch::Ask;
 use crate::kinds::Making;
 use crate::meta::{Meta, sanitise};
-use crate::time::{parse_utc, utc_text};
 use crate::xml::Element;
 use client::AwsClient;
-use credentials::Keys;
-use sigv4::{Scope, Unsigned, sign};
+use gauntlet_net::time::{parse_utc, utc_text};
 
 /// Kinds of this module, ascending.
 pub(crate) const KINDS: &[&str] = &["aws", "ec2", "ecs", "elasticache", "lightsail", "msk", "rds"];

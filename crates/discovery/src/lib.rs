@@ -26,7 +26,6 @@ mod kinds;
 mod kubernetes;
 mod meta;
 mod rest;
-mod time;
 mod xml;
 
 pub use config::{SdConfig, SdConfigs};

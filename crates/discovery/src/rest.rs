@@ -1,7 +1,8 @@
-//! Asking an API for JSON: status, decoding and URL spelling, once for all kinds.
+//! Asking an API for JSON: status and decoding, once for all kinds.
 
 use std::time::Duration;
 
+pub(crate) use gauntlet_net::percent::{escape, query};
 use serde::de::DeserializeOwned;
 
 use crate::discoverer::Client;
@@ -64,23 +65,4 @@ pub(crate) fn refusal(url: &str, answer: &Answer) -> String {
 /// A URL without its query, which may hold secrets.
 fn shown_url(url: &str) -> &str {
     url.split('?').next().unwrap_or(url)
-}
-
-/// Percent-encodes all but letters, digits, `-_.~` and `also`.
-pub(crate) fn escape(text: &str, also: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || also.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-/// `a=b&c=d` with everything escaped.
-pub(crate) fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let pairs = pairs.into_iter().map(|(k, v)| format!("{}={}", escape(k, b""), escape(v, b"")));
-    pairs.collect::<Vec<_>>().join("&")
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use gauntlet_net::aws::{
+    Call, Choice, KeyChain, Keys, Scope, Transport, Unsigned, canonical_query, process_environment,
+    sign,
+};
 use gauntlet_runtime::Clock;
 use serde::de::DeserializeOwned;
 
-use super::credentials::{Choice, Credentials, Environment, Keys};
-use super::sigv4::{Scope, Unsigned, canonical_query, sign};
 use crate::config::Fields;
 use crate::fetch::Ask;
 use crate::rest::{Api, decode, query, refusal};
@@ -56,41 +58,26 @@ impl Endpoint {
     }
 }
 
-/// A signed request in the query protocol; without keys it is sent as it is.
-pub(super) fn query_request(
-    endpoint: &Endpoint,
-    body: String,
-    keys: Option<&Keys>,
-    now_ms: i64,
-    timeout: Duration,
-) -> Ask {
-    let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
-    signed(endpoint, ("POST", "/", &[]), &headers, body.into_bytes(), keys, now_ms, timeout)
-}
-
 fn signed(
     endpoint: &Endpoint,
     (method, path, pairs): (&str, &str, &[(String, String)]),
     headers: &[(&'static str, String)],
     body: Vec<u8>,
-    keys: Option<&Keys>,
+    keys: &Keys,
     now_ms: i64,
     timeout: Duration,
 ) -> Ask {
     let whole_path = format!("{}{path}", endpoint.path());
-    let mut more = Vec::new();
-    if let Some(keys) = keys {
-        let request = Unsigned {
-            method,
-            host: &endpoint.host,
-            path: &whole_path,
-            query: pairs,
-            headers,
-            body: &body,
-        };
-        let scope = Scope { region: &endpoint.region, service: endpoint.service };
-        more = sign(&request, keys, scope, now_ms);
-    }
+    let request = Unsigned {
+        method,
+        host: &endpoint.host,
+        path: &whole_path,
+        query: pairs,
+        headers,
+        body: &body,
+    };
+    let scope = Scope { region: &endpoint.region, service: endpoint.service };
+    let more = sign(&request, keys, scope, now_ms);
     let query = canonical_query(pairs);
     let separator = if query.is_empty() { "" } else { "?" };
     let url = format!("{}{path}{separator}{query}", endpoint.base);
@@ -100,11 +87,22 @@ fn signed(
     ask
 }
 
+impl Transport for Api {
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<(u16, Vec<u8>), String>> {
+        let Call { method, url, headers, body, timeout } = call;
+        let ask = Ask { method, headers, body, ..Ask::get(url, timeout) };
+        Box::pin(async move {
+            let answer = self.client.send(ask).await.map_err(|err| err.to_string())?;
+            Ok((answer.status, answer.body))
+        })
+    }
+}
+
 /// A service that is asked.
 #[derive(Debug)]
 pub(super) struct AwsClient {
     api: Api,
-    credentials: Credentials,
+    keys: Arc<KeyChain>,
     clock: Arc<dyn Clock>,
     prefix: &'static str,
     service: &'static str,
@@ -127,18 +125,20 @@ impl AwsClient {
             role_arn: fields.str("role_arn").to_owned(),
             external_id: fields.str("external_id").to_owned(),
             region: fields.str("region").to_owned(),
+            fips: false,
         };
-        let environment: Environment = Arc::new(|name| std::env::var(name).unwrap_or_default());
-        let credentials = Credentials::new(choice, environment, api.clone(), Arc::clone(&clock));
+        let transport = Arc::new(api.clone());
+        let (environment, timeout) = (process_environment(), api.timeout);
+        let keys = KeyChain::new(choice, environment, transport, Arc::clone(&clock), timeout);
         let given = fields.str("endpoint").to_owned();
-        Self { api, credentials, clock, prefix, service, given, endpoint: None }
+        Self { api, keys: Arc::new(keys), clock, prefix, service, given, endpoint: None }
     }
 
     /// Another service, at its own address, with the same keys.
     pub(super) fn beside(&self, (prefix, service): (&'static str, &'static str)) -> Self {
         Self {
             api: self.api.clone(),
-            credentials: self.credentials.again(),
+            keys: Arc::clone(&self.keys),
             clock: Arc::clone(&self.clock),
             prefix,
             service,
@@ -156,21 +156,21 @@ impl AwsClient {
         if let Some(endpoint) = &self.endpoint {
             return Ok(endpoint.clone());
         }
-        let region = self.credentials.region().await?;
+        let region = self.keys.region().await?;
         let endpoint = Endpoint::new(self.prefix, self.service, &region, &self.given)?;
         self.endpoint = Some(endpoint.clone());
         Ok(endpoint)
     }
 
     /// Forgets the keys: they may have been refused.
-    pub(super) fn forget(&mut self) {
-        self.credentials.forget();
+    pub(super) fn forget(&self) {
+        self.keys.forget();
     }
 
     /// Keys and address for the requests of one refresh.
     pub(super) async fn session(&mut self) -> Result<Session, String> {
         let endpoint = self.endpoint().await?;
-        let keys = self.credentials.keys(&endpoint.region).await?;
+        let keys = self.keys.keys(&endpoint.region).await?;
         Ok(Session { api: self.api.clone(), clock: Arc::clone(&self.clock), endpoint, keys })
     }
 }
@@ -201,7 +201,7 @@ impl Session {
         body: Vec<u8>,
     ) -> Ask {
         let (now, timeout) = (self.clock.now_ms(), self.api.timeout);
-        signed(&self.endpoint, place, headers, body, Some(&self.keys), now, timeout)
+        signed(&self.endpoint, place, headers, body, &self.keys, now, timeout)
     }
 
     /// The query protocol: a form there, XML back.
@@ -213,9 +213,10 @@ impl Session {
     ) -> Result<Vec<u8>, String> {
         let pairs = [("Action", action), ("Version", version)];
         let more = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let body = query(pairs.into_iter().chain(more));
-        let (now, timeout) = (self.clock.now_ms(), self.api.timeout);
-        self.send(query_request(&self.endpoint, body, Some(&self.keys), now, timeout)).await
+        let body = query(pairs.into_iter().chain(more)).into_bytes();
+        let content_type = "application/x-www-form-urlencoded; charset=utf-8".to_owned();
+        let headers = [("content-type", content_type)];
+        self.send(self.signed(("POST", "/", &[]), &headers, body)).await
     }
 
     /// The JSON protocol: the operation in a header.

@@ -13,7 +13,7 @@ use crate::answer::answer;
 use crate::discoverer::StartError;
 use crate::meta::{Meta, one_group};
 use crate::rest::{Api, MAX_PAGES, decode, refusal};
-use crate::time::utc_text;
+use gauntlet_net::time::utc_text;
 
 const BASE: &str = "https://api.linode.com/v4";
 /// Refreshes without events after which all is listed again.

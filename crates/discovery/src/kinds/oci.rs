@@ -20,7 +20,7 @@ use crate::answer::answer;
 use crate::discoverer::StartError;
 use crate::meta::{Meta, one_group, sanitise};
 use crate::rest::{Api, MAX_PAGES, decode, escape, query};
-use crate::time::http_date;
+use gauntlet_net::time::http_date;
 
 const VERSION: &str = "20160918";
 /// Most compartments that are walked.

@@ -14,7 +14,7 @@ use crate::answer::answer;
 use crate::config::FieldValue;
 use crate::discoverer::StartError;
 use crate::rest::{Api, decode};
-use crate::time::parse_utc;
+use gauntlet_net::time::parse_utc;
 
 /// Tokens are renewed this long before they expire.
 const EARLY_MS: i64 = 5 * 60 * 1000;

@@ -4,33 +4,43 @@
 
 use ring::{digest, hmac};
 
-use super::credentials::Keys;
-use crate::rest::escape;
+use crate::config::Secret;
+use crate::percent::escape;
 use crate::time::basic_utc_text;
+
+/// Keys to sign with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    pub access_key: String,
+    pub secret_key: Secret,
+    /// Empty for keys that do not expire.
+    pub session_token: Secret,
+}
 
 /// What is signed: a request without its credentials.
 #[derive(Clone, Debug)]
-pub(super) struct Unsigned<'a> {
-    pub(super) method: &'a str,
-    pub(super) host: &'a str,
+pub struct Unsigned<'a> {
+    pub method: &'a str,
+    /// Host and port as the `host` header has them.
+    pub host: &'a str,
     /// As it is sent.
-    pub(super) path: &'a str,
+    pub path: &'a str,
     /// Pairs, not escaped.
-    pub(super) query: &'a [(String, String)],
+    pub query: &'a [(String, String)],
     /// Further headers to sign, names in lower case.
-    pub(super) headers: &'a [(&'static str, String)],
-    pub(super) body: &'a [u8],
+    pub headers: &'a [(&'a str, String)],
+    pub body: &'a [u8],
 }
 
 /// Where a signature holds.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scope<'a> {
-    pub(super) region: &'a str,
-    pub(super) service: &'a str,
+pub struct Scope<'a> {
+    pub region: &'a str,
+    pub service: &'a str,
 }
 
-/// The headers that make a request a signed one.
-pub(super) fn sign(
+/// The headers that make a request a signed one: `authorization`, `x-amz-date` and, with a session, its token.
+pub fn sign(
     request: &Unsigned<'_>,
     keys: &Keys,
     scope: Scope<'_>,
@@ -77,8 +87,8 @@ pub(super) fn sign(
     out
 }
 
-/// Pairs escaped and in order.
-pub(super) fn canonical_query(pairs: &[(String, String)]) -> String {
+/// Pairs escaped and in order, as they are signed and must be sent.
+pub fn canonical_query(pairs: &[(String, String)]) -> String {
     let mut pairs: Vec<String> =
         pairs.iter().map(|(k, v)| format!("{}={}", escape(k, b""), escape(v, b""))).collect();
     pairs.sort();
@@ -95,8 +105,6 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use gauntlet_net::config::Secret;
-
     use super::*;
 
     /// Requests of the published test suite; its key, moment and scope.

@@ -4,7 +4,7 @@
 const ERA_DAYS: i64 = 146_097;
 
 /// `2006-01-02T15:04:05Z` of milliseconds since the epoch.
-pub(crate) fn utc_text(ms: i64) -> String {
+pub fn utc_text(ms: i64) -> String {
     let (days, seconds) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000) / 1000);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -12,12 +12,12 @@ pub(crate) fn utc_text(ms: i64) -> String {
 }
 
 /// `20060102T150405Z` of milliseconds since the epoch.
-pub(crate) fn basic_utc_text(ms: i64) -> String {
+pub fn basic_utc_text(ms: i64) -> String {
     utc_text(ms).replace(['-', ':'], "")
 }
 
 /// `Mon, 02 Jan 2006 15:04:05 GMT` of milliseconds since the epoch.
-pub(crate) fn http_date(ms: i64) -> String {
+pub fn http_date(ms: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -31,7 +31,7 @@ pub(crate) fn http_date(ms: i64) -> String {
 }
 
 /// Milliseconds since the epoch of `2006-01-02T15:04:05Z`, a fraction allowed and left out.
-pub(crate) fn parse_utc(text: &str) -> Option<i64> {
+pub fn parse_utc(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
