@@ -291,6 +291,34 @@ const LINK_STATS64: u16 = 23;
 /// Fixed part of a link message: struct ifinfomsg.
 pub(crate) const LINK_HEADER: usize = 16;
 
+/// The counters of [`Link::stats`] in their order, as the collectors call them.
+pub(crate) const LINK_STATISTICS: [&str; 24] = [
+    "receive_packets",
+    "transmit_packets",
+    "receive_bytes",
+    "transmit_bytes",
+    "receive_errors",
+    "transmit_errors",
+    "receive_dropped",
+    "transmit_dropped",
+    "multicast",
+    "collisions",
+    "receive_length_errors",
+    "receive_over_errors",
+    "receive_crc_errors",
+    "receive_frame_errors",
+    "receive_fifo_errors",
+    "receive_missed_errors",
+    "transmit_aborted_errors",
+    "transmit_carrier_errors",
+    "transmit_fifo_errors",
+    "transmit_heartbeat_errors",
+    "transmit_window_errors",
+    "receive_compressed",
+    "transmit_compressed",
+    "receive_nohandler",
+];
+
 /// All links of a dump.
 pub(crate) fn parse_links(messages: Messages<'_>) -> Result<Vec<Link>, Malformed> {
     let mut links = Vec::new();

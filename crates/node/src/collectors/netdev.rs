@@ -63,33 +63,6 @@ const USUAL: &[(&str, &[usize])] = &[
     ("receive_nohandler", &[23]),
 ];
 
-const DETAILED: [&str; 24] = [
-    "receive_packets",
-    "transmit_packets",
-    "receive_bytes",
-    "transmit_bytes",
-    "receive_errors",
-    "transmit_errors",
-    "receive_dropped",
-    "transmit_dropped",
-    "multicast",
-    "collisions",
-    "receive_length_errors",
-    "receive_over_errors",
-    "receive_crc_errors",
-    "receive_frame_errors",
-    "receive_fifo_errors",
-    "receive_missed_errors",
-    "transmit_aborted_errors",
-    "transmit_carrier_errors",
-    "transmit_fifo_errors",
-    "transmit_heartbeat_errors",
-    "transmit_window_errors",
-    "receive_compressed",
-    "transmit_compressed",
-    "receive_nohandler",
-];
-
 /// Columns of `/proc/net/dev`: usual and detailed name.
 const PROC: [(&str, &str); 16] = [
     ("receive_bytes", "receive_bytes"),
@@ -131,8 +104,11 @@ impl Netdev {
             .dump(netlink::GET_LINK, &[0; netlink::LINK_HEADER])
             .map_err(|e| Failure::io("netlink", e))?;
         let links = netlink::parse_links(messages).map_err(|e| e.at("netlink"))?;
-        let names: Vec<&str> =
-            if self.detailed { DETAILED.to_vec() } else { USUAL.iter().map(|row| row.0).collect() };
+        let names: Vec<&str> = if self.detailed {
+            netlink::LINK_STATISTICS.to_vec()
+        } else {
+            USUAL.iter().map(|row| row.0).collect()
+        };
         let families = families(out, &names);
         for link in &links {
             let Some(stats) = &link.stats else { continue };

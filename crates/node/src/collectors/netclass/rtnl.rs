@@ -48,33 +48,6 @@ const STATES: [&str; 7] =
     ["unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up"];
 const STATE_UP: u8 = 6;
 
-const STATISTICS: [&str; 24] = [
-    "receive_packets",
-    "transmit_packets",
-    "receive_bytes",
-    "transmit_bytes",
-    "receive_errors",
-    "transmit_errors",
-    "receive_dropped",
-    "transmit_dropped",
-    "multicast",
-    "collisions",
-    "receive_length_errors",
-    "receive_over_errors",
-    "receive_crc_errors",
-    "receive_frame_errors",
-    "receive_fifo_errors",
-    "receive_missed_errors",
-    "transmit_aborted_errors",
-    "transmit_carrier_errors",
-    "transmit_fifo_errors",
-    "transmit_heartbeat_errors",
-    "transmit_window_errors",
-    "receive_compressed",
-    "transmit_compressed",
-    "receive_nohandler",
-];
-
 impl Collector for Rtnl {
     fn update(&mut self, env: &mut Env, out: &mut Exposition) -> Result<(), Failure> {
         let modes = link_modes(&mut self.ethtool).map_err(|e| Failure::io("ethtool netlink", e))?;
@@ -158,7 +131,7 @@ fn device(
         }
     }
     if let (true, Some(values)) = (stats, get(STATS64)) {
-        for (row, statistic) in STATISTICS.iter().enumerate() {
+        for (row, statistic) in netlink::LINK_STATISTICS.iter().enumerate() {
             let value = u64_at(values, 8 * row).unwrap_or(0);
             put(out, &format!("{statistic}_total"), Kind::Gauge, name, value as f64);
         }
