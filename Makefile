@@ -23,7 +23,7 @@ ui/dist/index.html: $(UI_SOURCES)
 .PHONY: e2e
 e2e: ui
 	$(CARGO) build -p gauntlet
-	cd ui && GAUNTLET_BIN=$(abspath target/debug/gauntlet) npm run --silent e2e
+	cd ui && GAUNTLET_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target)/debug/gauntlet) npm run --silent e2e
 
 ## test: every test of the workspace
 test: ui

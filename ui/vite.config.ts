@@ -1,10 +1,11 @@
 import preact from "@preact/preset-vite";
 import { defineConfig } from "vite";
+import { sizeBudgets } from "./scripts/size.ts";
 
 // Built with relative addresses: the server puts its route prefix into <base> when it serves index.html.
 export default defineConfig({
   base: "./",
-  plugins: [preact()],
+  plugins: [preact(), sizeBudgets()],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -63,7 +63,7 @@ describe.skipIf(skip !== undefined)("the binary", () => {
   });
 
   test("says where an expression is wrong", async () => {
-    const { context, page, faults } = await watched(browser, server.host);
+    const { context, page, faults } = await watched(browser, server.host, {}, /query=sum/);
     await page.goto(`${server.url}/query?g0.expr=sum(up`);
     await page.getByRole("alert").filter({ hasText: "unclosed left parenthesis" }).waitFor();
     await page.locator(".cm-wrong").waitFor();
@@ -89,10 +89,10 @@ describe.skipIf(skip !== undefined)("the binary", () => {
   test("fills every page that its overview lists, without faults, accessible in both themes", async () => {
     const answer = (await (await fetch(`${server.url}/api/v1/status/overview`)).json()) as { data: { pages: string[] } };
     for (const colorScheme of ["light", "dark"] as const) {
-      const { context, page, faults } = await watched(browser, server.host, { colorScheme });
+      const { context, page, faults, settled } = await watched(browser, server.host, { colorScheme });
       for (const path of [...answer.data.pages, "build"]) {
-        await page.goto(`${server.url}/${path}`, { waitUntil: "networkidle" });
-        await page.locator("h1").waitFor({ state: "attached" });
+        await page.goto(`${server.url}/${path}`);
+        await settled();
         expect(await accessibilityProblems(page), `${path} ${colorScheme}`).toEqual([]);
       }
       expect(faults).toEqual([]);

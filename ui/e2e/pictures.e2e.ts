@@ -78,19 +78,20 @@ describe.skipIf(skip !== undefined)("pictures", () => {
       const problems: string[] = [];
       for (const role of ["server", "query"] as const) {
         const fake = await startFake({ role, series: 12 });
-        const { context, page, faults } = await watched(browser, fake.host, options);
+        const { context, page, faults, settled } = await watched(browser, fake.host, options, /query=sum(\(|%28)$|query=sum%28&/);
         for (const [name, path] of PAGES.filter(([, , of]) => of === role)) {
-          await page.goto(`${fake.url}/${path}`, { waitUntil: "networkidle" });
-          await page.waitForTimeout(150);
+          await page.goto(`${fake.url}/${path}`);
+          await settled();
           await page.screenshot({ path: `${artefacts}${name}-${look}.png` });
           problems.push(...(await accessibilityProblems(page)).map((text) => `${name}: ${text}`));
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           if (over > 0) problems.push(`${name}: ${over} px wider than the window`);
         }
         for (const [name, path, act] of role === "server" ? ACTS : []) {
-          await page.goto(`${fake.url}/${path}`, { waitUntil: "networkidle" });
+          await page.goto(`${fake.url}/${path}`);
+          await settled();
           await act(page);
-          await page.waitForTimeout(400);
+          await settled();
           await page.screenshot({ path: `${artefacts}${name}-${look}.png` });
           problems.push(...(await accessibilityProblems(page)).map((text) => `${name}: ${text}`));
         }
