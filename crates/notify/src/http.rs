@@ -104,6 +104,11 @@ impl<'a> Call<'a> {
 }
 
 impl Http {
+    /// The client beneath, for requests that are no notifications.
+    pub(crate) fn client(&self) -> &HttpClient {
+        &self.client
+    }
+
     /// Builds the client; errs in words for whoever wrote the configuration.
     pub(crate) fn new(config: Option<&HttpClientConfig>) -> Result<Self, String> {
         let default = HttpClientConfig::default();

@@ -6,7 +6,6 @@
 //! Left out: who is told what and when (routes, grouping, silences, the notification log, retries), which belongs to the crate that
 //! dispatches alerts.
 
-mod aws;
 pub mod config;
 pub mod data;
 mod files;
@@ -21,7 +20,6 @@ mod smtp;
 mod texts;
 mod truncate;
 
-pub use aws::{AwsKeySource, AwsKeys};
 pub use integration::{BuildError, Integration, build};
 pub use notifier::{Alert, DataValue, Notifier, NotifyContext, NotifyError, Reason, ReceiverData};
 pub use send::Setup;

@@ -10,7 +10,6 @@ mod opsgenie;
 mod pagerduty;
 mod pushover;
 mod rocketchat;
-mod sigv4;
 mod slack;
 mod sns;
 mod telegram;
@@ -21,27 +20,33 @@ mod wechat;
 
 use std::sync::Arc;
 
+use gauntlet_net::aws::{Environment, process_environment};
 use gauntlet_runtime::Clock;
 use ring::digest;
 
-use crate::aws::AwsKeySource;
 use crate::config::{IntegrationConfig, SecretUrl};
 use crate::files;
 use crate::notifier::{Alert, Notifier, NotifyContext, NotifyError};
 use crate::texts::{Templates, Texts};
 
 /// What all senders share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Setup {
     pub templates: Arc<Templates>,
     pub clock: Arc<dyn Clock>,
-    /// Who finds keys for AWS beyond configuration and environment.
-    pub aws: Option<Arc<dyn AwsKeySource>>,
+    /// Where keys for AWS are looked for that the configuration does not have.
+    pub environment: Environment,
+}
+
+impl std::fmt::Debug for Setup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("templates", &self.templates).finish_non_exhaustive()
+    }
 }
 
 impl Setup {
     pub fn new(templates: Arc<Templates>, clock: Arc<dyn Clock>) -> Self {
-        Self { templates, clock, aws: None }
+        Self { templates, clock, environment: process_environment() }
     }
 
     fn texts<'a>(&'a self, cx: &NotifyContext, alerts: &[Alert]) -> Texts<'a> {
@@ -84,7 +89,8 @@ pub(crate) fn build(
 
 /// SHA-256 of the group key: keys of services have a bound, group keys have none.
 fn group_hash(cx: &NotifyContext) -> String {
-    sigv4::hex(digest::digest(&digest::SHA256, cx.group_key.as_bytes()).as_ref())
+    let hash = digest::digest(&digest::SHA256, cx.group_key.as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A webhook's URL, in place or in a file.

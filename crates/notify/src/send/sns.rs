@@ -1,76 +1,85 @@
-//! Amazon SNS: one `Publish`, signed by hand (AWS Signature Version 4).
+//! Amazon SNS: one `Publish`, signed with whatever keys Amazon's own clients would find.
 //!
 //! Left out: the retries within one try that Amazon's own client makes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use futures::future::BoxFuture;
-use gauntlet_net::config::HttpClientConfig;
+use gauntlet_net::aws::{Choice, KeyChain, Scope, Unsigned, sign};
+use gauntlet_net::config::{HttpClientConfig, Url};
 use http::Method;
-use http::header::{AUTHORIZATION, HeaderName};
+use http::header::HeaderName;
 use tracing::warn;
 
-use super::sigv4::sign;
 use super::{Setup, group_hash};
-use crate::aws::{Keys, region};
 use crate::config::SnsConfig;
-use crate::http::{Answer, Call, Http, form};
+use crate::http::{Answer, Call, Http, escape, form};
 use crate::notifier::{Alert, Notifier, NotifyContext, NotifyError, Reason};
 use crate::texts::Texts;
 
 /// The largest message, in bytes; and of a text message to a phone.
 const MAX_MESSAGE: usize = 256 * 1024;
 const MAX_SMS: usize = 1600;
+/// How long whoever serves keys may take.
+const KEYS_TIME: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Sns {
     config: SnsConfig,
     http: Http,
     setup: Setup,
-    keys: Keys,
-    region: String,
+    keys: KeyChain,
 }
 
 impl Sns {
     pub(crate) fn new(config: &SnsConfig, setup: &Setup) -> Result<Self, String> {
-        let keys = Keys::new(&config.sigv4, setup.aws.as_ref())?;
-        let region = region(&config.sigv4)?;
         // The signature is the authorization; of the client's settings only the way there matters.
         let client = config.http_config.clone().unwrap_or_default();
         let client =
             HttpClientConfig { basic_auth: None, authorization: None, oauth2: None, ..client };
         let http = Http::new(Some(&client))?;
-        Ok(Self { config: config.clone(), http, setup: setup.clone(), keys, region })
+        let (choice, environment) = (Choice::from(&config.sigv4), Arc::clone(&setup.environment));
+        let (transport, clock) = (Arc::new(http.client().clone()), Arc::clone(&setup.clock));
+        let keys = KeyChain::new(choice, environment, transport, clock, KEYS_TIME);
+        Ok(Self { config: config.clone(), http, setup: setup.clone(), keys })
     }
 
     async fn send(&self, cx: &NotifyContext, alerts: &[Alert]) -> Result<(), NotifyError> {
         let texts = self.setup.texts(cx, alerts);
+        let region = self.keys.region().await.map_err(|err| {
+            NotifyError::temporary(format!(
+                "region not configured in sns.sigv4.region or in default credentials chain: {err}"
+            ))
+        })?;
         let url = match render(&texts, &self.config.api_url, "api_url")? {
             url if !url.is_empty() => url,
-            _ => endpoint(&self.region),
+            _ => endpoint(&region),
         };
-        let body = form_of(self.fields(cx, &texts)?);
-        let content_type = "application/x-www-form-urlencoded";
+        let body = form_of(self.fields(cx, &texts)?).into_bytes();
         let keys =
-            self.keys.get(&self.region).await.map_err(|err| {
+            self.keys.keys(&region).await.map_err(|err| {
                 NotifyError::temporary(format!("failed to create SNS client: {err}"))
             })?;
-        let signed = sign(
-            &keys,
-            &self.region,
-            "sns",
-            &url,
-            content_type,
-            body.as_bytes(),
-            self.setup.clock.now_ms(),
-        );
-        let signed = signed.map_err(NotifyError::fatal)?;
-        let mut call =
-            Call { content_type, body: body.into_bytes(), ..Call::new(Method::POST, &url) };
-        call = call.header(HeaderName::from_static("x-amz-date"), signed.date);
-        if let Some(token) = &keys.session_token {
-            let name = HeaderName::from_static("x-amz-security-token");
-            call = call.header(name, token.expose());
+        let content_type = "application/x-www-form-urlencoded";
+        let parsed: Url = url.parse().map_err(|_| NotifyError::fatal("invalid URL".to_owned()))?;
+        let headers =
+            [("content-length", body.len().to_string()), ("content-type", content_type.to_owned())];
+        let path = if parsed.path().is_empty() { "/".to_owned() } else { escape(parsed.path()) };
+        let request = Unsigned {
+            method: "POST",
+            host: parsed.host(),
+            path: &path,
+            query: &[],
+            headers: &headers,
+            body: &body,
+        };
+        let scope = Scope { region: &region, service: "sns" };
+        let signed = sign(&request, &keys, scope, self.setup.clock.now_ms());
+        let mut call = Call { content_type, body, ..Call::new(Method::POST, &url) };
+        for (name, value) in signed {
+            call = call.header(HeaderName::from_static(name), value);
         }
-        let call = call.header(AUTHORIZATION, signed.authorization);
         self.http.send(call).await?.check_with(&[], message_of)
     }
 

@@ -517,61 +517,91 @@ async fn what_is_too_large_is_cut() {
     assert!((7437..=7439).contains(&text.len()) && text.ends_with('…'), "{}", text.len());
 }
 
-/// Keys that are others each time.
-#[derive(Debug, Default)]
-struct Rotating(std::sync::atomic::AtomicU32);
-
-impl crate::AwsKeySource for Rotating {
-    fn keys<'a>(
-        &'a self,
-        sigv4: &'a gauntlet_net::config::SigV4Config,
-        region: &'a str,
-    ) -> futures::future::BoxFuture<'a, Result<crate::AwsKeys, String>> {
-        let count = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        let keys = crate::AwsKeys {
-            access_key: format!("{}-{region}-{count}", sigv4.role_arn),
-            secret_key: gauntlet_net::config::Secret::new("s"),
-            session_token: Some(gauntlet_net::config::Secret::new("token")),
-        };
-        let found = if count < 2 { Ok(keys) } else { Err("no role".to_owned()) };
-        Box::pin(async move { found })
-    }
+/// The setup of a process with these variables.
+fn setup_with(variables: Vec<(&'static str, String)>) -> crate::Setup {
+    let mut setup = setup();
+    setup.environment = std::sync::Arc::new(move |name| {
+        variables.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()).unwrap_or_default()
+    });
+    setup
 }
 
 #[tokio::test]
-async fn keys_of_roles_come_from_whoever_finds_them() {
-    let server = Server::start(|_| (200, "text/xml", String::new())).await;
-    let config =
-        "sns_configs: [{topic_arn: t, api_url: 'SERVER/', sigv4: {region: eu, role_arn: R}}]";
-    let text = format!("receivers:\n- {{name: r, {}}}\n", config.replace("SERVER", &server.url()));
-    let mut setup = setup();
-    setup.aws = Some(std::sync::Arc::new(Rotating::default()));
-    let sender = build(&receivers(&text)[0], &setup).unwrap().remove(0);
-    for count in 0..2 {
-        notify(&sender).await.unwrap();
-        let headers = server.take().remove(0).headers;
-        let wanted = format!(
-            "AWS4-HMAC-SHA256 Credential=R-eu-{count}/20261124/eu/sns/aws4_request, SignedHeaders=content-length;content-type;host;x-amz-date;x-amz-security-token, "
+async fn roles_are_taken_on_to_publish() {
+    let server = Server::start(|request| match request.body.contains("Action=AssumeRole") {
+        true if request.body.contains("RoleArn=gone") => {
+            (403, "text/xml", "<Error><Message>no role</Message></Error>".to_owned())
+        }
+        true => (
+            200,
+            "text/xml",
+            "<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>R</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+             <SessionToken>token</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"
+                .to_owned(),
+        ),
+        false => (200, "text/xml", String::new()),
+    })
+    .await;
+    let sender = |arn: &str| {
+        let config = format!(
+            "sns_configs: [{{topic_arn: t, api_url: '{}/', sigv4: {{region: eu, role_arn: {arn}}}}}]",
+            server.url()
         );
-        assert!(headers["authorization"].starts_with(&wanted), "{headers:?}");
-        assert_eq!(headers["x-amz-security-token"], "token");
+        let setup = setup_with(vec![
+            ("AWS_ACCESS_KEY_ID", "E".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "ES".to_owned()),
+            ("AWS_ENDPOINT_URL_STS", format!("{}/sts", server.url())),
+        ]);
+        build(&receivers(&format!("receivers:\n- {{name: r, {config}}}\n"))[0], &setup)
+            .unwrap()
+            .remove(0)
+    };
+    let good = sender("R");
+    notify(&good).await.unwrap();
+    let [assumed, published] = server.take().try_into().unwrap();
+    assert_eq!(assumed.path, "/sts/");
+    assert!(assumed.headers["authorization"].contains("Credential=E/20261124/eu/sts/"));
+    let wanted = "AWS4-HMAC-SHA256 Credential=R/20261124/eu/sns/aws4_request, SignedHeaders=content-length;content-type;host;x-amz-date;x-amz-security-token, ";
+    assert!(published.headers["authorization"].starts_with(wanted), "{:?}", published.headers);
+    assert_eq!(published.headers["x-amz-security-token"], "token");
+    // The role is good for longer than one notification.
+    notify(&good).await.unwrap();
+    assert_eq!(server.take().len(), 1);
+
+    let err = notify(&sender("gone")).await.unwrap_err();
+    assert!(err.message.starts_with("failed to create SNS client: "), "{}", err.message);
+    assert!(err.message.contains("403") && err.retry, "{}", err.message);
+}
+
+#[tokio::test]
+async fn without_keys_or_region_nothing_is_published() {
+    let server = Server::start(|_| (200, "text/xml", String::new())).await;
+    let text = |region: &str| {
+        format!(
+            "receivers:\n- {{name: r, sns_configs: [{{topic_arn: t, api_url: '{}/', sigv4: {{region: '{region}', profile: p}}}}]}}\n",
+            server.url()
+        )
+    };
+    let nowhere = || {
+        setup_with(vec![
+            ("HOME", "/nowhere".to_owned()),
+            ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ])
+    };
+    for (region, wanted) in [
+        ("eu", "failed to create SNS client: AWS profile \"p\" has no keys"),
+        ("", "region not configured in sns.sigv4.region or in default credentials chain: "),
+    ] {
+        let sender = build(&receivers(&text(region))[0], &nowhere()).unwrap().remove(0);
+        let err = notify(&sender).await.unwrap_err();
+        assert!(err.message.starts_with(wanted) && err.retry, "{}", err.message);
     }
-    let err = notify(&sender).await.unwrap_err();
-    assert_eq!(err.message, "failed to create SNS client: no role");
-    assert!(err.retry);
+    assert!(server.take().is_empty());
 }
 
 #[test]
-fn what_is_not_supported_is_refused_by_name() {
+fn files_that_are_missing_are_named() {
     for (config, reason) in [
-        (
-            "sns_configs: [{topic_arn: t, sigv4: {region: r, role_arn: x}}]",
-            "sns_configs: sigv4.role_arn is not supported; ",
-        ),
-        (
-            "sns_configs: [{topic_arn: t, sigv4: {region: r, profile: x}}]",
-            "sns_configs: sigv4.profile is not supported; ",
-        ),
         (
             "rocketchat_configs: [{token_file: '/nowhere', token_id: i}]",
             "could not read /nowhere: open /nowhere: no such file or directory",
