@@ -3,7 +3,7 @@ import { LocationProvider, lazy, Route, Router, useLocation } from "preact-iso";
 import { useEffect, useState } from "preact/hooks";
 import { Palette, paletteOpen } from "./components/palette";
 import { address, basePath } from "./lib/base";
-import { moved, pages } from "./lib/pages";
+import { moved, ofAlerts, pages } from "./lib/pages";
 import { has, overview, overviewError, refreshFeatures, refreshOverview, troubles } from "./lib/role";
 import { theme, zone } from "./lib/settings";
 import { useAsk } from "./lib/use";
@@ -12,16 +12,18 @@ const load = {
   query: () => import("./pages/query").then((m) => m.QueryPage),
   targets: () => import("./pages/targets").then((m) => m.TargetsPage),
   overview: () => import("./pages/overview").then((m) => m.OverviewPage),
+  alertmanager: () => import("./pages/alertmanager/page").then((m) => m.AlertmanagerPage),
   status: () => import("./pages/status").then((m) => m.StatusPage),
 };
 // The page's own code is asked for at once, not only when the frame has been drawn.
 const first = location.pathname.slice(basePath.length);
-void (first === "" ? load.query : first in load ? load[first as keyof typeof load] : load.status)();
+void (first === "" ? load.query : first in load ? load[first as keyof typeof load] : ofAlerts.includes(first) ? load.alertmanager : load.status)();
 
 const Query = lazy(load.query);
 const Targets = lazy(load.targets);
 const Overview = lazy(load.overview);
 const Status = lazy(load.status);
+const Alertmanager = lazy(load.alertmanager);
 
 export function App() {
   useEffect(() => {
@@ -53,7 +55,7 @@ export function App() {
             <Route path={address("targets")} component={Targets} />
             <Route path={address("overview")} component={Overview} />
             <Route path={address(":what")} component={Elsewhere} />
-            <Route path={basePath} component={() => <Go to="query" />} />
+            <Route path={basePath} component={Home} />
             <Route default component={NotFound} />
           </Router>
         </main>
@@ -148,11 +150,34 @@ function Nav() {
   );
 }
 
-/** Old addresses of the peers, and the pages that show one answer of the server. */
+/** Old addresses of the peers, and the pages that show one answer of the server. What a name means is the role's to say. */
 function Elsewhere() {
   const { path } = useLocation();
-  const to = moved[path.slice(basePath.length)];
-  return to === undefined ? <Status /> : <Go to={to} />;
+  const what = path.slice(basePath.length);
+  const to = moved[what];
+  if (to !== undefined) return <Go to={to} />;
+  if (![...ofAlerts, "alerts", "config", "build"].includes(what)) return <Status />;
+  // These are other pages on a server of alerts.
+  if (overview.value === undefined) return <Unknown />;
+  return overview.value.role === "alertmanager" ? <Alertmanager /> : <Status />;
+}
+
+/** The first page of the role. */
+function Home() {
+  const first = overview.value?.pages[0];
+  return first === undefined ? <Unknown /> : <Go to={first} />;
+}
+
+/** Until the server has said what it is. */
+function Unknown() {
+  return overviewError.value ? (
+    <>
+      <h1>No answer</h1>
+      <div class="notice bad" role="alert">
+        {overviewError.value}
+      </div>
+    </>
+  ) : null;
 }
 
 function Go({ to }: { to: string }) {

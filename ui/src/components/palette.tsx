@@ -39,9 +39,13 @@ export function Palette() {
   return (
     <Picker
       label="Go to a page"
-      placeholder="Go to a page, or type an expression to run it"
+      placeholder={`Go to a page, or type ${has("query") ? "an expression to run it" : "what to look for in alerts"}`}
       entries={entries}
-      typed={(text) => (text === "" ? [] : [{ key: "!run", title: text, kind: "Run as a query", mono: true }])}
+      typed={(text) => {
+        if (text === "") return [];
+        if (has("query")) return [{ key: "!run", title: text, kind: "Run as a query", mono: true }];
+        return has("alerts") ? [{ key: "!find", title: text, kind: "Find in alerts" }] : [];
+      }}
       onClose={() => {
         paletteOpen.value = false;
       }}
@@ -50,6 +54,7 @@ export function Palette() {
         else if (entry.key === "!zone") zone.value = zone.value === "utc" ? "local" : "utc";
         else if (entry.key === "!metrics") location.assign(address("metrics"));
         else if (entry.key === "!run") route(`${address("query")}?${writePanels([{ ...emptyPanel, expr: entry.title }])}`);
+        else if (entry.key === "!find") route(`${address("alerts")}?text=${encodeURIComponent(entry.title)}`);
         else route(address(entry.key));
       }}
     />

@@ -12,9 +12,12 @@ export const pages: readonly Page[] = [
   { path: "alerts", title: "Alerts", group: "Alerting" },
   { path: "rules", title: "Rules", group: "Alerting" },
   { path: "silences", title: "Silences", group: "Alerting" },
+  { path: "ledger", title: "Ledger", group: "Alerting" },
+  { path: "routes", title: "Routes", group: "Alerting" },
   { path: "targets", title: "Targets", group: "Collect" },
   { path: "discovery", title: "Discovery", group: "Collect" },
   { path: "overview", title: "Overview", group: "State" },
+  { path: "cluster", title: "Cluster", group: "State" },
   { path: "storage", title: "Storage", group: "State" },
   { path: "stores", title: "Stores", group: "State" },
   { path: "blocks", title: "Blocks", group: "State" },
@@ -23,6 +26,9 @@ export const pages: readonly Page[] = [
   { path: "build", title: "Build", group: "State" },
   { path: "log", title: "Log", group: "State" },
 ];
+
+/** Pages of the role `alertmanager` alone, which no other role's navigation promises. */
+export const ofAlerts: readonly string[] = ["silences", "ledger", "routes", "cluster"];
 
 /** Pages that every role has, whatever its overview lists. */
 export const everywhere: readonly string[] = ["build"];

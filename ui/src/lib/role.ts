@@ -1,7 +1,7 @@
 // What the server behind this page is and can show: asked once, refreshed slowly.
 import { computed, signal } from "@preact/signals";
 import { ask } from "./api";
-import { everywhere } from "./pages";
+import { everywhere, ofAlerts } from "./pages";
 
 /** One thing that runs, or one thing that needs attention, as the server's overview tells it. */
 export interface Part {
@@ -61,7 +61,8 @@ export async function refreshFeatures(): Promise<void> {
   }
 }
 
-/** Whether the role has the page; before the first answer every page may be there. */
+/** Whether the role has the page; before the first answer every common page may be there. */
 export function has(page: string): boolean {
-  return overview.value === undefined || overview.value.pages.includes(page) || everywhere.includes(page);
+  const pages = overview.value?.pages;
+  return everywhere.includes(page) || (pages === undefined ? !ofAlerts.includes(page) : pages.includes(page));
 }

@@ -12,8 +12,8 @@ export interface Asked<T> {
   cancel: () => void;
 }
 
-/** Asks when `key` changes, and every `everyMs` while the page is seen. An undefined path asks nothing. */
-export function useAsk<T>(path: string | undefined, parameters: Parameters, key: string, everyMs?: number): Asked<T> {
+/** Asks when `key` changes, and every `everyMs` while the page is seen. An undefined path asks nothing. `how` asks another API than v1. */
+export function useAsk<T>(path: string | undefined, parameters: Parameters, key: string, everyMs?: number, how: typeof ask = ask): Asked<T> {
   const controller = useRef<AbortController>();
   const cancel = () => controller.current?.abort();
   const [state, setState] = useState<Omit<Asked<T>, "cancel">>({ loading: path !== undefined });
@@ -32,7 +32,7 @@ export function useAsk<T>(path: string | undefined, parameters: Parameters, key:
       const started = performance.now();
       const asked = latest.current;
       setState((s) => ({ ...s, loading: true }));
-      ask<T>(path, asked, own.signal).then(
+      how<T>(path, asked, own.signal).then(
         (answer) => setState({ answer, parameters: asked, loading: false, tookMs: performance.now() - started }),
         (error: unknown) => {
           if (own.signal.aborted) {

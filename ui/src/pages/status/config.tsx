@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Copy, Empty, Filter, State } from "../../components/basics";
 import { matchesWords } from "../../lib/labels";
 import { useParameter } from "../../lib/parameter";
-import { useAsk } from "../../lib/use";
+import { type Asked, useAsk } from "../../lib/use";
 
 export function Flags() {
   const [text, setText] = useParameter("filter");
@@ -46,9 +46,12 @@ function quote(value: string): string {
 }
 
 export function Config() {
-  const [text, setText] = useParameter("filter");
   const asked = useAsk<{ yaml: string }>("status/config", {}, "");
-  const yaml = asked.answer?.data.yaml;
+  return <ConfigText asked={asked} yaml={asked.answer?.data.yaml} />;
+}
+
+export function ConfigText({ asked, yaml }: { asked: Asked<unknown>; yaml: string | undefined }) {
+  const [text, setText] = useParameter("filter");
   const lines = useMemo(() => (yaml ?? "").trimEnd().split("\n"), [yaml]);
   const wanted = text.trim().toLowerCase();
   const place = useRef<HTMLPreElement>(null);
