@@ -125,7 +125,9 @@ pub(crate) fn storage_error(err: QueryError) -> ApiError {
         QueryError::Canceled(gauntlet_runtime::CancelReason::TimedOut) => ErrorKind::Timeout,
         QueryError::Canceled(_) => ErrorKind::Canceled,
         QueryError::BadRequest(_) => ErrorKind::BadData,
-        QueryError::Budget(_) | QueryError::Unavailable(_) => ErrorKind::Execution,
+        QueryError::Budget(_) | QueryError::Unavailable(_) | QueryError::Moved => {
+            ErrorKind::Execution
+        }
         QueryError::Corrupt(_) => ErrorKind::Internal,
     };
     ApiError::new(kind, err.to_string())

@@ -27,8 +27,18 @@ impl Queryable for Fanout {
         request: &'a SelectRequest,
     ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
         async move {
-            let sets = try_join_all(self.members.iter().map(|m| m.select(request))).await?;
-            Ok(merge_sets(sets))
+            let ask = async |request: &SelectRequest| {
+                try_join_all(self.members.iter().map(|m| m.select(request))).await
+            };
+            let mut sets = ask(request).await?;
+            sets.retain(|set| !set.is_vacant());
+            if sets.len() > 1 && sets.iter().any(|set| set.deferred().is_some()) {
+                // Merging looks at all label sets, in order.
+                let mut request = request.clone();
+                request.hints.deferred = false;
+                sets = ask(&request).await?;
+            }
+            Ok(if sets.is_empty() { SeriesSet::default() } else { merge_sets(sets) })
         }
         .boxed()
     }

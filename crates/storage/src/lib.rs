@@ -19,4 +19,6 @@ pub use merge::merge_sets;
 pub use query::{
     LabelAnswer, LabelRequest, QueryError, Queryable, SelectHints, SelectRequest, TimeRange,
 };
-pub use series_set::{Chunk, ChunkData, ChunkReader, Dedup, SeriesSet, SeriesSetBuilder};
+pub use series_set::{
+    Chunk, ChunkData, ChunkReader, Dedup, DeferredSeries, SeriesSet, SeriesSetBuilder,
+};

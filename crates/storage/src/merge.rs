@@ -12,6 +12,7 @@ pub fn merge_sets(mut sets: Vec<SeriesSet>) -> SeriesSet {
     if sets.len() == 1 {
         return sets.remove(0);
     }
+    debug_assert!(sets.iter().all(|s| s.deferred().is_none()), "BUG: a deferred set is merged");
     let series = sets.iter().map(SeriesSet::len).sum();
     let chunks = sets.iter().map(|s| (0..s.len()).map(|i| s.chunks(i).len()).sum::<usize>()).sum();
     let mut out = SeriesSetBuilder::with_capacity(series, chunks);

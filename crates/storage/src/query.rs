@@ -47,6 +47,8 @@ pub struct SelectHints {
     pub latest_only: bool,
     /// Only label sets are wanted; sets may come without chunks.
     pub labels_only: bool,
+    /// The reader takes series in any order and loads them a few at a time: see [`SeriesSet::deferred`].
+    pub deferred: bool,
     /// Coarsest resolution in ms that the reader takes (Thanos `max_source_resolution`); 0 means raw only.
     pub max_resolution_ms: i64,
     /// Labels that tell replicas apart, to be removed, with their series deduplicated; empty for none.
@@ -135,6 +137,9 @@ pub enum QueryError {
     /// A store or disk could not be read; trying again may help.
     #[error("{0}")]
     Unavailable(String),
+    /// What a deferred set names is no longer where it was: the selection is to be made again, without deferring.
+    #[error("samples were moved while they were read")]
+    Moved,
     #[error("{0}")]
     BadRequest(String),
 }

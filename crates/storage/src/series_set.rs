@@ -1,6 +1,7 @@
 //! The answer to a selection: label sets in ascending order, each with its encoded chunks. Flat: two vectors, no box a series.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,23 @@ use crate::QueryError;
 pub trait ChunkReader: Debug + Send + Sync {
     /// Replaces `buffer`'s content by the chunk's data (without length, encoding byte and checksum, which are verified).
     fn read_chunk(&self, chunk_ref: u64, buffer: &mut Vec<u8>) -> Result<Encoding, QueryError>;
+}
+
+/// Series that are named by number and loaded a few at a time, so that an answer of many series holds few of them at once. Loads give
+/// what was there when the selection was made.
+pub trait DeferredSeries: Debug + Send + Sync {
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether all series have the same values of these labels. Cheap next to loading them.
+    fn agree_on(&self, names: &[&str]) -> bool;
+
+    /// Loads series with their chunks, in order of number. With `names` their label sets have these labels alone.
+    /// Errs with [`QueryError::Moved`] where that cannot be done any more.
+    fn load(&self, series: Range<usize>, names: Option<&[&str]>) -> Result<SeriesSet, QueryError>;
 }
 
 /// Where a chunk's bytes are.
@@ -54,10 +72,12 @@ struct Entry {
     first_chunk: u32,
 }
 
-/// Series in ascending order of label set, each label set once.
+/// Series in ascending order of label set, each label set once. Only where the reader asked for it
+/// ([`crate::SelectHints::deferred`]) the set may be deferred or a part of one, in the order of its storage.
 #[derive(Debug, Default)]
 pub struct SeriesSet {
     entries: Vec<Entry>,
+    deferred: Option<Arc<dyn DeferredSeries>>,
     chunks: Vec<Chunk>,
     sources: Vec<Arc<dyn ChunkReader>>,
     pub dedup: Dedup,
@@ -68,12 +88,27 @@ pub struct SeriesSet {
 }
 
 impl SeriesSet {
+    /// A set whose series are loaded later.
+    pub fn of_deferred(deferred: Arc<dyn DeferredSeries>) -> Self {
+        Self { deferred: Some(deferred), ..Self::default() }
+    }
+
+    /// The series, where they are still to be loaded: then the set has a length, and neither label sets nor chunks.
+    pub fn deferred(&self) -> Option<&dyn DeferredSeries> {
+        self.deferred.as_deref()
+    }
+
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.deferred.as_ref().map_or(self.entries.len(), |deferred| deferred.len())
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
+    }
+
+    /// Whether there is nothing to merge or to say.
+    pub fn is_vacant(&self) -> bool {
+        self.is_empty() && self.warnings.is_empty()
     }
 
     /// Label set of series `index`.
@@ -89,7 +124,7 @@ impl SeriesSet {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Labels, &[Chunk])> {
-        (0..self.len()).map(|i| (self.labels(i), self.chunks(i)))
+        (0..self.entries.len()).map(|i| (self.labels(i), self.chunks(i)))
     }
 
     pub fn source(&self, source: u32) -> &Arc<dyn ChunkReader> {
@@ -163,6 +198,11 @@ impl SeriesSetBuilder {
             self.set.entries.windows(2).all(|w| w[0].labels < w[1].labels),
             "BUG: series out of order"
         );
+        self.set
+    }
+
+    /// A part of a deferred set, in the order of that.
+    pub fn build_unsorted(self) -> SeriesSet {
         self.set
     }
 

@@ -65,6 +65,7 @@ impl From<QueryError> for StoreError {
             QueryError::Budget(err) => err.into(),
             QueryError::Corrupt(text) => Self::Corrupt(text),
             QueryError::Unavailable(text) => Self::Unavailable(text),
+            err @ QueryError::Moved => Self::Unavailable(err.to_string()),
             QueryError::BadRequest(text) => Self::InvalidArgument(text),
         }
     }

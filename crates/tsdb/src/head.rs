@@ -10,6 +10,7 @@ mod blocks;
 mod cells;
 pub(crate) mod chunk_files;
 mod cut;
+mod deferred;
 mod exemplars;
 mod index;
 mod late;

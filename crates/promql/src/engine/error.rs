@@ -45,6 +45,11 @@ pub(super) const EVALUATION: &str = "expression evaluation";
 pub(super) const EXECUTION: &str = "query execution";
 
 impl EngineError {
+    /// Whether the query is to be run again, on a selection that is not deferred.
+    pub(super) fn is_moved(&self) -> bool {
+        matches!(self, Self::Storage(QueryError::Moved))
+    }
+
     /// The `errorType` of the HTTP API.
     pub fn error_type(&self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use super::grid::Grid;
 use super::node::{Extension, MapOp, Node, NodeId, RangeSource, Selector, Subquery, WindowCall};
 use super::profile::Profile;
 use super::rows::{ABSENT, Meta, Rows, ScalarRow, is_absent, strip_metadata};
-use super::scan::{Pipeline, Source, Stage, Tile};
+use super::scan::{METADATA_LABELS, Pipeline, Source, Stage, Tally, Tile};
 use super::steps::ByStep;
 use super::window::Window;
 use crate::annotations::{Annotation, Annotations};
@@ -70,6 +70,8 @@ impl SampleCount {
 /// One evaluation.
 pub(super) struct Evaluator<'a> {
     pub sets: &'a [SeriesSet],
+    /// One a set.
+    pub tallies: &'a [Tally],
     pub ranges: &'a [TimeRange],
     pub switches: Switches,
     pub lookback_ms: i64,
@@ -104,10 +106,10 @@ impl<'a> Evaluator<'a> {
         }
         match node {
             Node::Instant(_) | Node::Smoothed(_) | Node::Map { .. } => {
-                self.with_pipeline(node, grid, Self::collect)
+                self.with_pipeline(node, grid, None, Self::collect)
             }
             Node::SampleTime { .. } => {
-                let mut rows = self.with_pipeline(node, grid, Self::collect)?;
+                let mut rows = self.with_pipeline(node, grid, None, Self::collect)?;
                 if !self.switches.delayed_name_removal {
                     rows.merge_equal_labels()?;
                 }
@@ -145,7 +147,7 @@ impl<'a> Evaluator<'a> {
                 Ok(self.absent(&rows, grid, labels, false))
             }
             Node::AbsentOverTime { input, labels } => {
-                let rows = self.with_pipeline(input, grid, Self::collect)?;
+                let rows = self.with_pipeline(input, grid, None, Self::collect)?;
                 Ok(self.absent(&rows, grid, labels, true))
             }
             Node::Sort { input, key, descending, labels, pos } => {
@@ -313,25 +315,26 @@ impl<'a> Evaluator<'a> {
         self.once(grid, |this| this.rows(&subquery.inner, &subquery.grid))
     }
 
-    fn set(&self, selector: &Selector) -> (&'a SeriesSet, TimeRange) {
-        static EMPTY: OnceLock<SeriesSet> = OnceLock::new();
-        match selector.select {
-            Some(i) => (&self.sets[i], self.ranges[i]),
-            None => (EMPTY.get_or_init(SeriesSet::default), TimeRange::all()),
-        }
-    }
-
     /// The source of a selector's series.
     pub(super) fn source(&self, selector: &Selector) -> Source<'a> {
-        let (set, range) = self.set(selector);
-        Source::Set { set, range, skip_buckets: selector.skip_buckets }
+        static NOTHING: OnceLock<(SeriesSet, Tally)> = OnceLock::new();
+        let (set, tally, range) = match selector.select {
+            Some(i) => (&self.sets[i], &self.tallies[i], self.ranges[i]),
+            None => {
+                let (set, tally) = NOTHING.get_or_init(Default::default);
+                (set, tally, TimeRange::all())
+            }
+        };
+        Source::Set { set, range, skip_buckets: selector.skip_buckets, tally }
     }
 
     /// Makes a pipeline of a leaf and the maps above it, or of a materialized input and the maps above it, and lets `run` run it.
+    /// With `names` that looks at no other labels, those that say what a metric is apart.
     pub(super) fn with_pipeline<R>(
         &mut self,
         node: &Node,
         grid: &Grid,
+        names: Option<&[String]>,
         run: impl FnOnce(&mut Self, &Pipeline<'_>) -> Result<R, EngineError>,
     ) -> Result<R, EngineError> {
         let mut ops = Vec::new();
@@ -396,12 +399,14 @@ impl<'a> Evaluator<'a> {
             grid: *grid,
             strip: if delayed { Strip::Nothing } else { strip },
             drop_name: delayed && strip != Strip::Nothing,
+            names: names
+                .map(|names| names.iter().map(String::as_str).chain(METADATA_LABELS).collect()),
             cancel: self.cancel,
             budget: self.budget,
             by_step: self.samples.by_step.is_some(),
             probe: self.profile.as_ref().map(|profile| profile.probe(ids.len())),
         };
-        if pipeline.maps.is_empty() || !pipeline.labels_collide() {
+        if pipeline.maps.is_empty() || !pipeline.labels_collide()? {
             let result = run(self, &pipeline)?;
             if let (Some(profile), Some(probe)) = (&mut self.profile, pipeline.probe) {
                 profile.take(probe, &ids);
@@ -423,6 +428,7 @@ impl<'a> Evaluator<'a> {
                 grid: *grid,
                 strip: Strip::Nothing,
                 drop_name: false,
+                names: None,
                 cancel: self.cancel,
                 budget: self.budget,
                 by_step: false,
@@ -544,7 +550,7 @@ impl<'a> Evaluator<'a> {
         grid: &Grid,
     ) -> Result<Rows, EngineError> {
         let held = self.samples.held;
-        let rows = self.with_pipeline(node, grid, Self::collect)?;
+        let rows = self.with_pipeline(node, grid, None, Self::collect)?;
         if matches!(call.source, RangeSource::Subquery(_)) {
             self.samples.held = held;
             self.samples.hold(rows.total_samples())?;

@@ -66,6 +66,7 @@ impl Evaluator<'_> {
             grid: *grid,
             strip: Strip::Nothing,
             drop_name: false,
+            names: None,
             cancel: self.cancel,
             budget: self.budget,
             by_step: self.samples.by_step.is_some(),

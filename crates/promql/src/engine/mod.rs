@@ -46,7 +46,7 @@ pub use observe::{AskedBy, QueryObserver, QueryOrigin, QueryRecord};
 pub use profile::OperatorStats;
 pub use value::{Matrix, Sample, SampleValue, Value, is_no_float};
 
-use crate::annotations::Annotations;
+use crate::annotations::{Annotation, Annotations};
 use crate::ast::{Expr, ValueType};
 use crate::parser::{ParserOptions, parse};
 use error::EXECUTION;
@@ -297,17 +297,36 @@ impl Engine {
         &self,
         storage: Arc<dyn Queryable>,
         expr: &Expr,
-        (start, end, step_ms): (Timestamp, Timestamp, i64),
+        span: (Timestamp, Timestamp, i64),
         options: &QueryOptions,
     ) -> Result<QueryResult, QueryFailure> {
         let own = &self.options;
-        let (plan, lookback_ms) = self.plan(expr, (start, end, step_ms), options)?;
         let timeout = options.timeout.map_or(own.timeout, |t| t.min(own.timeout));
         let cancel = Cancel::with_timeout(Arc::clone(&own.clock), timeout);
         let _guard = CancelOnDrop(cancel.clone());
+        // Series are loaded while they are worked on, unless the head writes a block meanwhile: then all are read at once.
+        match self.run_once(&*storage, expr, span, options, &cancel, true).await {
+            Err(failure) if failure.error.is_moved() => {
+                self.run_once(&*storage, expr, span, options, &cancel, false).await
+            }
+            done => done,
+        }
+    }
+
+    async fn run_once(
+        &self,
+        storage: &dyn Queryable,
+        expr: &Expr,
+        (start, end, step_ms): (Timestamp, Timestamp, i64),
+        options: &QueryOptions,
+        cancel: &Cancel,
+        deferred: bool,
+    ) -> Result<QueryResult, QueryFailure> {
+        let own = &self.options;
+        let (plan, lookback_ms) = self.plan(expr, (start, end, step_ms), options)?;
         let budget = Budget::with_parent(own.query_memory_bytes, own.memory.clone());
         let began = own.clock.monotonic();
-        let sets = fetch(&*storage, &plan, &budget, &cancel).await?;
+        let sets = fetch(storage, &plan, &budget, cancel, deferred).await?;
         let fetched = own.clock.monotonic();
         let job = Job {
             kind: expr.value_type(),
@@ -321,7 +340,7 @@ impl Engine {
             },
             lookback_ms,
             max_samples: own.max_samples,
-            cancel,
+            cancel: cancel.clone(),
             budget: Arc::clone(&budget),
             step_stats: options.step_stats && own.per_step_stats,
             profile: options.analyze.then(|| Profile::new(Arc::clone(&own.clock))),
@@ -376,6 +395,7 @@ async fn fetch(
     plan: &Plan,
     budget: &Arc<Budget>,
     cancel: &Cancel,
+    deferred: bool,
 ) -> Result<Vec<SeriesSet>, EngineError> {
     let requests: Vec<SelectRequest> = plan
         .selects
@@ -383,7 +403,11 @@ async fn fetch(
         .map(|spec| SelectRequest {
             matchers: Arc::clone(&spec.matchers),
             range: spec.range,
-            hints: spec.hints.clone(),
+            hints: SelectHints {
+                // Removing replicas needs to see all series, in order.
+                deferred: deferred && spec.hints.replica_labels.is_empty(),
+                ..spec.hints.clone()
+            },
             budget: Arc::clone(budget),
             cancel: cancel.clone(),
         })
@@ -410,8 +434,10 @@ impl Job {
     fn execute(mut self) -> Result<QueryResult, QueryFailure> {
         let profile = self.profile.take();
         let ranges: Vec<TimeRange> = self.plan.selects.iter().map(|spec| spec.range).collect();
+        let tallies: Vec<scan::Tally> = self.sets.iter().map(|_| scan::Tally::default()).collect();
         let mut evaluator = Evaluator {
             sets: &self.sets,
+            tallies: &tallies,
             ranges: &ranges,
             switches: self.switches,
             lookback_ms: self.lookback_ms,
@@ -426,7 +452,7 @@ impl Job {
             },
         };
         for warning in self.sets.iter().flat_map(|set| &set.warnings) {
-            evaluator.annotations.add(crate::annotations::Annotation::warning(warning.clone()));
+            evaluator.annotations.add(Annotation::warning(warning.clone()));
         }
         let value = self.value(&mut evaluator);
         let annotations = std::mem::take(&mut evaluator.annotations);
@@ -447,7 +473,8 @@ impl Job {
             series: samples.series,
             ..QueryStats::default()
         };
-        let explain = evaluator.profile.as_ref().map(|profile| Box::new(self.explain(profile)));
+        let explain =
+            evaluator.profile.as_ref().map(|profile| Box::new(self.explain(profile, &tallies)));
         match value {
             Ok(value) => Ok(QueryResult { value, annotations, stats, explain }),
             Err(error) => Err(QueryFailure { error, annotations }),
@@ -504,15 +531,14 @@ impl Job {
         }
     }
 
-    fn explain(&self, profile: &Profile) -> Explain {
+    fn explain(&self, profile: &Profile, tallies: &[scan::Tally]) -> Explain {
         let explainer = Explainer { plan: &self.plan, profile: Some(profile) };
         let mut explain = explainer.explain(rayon::current_num_threads());
-        for (selection, set) in explain.selections.iter_mut().zip(&self.sets) {
-            selection.found = Some(Found {
-                series: set.len() as u64,
-                chunks: set.iter().map(|(_, chunks)| chunks.len() as u64).sum(),
-                bytes: set.charges.iter().map(gauntlet_runtime::Charge::bytes).sum(),
-            });
+        let sets = self.sets.iter().zip(tallies);
+        for (selection, (set, tally)) in explain.selections.iter_mut().zip(sets) {
+            tally.add(set);
+            let (series, chunks, bytes) = (set.len() as u64, tally.chunks(), tally.bytes());
+            selection.found = Some(Found { series, chunks, bytes });
         }
         explain
     }
@@ -543,18 +569,30 @@ impl Job {
         let (mut scratch, mut columns) = (DecodeScratch::default(), Columns::default());
         let begin = evaluator.profile.as_mut().map(Profile::begin);
         let mut series = Vec::new();
-        for i in 0..source.len() {
-            evaluator.cancel.check()?;
-            source.load(i, &mut scratch, &mut columns)?;
-            let kept = window::raw(&mut columns, (start, end), extension, self.lookback_ms)?;
-            if kept.is_empty() {
-                continue;
+        const PART: usize = 64;
+        for first in (0..source.len()).step_by(PART) {
+            let end_of_part = (first + PART).min(source.len());
+            let loaded = source.part(first..end_of_part, None)?;
+            let (source, offset) = match &loaded {
+                Some(loaded) => (source.of(loaded), first),
+                None => (source, 0),
+            };
+            for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
+                evaluator.annotations.add(Annotation::warning(warning.clone()));
             }
-            let weights = kept.histograms.iter().map(|(_, h)| h.size_in_samples().max(1) - 1);
-            let weight = kept.len() + weights.sum::<usize>();
-            evaluator.samples.hold(weight)?;
-            evaluator.samples.see_once(weight as u64);
-            series.push((source.labels(i).clone(), kept));
+            for i in first - offset..end_of_part - offset {
+                evaluator.cancel.check()?;
+                source.load(i, &mut scratch, &mut columns)?;
+                let kept = window::raw(&mut columns, (start, end), extension, self.lookback_ms)?;
+                if kept.is_empty() {
+                    continue;
+                }
+                let weights = kept.histograms.iter().map(|(_, h)| h.size_in_samples().max(1) - 1);
+                let weight = kept.len() + weights.sum::<usize>();
+                evaluator.samples.hold(weight)?;
+                evaluator.samples.see_once(weight as u64);
+                series.push((source.labels(i).clone(), kept));
+            }
         }
         if let (Some(profile), Some(begin)) = (&mut evaluator.profile, begin) {
             profile.end(&self.plan.root, &begin, None);

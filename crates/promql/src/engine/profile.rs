@@ -106,6 +106,7 @@ impl Profile {
             total: Mutex::new(ProbeTotal {
                 operators: vec![OperatorStats::default(); operators],
                 outer_cpu: Duration::ZERO,
+                own_cpu: Duration::ZERO,
             }),
         }
     }
@@ -115,7 +116,7 @@ impl Profile {
         let wall = self.clock.monotonic().saturating_sub(probe.begin);
         let total = probe.total.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(outer) = self.inner_cpu.last_mut() {
-            *outer += total.outer_cpu;
+            *outer += total.outer_cpu.saturating_sub(total.own_cpu);
         }
         for (stats, id) in total.operators.iter().zip(ids) {
             let Some(id) = id else { continue };
@@ -146,6 +147,8 @@ struct ProbeTotal {
     operators: Vec<OperatorStats>,
     /// CPU time of the caller's thread that went to tiles: not the caller's own.
     outer_cpu: Duration,
+    /// Of that what was the caller's own after all.
+    own_cpu: Duration,
 }
 
 /// One tile under measurement.
@@ -197,6 +200,15 @@ impl Probe {
         let result = work();
         let took = probe.clock.thread_cpu().saturating_sub(before);
         probe.total.lock().unwrap_or_else(std::sync::PoisonError::into_inner).outer_cpu += took;
+        result
+    }
+    /// Runs work of the caller in between.
+    pub(super) fn inside<R>(probe: Option<&Self>, work: impl FnOnce() -> R) -> R {
+        let Some(probe) = probe else { return work() };
+        let before = probe.clock.thread_cpu();
+        let result = work();
+        let took = probe.clock.thread_cpu().saturating_sub(before);
+        probe.total.lock().unwrap_or_else(std::sync::PoisonError::into_inner).own_cpu += took;
         result
     }
 }

@@ -4,13 +4,14 @@
 //! cache. Tiles are handed on in order of series, so results do not depend on the number of threads.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gauntlet_chunk::Columns;
 use gauntlet_model::histogram::CounterResetHint;
 use gauntlet_model::{FloatHistogram, Labels, Timestamp, is_stale_nan};
 use gauntlet_runtime::{Budget, Cancel};
-use gauntlet_storage::{DecodeScratch, SeriesSet, TimeRange};
+use gauntlet_storage::{DecodeScratch, DeferredSeries, SeriesSet, TimeRange};
 use rayon::prelude::*;
 
 use super::elementwise::{Mapper, Strip};
@@ -24,16 +25,44 @@ use super::rows::{
 };
 use super::steps::ByStep;
 use super::window::{Frame, RowOut, RowStats, Samples, Window, smooth_row};
-use crate::annotations::Annotations;
+use crate::annotations::{Annotation, Annotations};
 
 /// Cells of a tile: small enough for a core's second-level cache.
-const TILE_CELLS: usize = 16 * 1024;
+const TILE_CELLS: usize = 4 * 1024;
 const TILE_MIN_SERIES: usize = 4;
-const TILE_MAX_SERIES: usize = 1024;
+const TILE_MAX_SERIES: usize = 256;
 /// Series of a tile between two looks at whether the query is still wanted: even those of a day take a few ms.
 const CHECK_EVERY: usize = 16;
-/// Tiles a thread gets before results are taken up.
+/// Tiles a thread gets at once; while their results are taken up, the next ones are computed.
 const WAVE_TILES_PER_THREAD: usize = 4;
+/// Labels that say what a metric is: annotations name it, and arithmetic takes them away.
+pub(super) const METADATA_LABELS: [&str; 3] = ["__name__", "__type__", "__unit__"];
+
+/// What was loaded of a selection, for explaining.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    chunks: AtomicU64,
+    /// As it was charged.
+    bytes: AtomicU64,
+}
+
+impl Tally {
+    /// Counts a set, or a part of one.
+    pub(super) fn add(&self, set: &SeriesSet) {
+        let chunks = set.iter().map(|(_, chunks)| chunks.len() as u64).sum();
+        self.chunks.fetch_add(chunks, Ordering::Relaxed);
+        let bytes = set.charges.iter().map(gauntlet_runtime::Charge::bytes).sum();
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn chunks(&self) -> u64 {
+        self.chunks.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
 
 /// Where series come from.
 #[derive(Clone, Copy)]
@@ -42,6 +71,7 @@ pub(super) enum Source<'a> {
         set: &'a SeriesSet,
         range: TimeRange,
         skip_buckets: bool,
+        tally: &'a Tally,
     },
     /// What an inner expression evaluated to on its own grid.
     Rows {
@@ -58,10 +88,43 @@ impl Source<'_> {
         }
     }
 
+    /// Label set of a series that need not be loaded.
     pub(super) fn labels(&self, series: usize) -> &Labels {
         match self {
             Self::Set { set, .. } => set.labels(series),
             Self::Rows { rows, .. } => &rows.metas[series].labels,
+        }
+    }
+
+    /// The series, where they are to be loaded first: see [`Source::part`].
+    pub(super) fn deferred(&self) -> Option<&dyn DeferredSeries> {
+        match self {
+            Self::Set { set, .. } => set.deferred(),
+            Self::Rows { .. } => None,
+        }
+    }
+
+    /// Loads series, with these labels alone if they are named, where they have to be loaded.
+    pub(super) fn part(
+        &self,
+        series: Range<usize>,
+        names: Option<&[&str]>,
+    ) -> Result<Option<SeriesSet>, EngineError> {
+        let (Some(deferred), Self::Set { tally, .. }) = (self.deferred(), self) else {
+            return Ok(None);
+        };
+        let part = deferred.load(series, names)?;
+        tally.add(&part);
+        Ok(Some(part))
+    }
+
+    /// The same as to range and buckets, of another set.
+    pub(super) fn of<'b>(&'b self, set: &'b SeriesSet) -> Source<'b> {
+        match *self {
+            Self::Set { range, skip_buckets, tally, .. } => {
+                Source::Set { set, range, skip_buckets, tally }
+            }
+            rows @ Self::Rows { .. } => rows,
         }
     }
 
@@ -80,7 +143,7 @@ impl Source<'_> {
         out: &mut Columns,
     ) -> Result<(), EngineError> {
         match self {
-            Self::Set { set, range, skip_buckets } => {
+            Self::Set { set, range, skip_buckets, .. } => {
                 set.decode(series, *range, scratch, out)?;
                 if *skip_buckets && !out.histograms.is_empty() {
                     reduce_to_stats(out);
@@ -175,6 +238,8 @@ pub(super) struct Pipeline<'a> {
     pub strip: Strip,
     /// With delayed removal: names are to go at the end.
     pub drop_name: bool,
+    /// The labels that whoever takes the rows looks at; all without.
+    pub names: Option<Vec<&'a str>>,
     pub cancel: &'a Cancel,
     /// Pays for what a series takes while it is at work.
     pub budget: &'a Arc<Budget>,
@@ -185,10 +250,11 @@ pub(super) struct Pipeline<'a> {
 }
 
 /// Rows of neighbouring series, those without cells left out.
+#[derive(Default)]
 pub(super) struct Tile {
-    /// The series of each row.
+    /// The series of each row, and its label set, from which [`Pipeline::strip`] is still to be taken.
     pub series: Vec<u32>,
-    /// Rows without label sets: see [`Pipeline::meta`].
+    pub labels: Vec<Labels>,
     pub values: Vec<f64>,
     pub histograms: Vec<Option<HistogramRow>>,
     pub annotations: Annotations,
@@ -211,6 +277,17 @@ pub(super) struct TileStats {
 }
 
 impl Tile {
+    /// Empties it and keeps its memory.
+    fn clear(&mut self) {
+        self.series.clear();
+        self.labels.clear();
+        self.values.clear();
+        self.histograms.clear();
+        self.annotations = Annotations::default();
+        self.stats = TileStats::default();
+        self.by_step = None;
+    }
+
     pub(super) fn floats(&self, row: usize, steps: usize) -> &[f64] {
         &self.values[row * steps..(row + 1) * steps]
     }
@@ -247,21 +324,37 @@ struct Worker {
 }
 
 impl Pipeline<'_> {
-    /// The label set of a series' row.
-    pub(super) fn meta(&self, series: usize) -> Meta {
-        let labels = self.source.labels(series);
-        let labels = match self.strip {
+    /// What a row is called that has these labels.
+    pub(super) fn meta(&self, series: usize, labels: &Labels) -> Meta {
+        let drop_name = self.drop_name || self.source.drop_name(series);
+        Meta { labels: self.stripped(labels), drop_name }
+    }
+
+    fn stripped(&self, labels: &Labels) -> Labels {
+        match self.strip {
             Strip::Nothing => labels.clone(),
             Strip::Name => labels.without_name(),
             Strip::Metadata => strip_metadata(labels),
-        };
-        Meta { labels, drop_name: self.drop_name || self.source.drop_name(series) }
+        }
     }
 
     /// Whether taking names away may make label sets equal: two series that differ in nothing else.
-    pub(super) fn labels_collide(&self) -> bool {
-        if self.strip == Strip::Nothing || self.source.len() < 2 {
-            return false;
+    pub(super) fn labels_collide(&self) -> Result<bool, EngineError> {
+        let series = self.source.len();
+        if self.strip == Strip::Nothing || series < 2 {
+            return Ok(false);
+        }
+        if let Some(deferred) = self.source.deferred() {
+            if deferred.agree_on(&METADATA_LABELS) {
+                return Ok(false);
+            }
+            let mut stripped = Vec::with_capacity(series);
+            for first in (0..series).step_by(TILE_MAX_SERIES) {
+                self.cancel.check()?;
+                let part = deferred.load(first..(first + TILE_MAX_SERIES).min(series), None)?;
+                stripped.extend(part.iter().map(|(labels, _)| self.stripped(labels)));
+            }
+            return Ok(super::rows::has_duplicates(stripped.iter()));
         }
         // Ascending, so that those in question come first.
         fn metadata(labels: &Labels) -> impl Iterator<Item = &[u8]> {
@@ -270,17 +363,18 @@ impl Pipeline<'_> {
         }
         let first: Vec<&[u8]> = metadata(self.source.labels(0)).collect();
         let same = |labels: &Labels| metadata(labels).eq(first.iter().copied());
-        if (1..self.source.len()).all(|i| same(self.source.labels(i))) {
-            return false;
+        if (1..series).all(|i| same(self.source.labels(i))) {
+            return Ok(false);
         }
-        let stripped: Vec<Labels> = (0..self.source.len()).map(|i| self.meta(i).labels).collect();
-        super::rows::has_duplicates(stripped.iter())
+        let stripped: Vec<Labels> =
+            (0..series).map(|i| self.stripped(self.source.labels(i))).collect();
+        Ok(super::rows::has_duplicates(stripped.iter()))
     }
 
     /// Evaluates all series and hands their tiles to `sink`, in order.
     pub(super) fn run(
         &self,
-        mut sink: impl FnMut(Tile) -> Result<(), EngineError>,
+        mut sink: impl FnMut(&mut Tile) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let series = self.source.len();
         let per_tile =
@@ -289,40 +383,74 @@ impl Pipeline<'_> {
         let range = |tile: usize| tile * per_tile..((tile + 1) * per_tile).min(series);
         let threads = rayon::current_num_threads();
         if threads == 1 || tiles < 2 {
-            let mut worker = Worker::default();
-            for tile in 0..tiles {
-                let probe = self.probe.as_ref();
-                sink(Probe::outside(probe, || self.tile(range(tile), &mut worker))?)?;
+            let (mut worker, mut tile) = (Worker::default(), Tile::default());
+            for number in 0..tiles {
+                let work = || self.tile(range(number), &mut worker, &mut tile);
+                Probe::outside(self.probe.as_ref(), work)?;
+                sink(&mut tile)?;
             }
             return Ok(());
         }
         let wave = threads * WAVE_TILES_PER_THREAD;
-        let mut done: Vec<Result<Tile, EngineError>> = Vec::new();
-        for first in (0..tiles).step_by(wave) {
-            Probe::outside(self.probe.as_ref(), || {
-                (first..(first + wave).min(tiles))
-                    .into_par_iter()
-                    .map_init(Worker::default, |worker, tile| self.tile(range(tile), worker))
-                    .collect_into_vec(&mut done);
+        let workers: Vec<Mutex<Worker>> = (0..threads).map(|_| Mutex::default()).collect();
+        let compute = |first: usize, done: &mut Vec<(Tile, Result<(), EngineError>)>| {
+            let count = wave.min(tiles - first);
+            done.truncate(count);
+            done.resize_with(count, || (Tile::default(), Ok(())));
+            done.par_iter_mut().with_max_len(1).enumerate().for_each(|(n, (tile, result))| {
+                let thread = rayon::current_thread_index().unwrap_or(0) % threads;
+                let mut worker = workers[thread].lock().unwrap_or_else(PoisonError::into_inner);
+                *result = self.tile(range(first + n), &mut worker, tile);
             });
-            for tile in done.drain(..) {
-                sink(tile?)?;
+        };
+        let (mut done, mut next) = (Vec::new(), Vec::new());
+        Probe::outside(self.probe.as_ref(), || compute(0, &mut done));
+        for first in (0..tiles).step_by(wave) {
+            let following = first + wave;
+            let mut take = || {
+                Probe::inside(self.probe.as_ref(), || {
+                    done.iter_mut().try_for_each(|(tile, result)| {
+                        std::mem::replace(result, Ok(()))?;
+                        sink(tile)
+                    })
+                })
+            };
+            if following >= tiles {
+                return Probe::outside(self.probe.as_ref(), take);
             }
+            let taken = Probe::outside(self.probe.as_ref(), || {
+                rayon::in_place_scope(|scope| {
+                    scope.spawn(|_| compute(following, &mut next));
+                    take()
+                })
+            });
+            taken?;
+            std::mem::swap(&mut done, &mut next);
         }
         Ok(())
     }
 
-    fn tile(&self, range: Range<usize>, worker: &mut Worker) -> Result<Tile, EngineError> {
+    /// Evaluates series into `tile`, whatever that has from before.
+    fn tile(
+        &self,
+        range: Range<usize>,
+        worker: &mut Worker,
+        tile: &mut Tile,
+    ) -> Result<(), EngineError> {
         let steps = self.grid.steps;
-        let mut tile = Tile {
-            series: Vec::with_capacity(range.len()),
-            values: Vec::with_capacity(range.len() * steps),
-            histograms: Vec::new(),
-            annotations: Annotations::default(),
-            stats: TileStats::default(),
-            by_step: self.by_step.then(|| ByStep::new(steps)),
-        };
+        tile.clear();
+        tile.values.reserve(range.len() * steps);
+        tile.by_step = self.by_step.then(|| ByStep::new(steps));
         let mut probed = self.probe.as_ref().map(|probe| probe.tile(2 + self.maps.len()));
+        self.cancel.check()?;
+        let part = self.source.part(range.clone(), self.names.as_deref())?;
+        let (source, first) = match &part {
+            Some(part) => (self.source.of(part), range.start),
+            None => (self.source, 0),
+        };
+        for warning in part.iter().flat_map(|part| &part.warnings) {
+            tile.annotations.add(Annotation::warning(warning.clone()));
+        }
         for (n, series) in range.enumerate() {
             if n % CHECK_EVERY == 0 {
                 self.cancel.check()?;
@@ -336,7 +464,8 @@ impl Pipeline<'_> {
                 annotations: &mut tile.annotations,
             };
             let counts = (&mut tile.stats, tile.by_step.as_mut());
-            let stats = self.row(series, worker, &mut out, counts, probed.as_mut())?;
+            let of = (source, series - first);
+            let stats = self.row(of, worker, &mut out, counts, probed.as_mut())?;
             if let (Some(probe), Some(probed)) = (&self.probe, &mut probed) {
                 probed.operators[STAGE].samples_seen += stats.samples;
                 note_cells(&mut probed.operators[STAGE], &tile.values[from..], &histograms);
@@ -367,27 +496,28 @@ impl Pipeline<'_> {
                 tile.histograms.push(histograms);
             }
             tile.series.push(series as u32);
+            tile.labels.push(source.labels(series - first).clone());
         }
         if let (Some(probe), Some(probed)) = (&self.probe, probed) {
             probe.end_tile(probed);
         }
-        Ok(tile)
+        Ok(())
     }
 
     fn row(
         &self,
-        series: usize,
+        (source, series): (Source<'_>, usize),
         worker: &mut Worker,
         out: &mut RowOut<'_>,
         (stats, by_step): (&mut TileStats, Option<&mut ByStep>),
         probed: Option<&mut TileProbe>,
     ) -> Result<RowStats, EngineError> {
-        if let (Stage::Rows, Source::Rows { rows, .. }) = (&self.stage, &self.source) {
+        if let (Stage::Rows, Source::Rows { rows, .. }) = (&self.stage, &source) {
             out.values.copy_from_slice(rows.floats(series));
             *out.histograms = rows.histogram_row(series).cloned();
             return Ok(RowStats::default());
         }
-        self.source.load(series, &mut worker.decode, &mut worker.columns)?;
+        source.load(series, &mut worker.decode, &mut worker.columns)?;
         let columns = &mut worker.columns;
         stats.decoded += columns.len() as u64;
         // A long series of histograms may be larger than all else, and it is slow: the query is looked at again.
@@ -406,7 +536,7 @@ impl Pipeline<'_> {
             select.bytes_decoded += worker.decode.take_decoded_bytes();
             probe.lap(probed, SELECT);
         }
-        let labels = self.source.labels(series);
+        let labels = source.labels(series);
         Ok(match &self.stage {
             Stage::Instant { selector, lookback_ms } => {
                 worker.looks.fit(selector, &self.grid, *lookback_ms, &columns.timestamps);
@@ -434,7 +564,7 @@ impl Pipeline<'_> {
             }
             Stage::Window(window) => {
                 worker.samples.fill(columns);
-                let from_storage = matches!(self.source, Source::Set { .. });
+                let from_storage = matches!(source, Source::Set { .. });
                 if from_storage {
                     stats.read += window.count_read(&worker.samples);
                 }
@@ -458,15 +588,12 @@ impl Pipeline<'_> {
         mut note: impl FnMut(&mut Tile) -> Result<(), EngineError>,
     ) -> Result<Rows, EngineError> {
         let mut rows = Rows::new(self.grid.steps);
-        self.run(|mut tile| {
-            note(&mut tile)?;
+        self.run(|tile| {
+            note(tile)?;
             let before = rows.metas.len();
-            rows.metas.extend(tile.series.iter().map(|series| self.meta(*series as usize)));
-            if before == 0 && rows.values.is_empty() {
-                rows.values = tile.values;
-            } else {
-                rows.values.extend_from_slice(&tile.values);
-            }
+            let named = tile.series.iter().zip(&tile.labels);
+            rows.metas.extend(named.map(|(series, labels)| self.meta(*series as usize, labels)));
+            rows.values.extend_from_slice(&tile.values);
             if !tile.histograms.is_empty() || !rows.histograms.is_empty() {
                 rows.histograms.resize_with(before, || None);
                 rows.histograms.append(&mut tile.histograms);

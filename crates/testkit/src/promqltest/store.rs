@@ -1,6 +1,7 @@
 //! A storage in memory that answers selections with encoded chunks, as the real ones do.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use gauntlet_chunk::histogram::{Appended, FloatHistogramAppender};
 use gauntlet_chunk::xor2::Xor2Appender;
 use gauntlet_model::{FloatHistogram, Labels, Matcher, STALE_NAN, Timestamp, is_stale_nan};
 use gauntlet_storage::{
-    Chunk, ChunkData, LabelAnswer, LabelRequest, QueryError, Queryable, SelectRequest, SeriesSet,
-    SeriesSetBuilder, TimeRange,
+    Chunk, ChunkData, DeferredSeries, LabelAnswer, LabelRequest, QueryError, Queryable,
+    SelectRequest, SeriesSet, SeriesSetBuilder, TimeRange,
 };
 
 use super::expand::SequenceValue;
@@ -222,6 +223,31 @@ fn finish(open: Open, min_time: Timestamp, max_time: Timestamp) -> Chunk {
     Chunk { min_time, max_time, replica: 0, data }
 }
 
+/// A set that is handed out in parts.
+#[derive(Debug)]
+struct Parts(SeriesSet);
+
+impl DeferredSeries for Parts {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn agree_on(&self, names: &[&str]) -> bool {
+        let values = |i: usize| names.iter().map(move |name| self.0.labels(i).get(name));
+        (1..self.0.len()).all(|i| values(i).eq(values(0)))
+    }
+
+    fn load(&self, series: Range<usize>, names: Option<&[&str]>) -> Result<SeriesSet, QueryError> {
+        let mut part = SeriesSetBuilder::new();
+        for i in series {
+            let labels = self.0.labels(i);
+            part.push_series(names.map_or_else(|| labels.clone(), |names| labels.keep(names)));
+            self.0.chunks(i).iter().for_each(|chunk| part.push_chunk(chunk.clone()));
+        }
+        Ok(part.build_unsorted())
+    }
+}
+
 impl Queryable for MemoryStore {
     fn select<'a>(
         &'a self,
@@ -229,7 +255,11 @@ impl Queryable for MemoryStore {
     ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
         async move {
             request.cancel.check()?;
-            Ok(self.select_now(&request.matchers, request.range))
+            let set = self.select_now(&request.matchers, request.range);
+            Ok(match request.hints.deferred {
+                true => SeriesSet::of_deferred(Arc::new(Parts(set))),
+                false => set,
+            })
         }
         .boxed()
     }

@@ -37,14 +37,23 @@ impl View {
             sets.push(block.select_series(request)?);
         }
         if let Some(head) = &self.head {
-            sets.push(head.select_now(request)?);
+            // Next to others it is merged, in order of label set.
+            let alone = sets.iter().all(SeriesSet::is_vacant) && warning.is_none();
+            let deferred = match request.hints.deferred && !request.hints.labels_only && alone {
+                true => head.select_deferred(request)?,
+                false => None,
+            };
+            match deferred {
+                Some(deferred) => sets.push(deferred),
+                None => sets.push(head.select_now(request)?),
+            }
         }
         if let Some(warning) = warning {
             let mut set = SeriesSet::default();
             set.warnings.push(warning);
             sets.push(set);
         }
-        sets.retain(|set| !set.is_empty() || !set.warnings.is_empty());
+        sets.retain(|set| !set.is_vacant());
         Ok(if sets.is_empty() { SeriesSet::default() } else { merge_sets(sets) })
     }
 

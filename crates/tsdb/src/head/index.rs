@@ -176,6 +176,22 @@ impl Index {
         Labels::from_sorted(pairs.iter().map(|pair| self.pairs.pair(*pair)))
     }
 
+    /// The series' labels of these names alone. `pairs` is the caller's buffer.
+    pub(crate) fn labels_of(
+        &self,
+        id: SeriesId,
+        names: &[NameId],
+        pairs: &mut Vec<PairId>,
+    ) -> Labels {
+        pairs.clear();
+        self.for_each_pair(id, |pair| {
+            if names.contains(&self.pairs.name_of(pair)) {
+                pairs.push(pair);
+            }
+        });
+        Labels::from_sorted(pairs.iter().map(|pair| self.pairs.pair(*pair)))
+    }
+
     /// The series' pair with this name.
     pub(crate) fn pair_with(&self, id: SeriesId, name: NameId) -> Option<PairId> {
         let (base, own) = self.split(id);

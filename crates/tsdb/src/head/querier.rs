@@ -1,5 +1,6 @@
 //! Reading the head: a selection copies what its series have at one moment; closed chunks are read from their files later.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use gauntlet_storage::{
     SeriesSet, SeriesSetBuilder, TimeRange,
 };
 
-use super::chunk_files::{ChunkFiles, Pinned};
+use super::chunk_files::{ChunkFiles, HeadChunkRef, Pinned};
 use super::exemplars::SeriesExemplars;
 use super::index::Index;
 use super::samples::{decode_samples, encode_samples};
@@ -21,15 +22,15 @@ use super::{Head, SHARDS, ref_of, split_place, split_ref};
 use crate::error::TsdbError;
 
 /// Between two looks at whether the caller is still there.
-const CHECK_EVERY: usize = 4096;
+pub(super) const CHECK_EVERY: usize = 4096;
 /// What a series costs in an answer besides its labels and copied chunks.
 const SERIES_OVERHEAD_BYTES: u64 = 96;
 
 /// Reads closed chunks; keeps their files open, should the head drop them meanwhile.
 #[derive(Debug)]
-struct HeadChunks {
-    files: Arc<ChunkFiles>,
-    pinned: Vec<Pinned>,
+pub(super) struct HeadChunks {
+    pub(super) files: Arc<ChunkFiles>,
+    pub(super) pinned: Vec<Pinned>,
 }
 
 impl ChunkReader for HeadChunks {
@@ -40,6 +41,27 @@ impl ChunkReader for HeadChunks {
         }
         read.map_err(query_error)
     }
+}
+
+/// Adds a chunk, or says that it is missing.
+pub(super) fn push_sound(
+    out: &mut SeriesSetBuilder,
+    chunk: Chunk,
+    damaged: &BTreeSet<HeadChunkRef>,
+    labels: impl FnOnce() -> Labels,
+) {
+    if let ChunkData::Stored { chunk_ref, .. } = chunk.data
+        && damaged.contains(&chunk_ref)
+    {
+        out.warn(format!(
+            "a chunk of {} in the head is damaged: its samples from {} to {} are missing until a restart makes it anew from the log",
+            labels(),
+            chunk.min_time,
+            chunk.max_time
+        ));
+        return;
+    }
+    out.push_chunk(chunk);
 }
 
 pub(crate) fn query_error(err: TsdbError) -> QueryError {
@@ -77,17 +99,15 @@ impl Head {
                     }
                     continue;
                 }
-                let latest = request.hints.latest_only
-                    && !data.deleted.contains_key(&slot)
-                    && data.latest(slot, request.range, &mut copies, &mut found);
-                if latest {
-                    series.push((id, before));
-                    continue;
-                }
-                data.chunks(slot, request.range, source, &mut copies, &mut found);
-                if let Some(spans) = data.deleted.get(&slot) {
-                    self.cut_out(spans, request.range, &mut copies, &mut found, before)?;
-                }
+                let (range, latest_only) = (request.range, request.hints.latest_only);
+                self.find_chunks(
+                    data,
+                    slot,
+                    (range, latest_only),
+                    source,
+                    &mut copies,
+                    &mut found,
+                )?;
                 if found.len() > before {
                     series.push((id, before));
                 }
@@ -112,25 +132,36 @@ impl Head {
             while taken < end {
                 let Some(chunk) = found.next() else { break };
                 taken += 1;
-                let chunk = chunk.into_chunk(&copies);
-                if let ChunkData::Stored { chunk_ref, .. } = chunk.data
-                    && damaged.contains(&chunk_ref)
-                {
-                    out.warn(format!(
-                        "a chunk of {} in the head is damaged: its samples from {} to {} are missing until a restart makes it anew from the log",
-                        index.labels(*id),
-                        chunk.min_time,
-                        chunk.max_time
-                    ));
-                    continue;
-                }
-                out.push_chunk(chunk);
+                push_sound(&mut out, chunk.into_chunk(&copies), &damaged, || index.labels(*id));
             }
         }
         drop(index);
         let mut set = out.build();
         set.charges.push(charge);
         Ok(set)
+    }
+
+    /// Appends the series' chunks with samples in the range, without what is deleted; where the last sample in the range is
+    /// all that is wanted, perhaps that alone.
+    pub(crate) fn find_chunks(
+        &self,
+        data: &ShardData,
+        slot: u32,
+        (range, latest_only): (TimeRange, bool),
+        source: u32,
+        copies: &mut Vec<u8>,
+        found: &mut Vec<Found>,
+    ) -> Result<(), QueryError> {
+        let before = found.len();
+        let spans = data.deleted.get(&slot);
+        if latest_only && spans.is_none() && data.latest(slot, range, copies, found) {
+            return Ok(());
+        }
+        data.chunks(slot, range, source, copies, found);
+        match spans {
+            Some(spans) => self.cut_out(spans, range, copies, found, before),
+            None => Ok(()),
+        }
     }
 
     /// Label names of series with chunks in the range that all of `matchers` accept, sorted.

@@ -375,4 +375,5 @@ fn a_series_dropped_in_the_log_may_come_back_under_another_reference() {
     }
 }
 
+mod deferred;
 mod replaying;

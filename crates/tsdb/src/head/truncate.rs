@@ -65,6 +65,7 @@ impl Head {
 
     /// Removes series of which the log had no sample that is still needed.
     pub(crate) fn remove_empty(&self) {
+        self.departures.fetch_add(1, Ordering::AcqRel);
         let round = self.round();
         let mut empty = Vec::new();
         for (shard, state) in self.shards.iter().enumerate() {

@@ -5,18 +5,12 @@ use gauntlet_model::{FloatHistogram, Labels};
 
 use crate::annotations::{Annotation, Annotations, HistogramOperation};
 use crate::ast::{AggregateOp, PosRange};
-use crate::engine::rows::{ABSENT, HistogramRow, empty_histograms, histogram_bytes, is_absent};
+use crate::engine::rows::{
+    ABSENT, HistogramRow, Meta, Rows, empty_histograms, histogram_bytes, is_absent,
+};
 use crate::engine::window::Mean;
 
-/// The state of all groups of one aggregation.
-pub(super) struct Fold {
-    op: AggregateOp,
-    steps: usize,
-    pos: PosRange,
-    states: Vec<State>,
-}
-
-/// One group. What the columns hold depends on the operation:
+/// The state of all groups of one aggregation. What the columns hold depends on the operation:
 ///
 /// | operation | `value` | `extra` | `count` |
 /// | --- | --- | --- | --- |
@@ -26,12 +20,20 @@ pub(super) struct Fold {
 /// | count | number of samples | | |
 /// | group | 1 | | |
 /// | stddev, stdvar | sum of squares | mean | floats |
-#[derive(Default)]
-struct State {
-    /// Absent where no float was seen.
+pub(super) struct Fold {
+    op: AggregateOp,
+    steps: usize,
+    pos: PosRange,
+    /// Columns of all groups, `steps` cells each, absent where no float was seen.
     value: Vec<f64>,
     extra: Vec<f64>,
     count: Vec<f64>,
+    groups: Vec<Group>,
+}
+
+/// What a group has besides its floats.
+#[derive(Default)]
+struct Group {
     /// Sums of histograms, or empty.
     histograms: Vec<Option<Box<HistogramState>>>,
     drop_name: bool,
@@ -52,53 +54,38 @@ enum HistogramSum {
 
 impl Fold {
     pub(super) fn new(op: AggregateOp, steps: usize, pos: PosRange) -> Self {
-        Self { op, steps, pos, states: Vec::new() }
+        let (value, extra, count) = Default::default();
+        Self { op, steps, pos, value, extra, count, groups: Vec::new() }
     }
 
     pub(super) fn groups(&self) -> usize {
-        self.states.len()
-    }
-
-    fn columns(&self) -> usize {
-        use AggregateOp::{Avg, Stddev, Stdvar, Sum};
-        match self.op {
-            Sum => 2,
-            Avg | Stddev | Stdvar => 3,
-            _ => 1,
-        }
+        self.groups.len()
     }
 
     /// Memory of one group's floats.
     pub(super) fn bytes_per_group(&self) -> u64 {
-        (self.columns() * self.steps * 8 + 64) as u64
+        (columns(self.op) * self.steps * 8 + size_of::<Group>()) as u64
     }
 
     pub(super) fn add_group(&mut self) {
-        let columns = self.columns();
-        let column = |n: usize, value: f64| {
-            if columns >= n { vec![value; self.steps] } else { Vec::new() }
-        };
-        self.states.push(State {
-            value: column(1, ABSENT),
-            extra: column(2, 0.0),
-            count: column(3, 0.0),
-            ..State::default()
-        });
+        self.groups.push(Group::default());
+        let cells = self.groups.len() * self.steps;
+        let fills = [(&mut self.value, ABSENT), (&mut self.extra, 0.0), (&mut self.count, 0.0)];
+        let columns = columns(self.op);
+        for (column, fill) in fills.into_iter().take(columns) {
+            column.resize(cells, fill);
+        }
     }
 
     pub(super) fn mark_drop_name(&mut self, group: usize) {
-        self.states[group].drop_name = true;
-    }
-
-    pub(super) fn drops_name(&self, group: usize) -> bool {
-        self.states[group].drop_name
+        self.groups[group].drop_name = true;
     }
 
     /// Bytes that folding these histograms in will take: sum and compensation of each step that has none yet.
     pub(super) fn histogram_growth(&self, group: usize, row: Option<&HistogramRow>) -> u64 {
         let sums = matches!(self.op, AggregateOp::Sum | AggregateOp::Avg);
         let Some(row) = row.filter(|_| sums) else { return 0 };
-        let there = &self.states[group].histograms;
+        let there = &self.groups[group].histograms;
         let new =
             row.iter().enumerate().filter(|(step, _)| there.get(*step).is_none_or(Option::is_none));
         let bytes = new.filter_map(|(_, h)| h.as_ref()).map(|h| 2 * histogram_bytes(h) + 64);
@@ -114,7 +101,13 @@ impl Fold {
         labels: &Labels,
         annotations: &mut Annotations,
     ) {
-        let state = &mut self.states[group];
+        let state = &mut self.groups[group];
+        let cells = group * self.steps..(group + 1) * self.steps;
+        let mut columns = Columns {
+            value: &mut self.value[cells.clone()],
+            extra: self.extra.get_mut(cells.clone()).unwrap_or_default(),
+            count: self.count.get_mut(cells).unwrap_or_default(),
+        };
         if state.histograms.iter().flatten().any(|h| h.incompatible) {
             // Where histograms did not fit, floats do not count either.
             let mut kept = floats.to_vec();
@@ -123,16 +116,15 @@ impl Fold {
                     *value = ABSENT;
                 }
             }
-            fold_floats(self.op, state, &kept);
+            columns.fold(self.op, &kept);
         } else {
-            fold_floats(self.op, state, floats);
+            columns.fold(self.op, floats);
         }
         let Some(histograms) = histograms else { return };
         match self.op {
             AggregateOp::Count | AggregateOp::Group => {
-                for (value, _) in
-                    state.value.iter_mut().zip(histograms).filter(|(_, h)| h.is_some())
-                {
+                let cells = columns.value.iter_mut().zip(histograms);
+                for (value, _) in cells.filter(|(_, h)| h.is_some()) {
                     let before = if is_absent(*value) { 0.0 } else { *value };
                     *value = if self.op == AggregateOp::Count { before + 1.0 } else { 1.0 };
                 }
@@ -157,60 +149,67 @@ impl Fold {
         }
     }
 
-    /// The group's row.
-    pub(super) fn finish(
-        &mut self,
-        group: usize,
-        annotations: &mut Annotations,
-    ) -> (Vec<f64>, Option<HistogramRow>) {
-        let state = &mut self.states[group];
-        let mut values = std::mem::take(&mut state.value);
+    /// The rows of all groups, whose label sets are `labels`. The column of values becomes theirs.
+    pub(super) fn finish(self, labels: Vec<Labels>, annotations: &mut Annotations) -> Rows {
+        let Self { op, steps, pos, mut value, extra, count, mut groups } = self;
         let filled = |v: f64| !is_absent(v);
-        match self.op {
+        match op {
             AggregateOp::Sum => {
-                for (value, c) in values.iter_mut().zip(&state.extra).filter(|(v, _)| filled(**v)) {
+                for (value, c) in value.iter_mut().zip(&extra).filter(|(v, _)| filled(**v)) {
                     *value += c;
                 }
             }
             AggregateOp::Avg => {
-                let rest = state.extra.iter().zip(&state.count);
-                for (value, (c, n)) in values.iter_mut().zip(rest).filter(|(v, _)| filled(**v)) {
+                let rest = extra.iter().zip(&count);
+                for (value, (c, n)) in value.iter_mut().zip(rest).filter(|(v, _)| filled(**v)) {
                     *value = if *n < 0.0 { *value + c } else { *value / n + c / n };
                 }
             }
             AggregateOp::Stdvar | AggregateOp::Stddev => {
-                for (value, n) in values.iter_mut().zip(&state.count).filter(|(v, _)| filled(**v)) {
+                for (value, n) in value.iter_mut().zip(&count).filter(|(v, _)| filled(**v)) {
                     *value /= n;
-                    if self.op == AggregateOp::Stddev {
+                    if op == AggregateOp::Stddev {
                         *value = value.sqrt();
                     }
                 }
             }
             _ => {}
         }
-        if state.histograms.is_empty() {
-            return (values, None);
-        }
-        let mut row = empty_histograms(self.steps);
-        for (step, sum) in state.histograms.drain(..).enumerate() {
-            let Some(sum) = sum else { continue };
-            if filled(values[step]) {
-                annotations.add(Annotation::mixed_floats_histograms_aggregation(self.pos));
-                values[step] = ABSENT;
+        drop((extra, count));
+        let mut histograms: Vec<Option<HistogramRow>> = Vec::new();
+        for (number, group) in groups.iter_mut().enumerate() {
+            if group.histograms.is_empty() {
                 continue;
             }
-            if sum.incompatible {
-                continue;
+            let mut row = empty_histograms(steps);
+            let values = &mut value[number * steps..(number + 1) * steps];
+            for (step, sum) in group.histograms.drain(..).enumerate() {
+                let Some(sum) = sum else { continue };
+                if filled(values[step]) {
+                    annotations.add(Annotation::mixed_floats_histograms_aggregation(pos));
+                    values[step] = ABSENT;
+                    continue;
+                }
+                if sum.incompatible {
+                    continue;
+                }
+                if sum.reset && sum.no_reset {
+                    annotations.add(Annotation::counter_reset_collision(
+                        HistogramOperation::Aggregation,
+                        pos,
+                    ));
+                }
+                row[step] = sum.sum.finish().map(std::sync::Arc::new);
             }
-            if sum.reset && sum.no_reset {
-                annotations.add(Annotation::counter_reset_collision(
-                    HistogramOperation::Aggregation,
-                    self.pos,
-                ));
-            }
-            row[step] = sum.sum.finish().map(std::sync::Arc::new);
+            histograms.resize_with(number, || None);
+            histograms.push(Some(row));
         }
-        (values, Some(row))
+        if !histograms.is_empty() {
+            histograms.resize_with(groups.len(), || None);
+        }
+        let named = labels.into_iter().zip(&groups);
+        let metas = named.map(|(labels, group)| Meta { labels, drop_name: group.drop_name });
+        Rows { steps, metas: metas.collect(), values: value, histograms, charge: None }
     }
 }
 
@@ -276,25 +275,43 @@ fn add_histogram(
     }
 }
 
-fn fold_floats(op: AggregateOp, state: &mut State, floats: &[f64]) {
-    let value = &mut state.value[..floats.len()];
+fn columns(op: AggregateOp) -> usize {
+    use AggregateOp::{Avg, Stddev, Stdvar, Sum};
     match op {
-        AggregateOp::Sum => fold_sum(value, &mut state.extra, floats),
-        AggregateOp::Avg => fold_mean(value, &mut state.extra, &mut state.count, floats),
-        AggregateOp::Count => {
-            for (n, v) in value.iter_mut().zip(floats) {
-                let more = if is_absent(*n) { 1.0 } else { *n + 1.0 };
-                *n = if is_absent(*v) { *n } else { more };
+        Sum => 2,
+        Avg | Stddev | Stdvar => 3,
+        _ => 1,
+    }
+}
+
+/// The cells of one group; columns that the operation has no use for are empty.
+struct Columns<'a> {
+    value: &'a mut [f64],
+    extra: &'a mut [f64],
+    count: &'a mut [f64],
+}
+
+impl Columns<'_> {
+    fn fold(&mut self, op: AggregateOp, floats: &[f64]) {
+        let value = &mut *self.value;
+        match op {
+            AggregateOp::Sum => fold_sum(value, self.extra, floats),
+            AggregateOp::Avg => fold_mean(value, self.extra, self.count, floats),
+            AggregateOp::Count => {
+                for (n, v) in value.iter_mut().zip(floats) {
+                    let more = if is_absent(*n) { 1.0 } else { *n + 1.0 };
+                    *n = if is_absent(*v) { *n } else { more };
+                }
             }
-        }
-        AggregateOp::Group => {
-            for (one, v) in value.iter_mut().zip(floats) {
-                *one = if is_absent(*v) { *one } else { 1.0 };
+            AggregateOp::Group => {
+                for (one, v) in value.iter_mut().zip(floats) {
+                    *one = if is_absent(*v) { *one } else { 1.0 };
+                }
             }
+            AggregateOp::Min => fold_extreme(value, floats, |old, new| old > new),
+            AggregateOp::Max => fold_extreme(value, floats, |old, new| old < new),
+            _ => fold_variance(value, self.extra, self.count, floats),
         }
-        AggregateOp::Min => fold_extreme(value, floats, |old, new| old > new),
-        AggregateOp::Max => fold_extreme(value, floats, |old, new| old < new),
-        _ => fold_variance(value, &mut state.extra, &mut state.count, floats),
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::EngineError;
 use super::eval::Evaluator;
 use super::grid::Grid;
 use super::node::AggregateNode;
-use super::rows::{Meta, Rows};
+use super::rows::Rows;
 use crate::ast::AggregateOp;
 
 use fold::Fold;
@@ -32,7 +32,7 @@ impl Evaluator<'_> {
                     Some(param) => Some(self.scalar(param, grid)?),
                     None => None,
                 };
-                let input = self.with_pipeline(&node.input, grid, Self::collect)?;
+                let input = self.with_pipeline(&node.input, grid, None, Self::collect)?;
                 self.select(node, grid, input, param)?
             }
         };
@@ -43,16 +43,17 @@ impl Evaluator<'_> {
 
     fn fold(&mut self, node: &AggregateNode, grid: &Grid) -> Result<Rows, EngineError> {
         let steps = grid.steps;
-        let (groups, mut fold, charge) =
-            self.with_pipeline(&node.input, grid, |this, pipeline| {
+        let names = (!node.grouping.without).then_some(&node.grouping.names[..]);
+        let (groups, fold, charge) =
+            self.with_pipeline(&node.input, grid, names, |this, pipeline| {
                 let mut groups = Groups::new(&node.grouping);
                 let mut fold = Fold::new(node.op, steps, node.input_pos);
                 let mut charge = this.budget.charge(0)?;
                 this.samples.series += pipeline.source.len() as u64;
-                pipeline.run(|mut tile| {
-                    this.note_tile(&mut tile)?;
-                    for (row, series) in tile.series.iter().enumerate() {
-                        let labels = pipeline.source.labels(*series as usize);
+                pipeline.run(|tile| {
+                    this.note_tile(tile)?;
+                    for (row, (series, labels)) in tile.series.iter().zip(&tile.labels).enumerate()
+                    {
                         let group = groups.of(labels, pipeline.strip);
                         if fold.groups() < groups.len() {
                             charge.grow(fold.bytes_per_group())?;
@@ -74,12 +75,7 @@ impl Evaluator<'_> {
                 })?;
                 Ok((groups.into_labels(), fold, charge))
             })?;
-        let mut rows = Rows::new(steps);
-        for (group, labels) in groups.into_iter().enumerate() {
-            let (values, histograms) = fold.finish(group, &mut self.annotations);
-            let meta = Meta { labels, drop_name: fold.drops_name(group) };
-            rows.push(meta, &values, histograms);
-        }
+        let mut rows = fold.finish(groups, &mut self.annotations);
         if let Some(profile) = &mut self.profile {
             profile.note_state(charge.bytes());
         }
