@@ -109,7 +109,7 @@ impl<'a> Evaluator<'a> {
                 self.with_pipeline(node, grid, None, Self::collect)
             }
             Node::SampleTime { .. } => {
-                let mut rows = self.with_pipeline(node, grid, None, Self::collect)?;
+                let mut rows = self.with_pipeline_of(node, grid, None, false, Self::collect)?;
                 if !self.switches.delayed_name_removal {
                     rows.merge_equal_labels()?;
                 }
@@ -147,7 +147,7 @@ impl<'a> Evaluator<'a> {
                 Ok(self.absent(&rows, grid, labels, false))
             }
             Node::AbsentOverTime { input, labels } => {
-                let rows = self.with_pipeline(input, grid, None, Self::collect)?;
+                let rows = self.with_pipeline_of(input, grid, None, false, Self::collect)?;
                 Ok(self.absent(&rows, grid, labels, true))
             }
             Node::Sort { input, key, descending, labels, pos } => {
@@ -329,12 +329,24 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Makes a pipeline of a leaf and the maps above it, or of a materialized input and the maps above it, and lets `run` run it.
-    /// With `names` that looks at no other labels, those that say what a metric is apart.
+    /// With `names` that looks at no other labels, those that say what a metric is apart. Errs where rows are equal by name.
     pub(super) fn with_pipeline<R>(
         &mut self,
         node: &Node,
         grid: &Grid,
         names: Option<&[String]>,
+        run: impl FnOnce(&mut Self, &Pipeline<'_>) -> Result<R, EngineError>,
+    ) -> Result<R, EngineError> {
+        self.with_pipeline_of(node, grid, names, true, run)
+    }
+
+    /// As [`Evaluator::with_pipeline`]. Unless `apart`, rows of the leaf alone may have equal label sets: `run` looks for them.
+    fn with_pipeline_of<R>(
+        &mut self,
+        node: &Node,
+        grid: &Grid,
+        names: Option<&[String]>,
+        apart: bool,
         run: impl FnOnce(&mut Self, &Pipeline<'_>) -> Result<R, EngineError>,
     ) -> Result<R, EngineError> {
         let mut ops = Vec::new();
@@ -406,7 +418,8 @@ impl<'a> Evaluator<'a> {
             by_step: self.samples.by_step.is_some(),
             probe: self.profile.as_ref().map(|profile| profile.probe(ids.len())),
         };
-        if pipeline.maps.is_empty() || !pipeline.labels_collide()? {
+        let unseen = pipeline.maps.is_empty() && !apart;
+        if unseen || !pipeline.labels_collide()? {
             let result = run(self, &pipeline)?;
             if let (Some(profile), Some(probe)) = (&mut self.profile, pipeline.probe) {
                 profile.take(probe, &ids);
@@ -550,7 +563,7 @@ impl<'a> Evaluator<'a> {
         grid: &Grid,
     ) -> Result<Rows, EngineError> {
         let held = self.samples.held;
-        let rows = self.with_pipeline(node, grid, None, Self::collect)?;
+        let rows = self.with_pipeline_of(node, grid, None, false, Self::collect)?;
         if matches!(call.source, RangeSource::Subquery(_)) {
             self.samples.held = held;
             self.samples.hold(rows.total_samples())?;

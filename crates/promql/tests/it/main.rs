@@ -7,6 +7,7 @@ mod explain;
 mod golden_api;
 mod kernels;
 mod limits;
+mod names;
 mod numbers;
 mod reference;
 mod roundtrip;

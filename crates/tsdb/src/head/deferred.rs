@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gauntlet_model::Timestamp;
+use gauntlet_model::{MatchOp, Matcher, Timestamp};
 use gauntlet_runtime::Budget;
 use gauntlet_storage::{
     ChunkReader, DeferredSeries, QueryError, SelectRequest, SeriesSet, SeriesSetBuilder, TimeRange,
@@ -25,6 +25,7 @@ struct Deferred {
     departures: u64,
     range: TimeRange,
     latest_only: bool,
+    matchers: Arc<[Matcher]>,
     series: Vec<Selected>,
     chunks: Arc<dyn ChunkReader>,
     budget: Arc<Budget>,
@@ -90,6 +91,7 @@ impl Head {
             departures,
             range: request.range,
             latest_only: request.hints.latest_only,
+            matchers: Arc::clone(&request.matchers),
             series,
             chunks: Arc::new(HeadChunks { files, pinned }),
             budget: Arc::clone(&request.budget),
@@ -117,7 +119,10 @@ impl DeferredSeries for Deferred {
             return false;
         }
         let Some(first) = self.series.first() else { return true };
-        names.iter().filter_map(|name| index.pairs.find_name(name)).all(|name| {
+        let is_given =
+            |name: &str| self.matchers.iter().any(|m| m.op == MatchOp::Equal && m.name == name);
+        let open = names.iter().filter(|name| !is_given(name));
+        open.filter_map(|name| index.pairs.find_name(name)).all(|name| {
             let value = index.pair_with(first.id, name);
             self.series.iter().all(|series| index.pair_with(series.id, name) == value)
         })
