@@ -8,6 +8,8 @@ pub mod columns;
 mod decode;
 mod fault;
 pub mod histogram;
+#[cfg(test)]
+mod recorded;
 pub mod sample;
 mod start_time;
 mod window;
@@ -22,7 +24,7 @@ pub use sample::{
     ChunkEncoder, EncodedChunk, RewriteError, Sample, SampleValue, filter_chunk, read_samples,
 };
 pub use xor::{XOR_STEP_BYTES, XorAppender, XorState};
-pub use xor2::Xor2Appender;
+pub use xor2::{Starts, Xor2Appender};
 
 /// How a chunk's bytes are to be read; the numbers are upstream's, on disk and on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

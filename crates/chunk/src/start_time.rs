@@ -11,7 +11,7 @@ use crate::fault::Fault;
 /// Where the header byte is in all three encodings.
 pub(crate) const HEADER_AT: usize = 2;
 /// Highest index that fits the header; at it the column begins, changed or not.
-const LAST_CHANGE: usize = 0x7f;
+pub(crate) const LAST_CHANGE: usize = 0x7f;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StartEncoder {

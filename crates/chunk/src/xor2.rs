@@ -9,24 +9,83 @@ use gauntlet_model::{STALE_NAN, Timestamp, is_stale_nan};
 
 use crate::columns::Columns;
 use crate::fault::Fault;
-use crate::start_time::{HEADER_AT, StartDecoder, StartEncoder};
+use crate::start_time::{HEADER_AT, LAST_CHANGE, StartDecoder, StartEncoder};
 use crate::window::XorWindow;
+use crate::xor::XorState;
 use crate::{ChunkError, Encoding};
 
-const HEADER_BYTES: usize = 3;
+/// Bytes in front of the first sample: count and start header.
+pub const XOR2_HEADER_BYTES: usize = 3;
+const HEADER_BYTES: usize = XOR2_HEADER_BYTES;
+
+/// Start timestamps of a chunk that is being written; not needed while none was and [`Starts::are_needed`] says so. 24 bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Starts {
+    encoder: StartEncoder,
+    header: u8,
+}
+
+impl Starts {
+    /// Whether sample `index` of a chunk without start timestamps so far needs this to be written.
+    #[inline]
+    pub fn are_needed(index: u16, start: Timestamp) -> bool {
+        start != 0 || usize::from(index) == LAST_CHANGE
+    }
+
+    /// The chunk's third byte; 0 without start timestamps.
+    pub fn header(&self) -> u8 {
+        self.header
+    }
+}
+
+/// Writes a sample behind the bits of a chunk in `out`, the last byte of which has `free_bits` unused; returns how many are unused
+/// then. `state` is as for encoding 1, but its value is the last that was no stale marker and its `len_bits` stays as it is. What is
+/// in front, count and start header, is the caller's. Order of time, too, and that there are not more than 65535 samples.
+pub fn append_step(
+    state: &mut XorState,
+    out: &mut Vec<u8>,
+    free_bits: u8,
+    t: Timestamp,
+    value: f64,
+    starts: Option<(&mut Starts, Timestamp)>,
+) -> u8 {
+    let mut writer = BitWriter::resume(out, free_bits);
+    let mut window = XorWindow { leading: state.leading, trailing: state.trailing };
+    let delta = if state.count == 0 { 0 } else { t.wrapping_sub(state.t) };
+    match state.count {
+        0 => {
+            writer.varint(t);
+            writer.bits(value.to_bits(), 64);
+        }
+        1 => {
+            writer.uvarint(delta as u64);
+            put_value(&mut writer, &mut window, state.value(), value);
+        }
+        _ => {
+            let change = delta.wrapping_sub(state.delta);
+            put_joint(&mut writer, &mut window, change, state.value(), value);
+        }
+    }
+    if let Some((starts, start)) = starts {
+        let index = usize::from(state.count);
+        starts.header |= starts.encoder.put(&mut writer, index, t, state.t, start);
+    }
+    (state.leading, state.trailing) = (window.leading, window.trailing);
+    (state.t, state.delta) = (t, delta);
+    if !is_stale_nan(value) {
+        state.value_bits = value.to_bits();
+    }
+    state.count += 1;
+    writer.free_bits()
+}
 
 /// Encodes a chunk into memory of its own.
 #[derive(Clone, Debug)]
 pub struct Xor2Appender {
     out: Vec<u8>,
     free_bits: u8,
-    count: u16,
-    t: Timestamp,
-    delta: i64,
-    /// Last value that was no stale marker.
-    value: f64,
-    window: XorWindow,
-    start: StartEncoder,
+    state: XorState,
+    starts: Starts,
 }
 
 impl Default for Xor2Appender {
@@ -40,12 +99,8 @@ impl Xor2Appender {
         Self {
             out: vec![0; HEADER_BYTES],
             free_bits: 0,
-            count: 0,
-            t: i64::MIN,
-            delta: 0,
-            value: 0.0,
-            window: XorWindow::NONE,
-            start: StartEncoder::default(),
+            state: XorState::default(),
+            starts: Starts::default(),
         }
     }
 
@@ -60,56 +115,39 @@ impl Xor2Appender {
         Ok(Self {
             out: chunk[..bits.div_ceil(8)].to_vec(),
             free_bits: (bits.next_multiple_of(8) - bits) as u8,
-            count: decoder.total as u16,
-            t: decoder.t,
-            delta: decoder.delta,
-            value: decoder.last,
-            window: decoder.window,
-            start: decoder.start.encoder(),
+            state: XorState {
+                t: decoder.t,
+                delta: decoder.delta,
+                value_bits: decoder.last.to_bits(),
+                count: decoder.total as u16,
+                leading: decoder.window.leading,
+                trailing: decoder.window.trailing,
+                ..XorState::default()
+            },
+            starts: Starts { encoder: decoder.start.encoder(), header: chunk[HEADER_AT] },
         })
     }
 
     /// Appends a sample; `start` is its start timestamp, 0 if unknown. Returns false where the chunk holds 65535 samples.
     pub fn append(&mut self, start: Timestamp, t: Timestamp, value: f64) -> bool {
-        if self.count == u16::MAX {
+        if self.state.count == u16::MAX {
             return false;
         }
-        let mut writer = BitWriter::resume(&mut self.out, self.free_bits);
-        let delta = if self.count == 0 { 0 } else { t.wrapping_sub(self.t) };
-        match self.count {
-            0 => {
-                writer.varint(t);
-                writer.bits(value.to_bits(), 64);
-            }
-            1 => {
-                writer.uvarint(delta as u64);
-                put_value(&mut writer, &mut self.window, self.value, value);
-            }
-            _ => {
-                let change = delta.wrapping_sub(self.delta);
-                put_joint(&mut writer, &mut self.window, change, self.value, value);
-            }
-        }
-        let header = self.start.put(&mut writer, usize::from(self.count), t, self.t, start);
-        self.free_bits = writer.free_bits();
-        self.out[HEADER_AT] |= header;
-        self.t = t;
-        self.delta = delta;
-        if !is_stale_nan(value) {
-            self.value = value;
-        }
-        self.count += 1;
-        self.out[..2].copy_from_slice(&self.count.to_be_bytes());
+        let starts = Some((&mut self.starts, start));
+        self.free_bits =
+            append_step(&mut self.state, &mut self.out, self.free_bits, t, value, starts);
+        self.out[HEADER_AT] = self.starts.header;
+        self.out[..2].copy_from_slice(&self.state.count.to_be_bytes());
         true
     }
 
     pub fn count(&self) -> usize {
-        usize::from(self.count)
+        usize::from(self.state.count)
     }
 
     /// Time of the last sample.
     pub fn last_time(&self) -> Timestamp {
-        self.t
+        self.state.t
     }
 
     pub fn bytes(&self) -> &[u8] {
