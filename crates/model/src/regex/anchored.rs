@@ -39,6 +39,8 @@ enum Matcher {
     /// One of many texts.
     Many(HashSet<Box<[u8]>>),
     Glob(Glob),
+    /// Any of several.
+    Globs(Box<[Glob]>),
     Program(meta::Regex),
 }
 
@@ -73,8 +75,12 @@ impl AnchoredRegex {
         };
         let matcher = if let Some(set) = &set {
             one_of(set.iter().map(|s| s.clone().into_bytes().into_boxed_slice()).collect())
-        } else if let Some(glob) = Glob::of(&parsed.node) {
-            if glob.is_all() { Matcher::All } else { Matcher::Glob(glob) }
+        } else if let Some(mut globs) = Glob::all_of(&parsed.node) {
+            match globs.pop() {
+                Some(glob) if glob.is_all() => Matcher::All,
+                Some(glob) if globs.is_empty() => Matcher::Glob(glob),
+                last => Matcher::Globs(globs.into_iter().chain(last).collect()),
+            }
         } else {
             let node = std::mem::replace(&mut parsed.node, Node::Empty);
             let wrapped = Parsed { node: Node::Concat(vec![node, Node::EndText]), ..parsed };
@@ -96,8 +102,10 @@ impl AnchoredRegex {
             Matcher::Few(few) => few.iter().any(|l| **l == *value.as_bytes()),
             Matcher::Many(many) => many.contains(value.as_bytes()),
             Matcher::Glob(glob) => glob.is_match(value.as_bytes()),
+            Matcher::Globs(globs) => globs.iter().any(|glob| glob.is_match(value.as_bytes())),
             Matcher::Program(program) => {
-                program.is_match(Input::new(value).anchored(Anchored::Yes))
+                value.starts_with(&*self.inner.prefix)
+                    && program.is_match(Input::new(value).anchored(Anchored::Yes))
             }
         }
     }
@@ -250,64 +258,93 @@ fn literal_prefix(node: &Node) -> Box<str> {
     }
 }
 
+/// Most globs that a pattern is spelled out into: trying one costs a few nanoseconds.
+const MAX_GLOBS: usize = 64;
+
 /// Literals joined by `.*` and `.+`.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 struct Glob {
-    prefix: Box<[u8]>,
+    prefix: Vec<u8>,
     /// What follows the prefix: the least number of characters (0 or more) that the wildcard takes, and the literal behind.
-    parts: Box<[(u32, Box<[u8]>)]>,
+    parts: Vec<(u32, Vec<u8>)>,
 }
 
 impl Glob {
-    /// `None` if the tree is no such thing.
-    fn of(node: &Node) -> Option<Self> {
-        let mut glob = (Vec::new(), Vec::<(u32, Vec<u8>)>::new());
-        walk(node, &mut glob, 0)?;
-        let (prefix, parts) = glob;
-        if parts.is_empty() {
-            return None;
-        }
-        let parts = parts.into_iter().map(|(min, text)| (min, text.into_boxed_slice())).collect();
-        return Some(Self { prefix: prefix.into(), parts });
+    /// What a tree spells: at least one glob, and at most [`MAX_GLOBS`]; `None` where it is no such thing.
+    fn all_of(node: &Node) -> Option<Vec<Self>> {
+        return walk(node, vec![Self::default()], 0);
 
-        fn walk(node: &Node, glob: &mut (Vec<u8>, Vec<(u32, Vec<u8>)>), depth: u32) -> Option<()> {
+        /// What `before` becomes with the node behind it.
+        fn walk(node: &Node, mut before: Vec<Glob>, depth: u32) -> Option<Vec<Glob>> {
             if depth > 50 {
                 return None;
             }
             match node {
-                Node::Literal { text, fold: false } => {
-                    let (prefix, parts) = glob;
-                    parts.last_mut().map_or(prefix, |(_, t)| t).extend_from_slice(text.as_bytes());
-                }
                 Node::Empty => {}
-                Node::Capture { sub, .. } => walk(sub, glob, depth + 1)?,
+                Node::Literal { text, fold: false } => {
+                    before.iter_mut().for_each(|glob| glob.push_text(text));
+                }
+                Node::Capture { sub, .. } => return walk(sub, before, depth + 1),
                 Node::Concat(subs) => {
                     for sub in subs {
-                        walk(sub, glob, depth + 1)?;
+                        before = walk(sub, before, depth + 1)?;
                     }
                 }
                 Node::Repeat { min: min @ (0 | 1), max: None, sub, .. }
                     if **sub == Node::AnyChar =>
                 {
-                    match glob.1.last_mut() {
-                        Some((before, text)) if text.is_empty() => *before += min,
-                        _ => glob.1.push((*min, Vec::new())),
-                    }
+                    before.iter_mut().for_each(|glob| glob.push_wildcard(*min));
                 }
-                _ => return None,
+                Node::Alternate(subs) => {
+                    let mut all = Vec::new();
+                    for sub in subs {
+                        all.append(&mut walk(sub, before.clone(), depth + 1)?);
+                        if all.len() > MAX_GLOBS {
+                            return None;
+                        }
+                    }
+                    return Some(all);
+                }
+                other => {
+                    let texts = expand(other, depth)?;
+                    if before.len() * texts.len() > MAX_GLOBS {
+                        return None;
+                    }
+                    let with = |glob: &Glob, text: &String| {
+                        let mut glob = glob.clone();
+                        glob.push_text(text);
+                        glob
+                    };
+                    let globs = before.iter();
+                    return Some(
+                        globs.flat_map(|glob| texts.iter().map(move |t| with(glob, t))).collect(),
+                    );
+                }
             }
-            Some(())
+            Some(before)
+        }
+    }
+
+    fn push_text(&mut self, text: &str) {
+        let end = self.parts.last_mut().map_or(&mut self.prefix, |(_, text)| text);
+        end.extend_from_slice(text.as_bytes());
+    }
+
+    fn push_wildcard(&mut self, min: u32) {
+        match self.parts.last_mut() {
+            Some((before, text)) if text.is_empty() => *before += min,
+            _ => self.parts.push((min, Vec::new())),
         }
     }
 
     fn is_all(&self) -> bool {
-        self.prefix.is_empty() && matches!(&*self.parts, [(0, text)] if text.is_empty())
+        self.prefix.is_empty() && matches!(&self.parts[..], [(0, text)] if text.is_empty())
     }
 
     /// Each literal is taken where it first occurs: an earlier place never hurts what follows. `value` is UTF-8.
     fn is_match(&self, value: &[u8]) -> bool {
-        let Some(mut rest) = value.strip_prefix(&*self.prefix) else { return false };
-        let (last, middle) = self.parts.split_last().expect("BUG: glob without wildcard");
+        let Some(mut rest) = value.strip_prefix(&self.prefix[..]) else { return false };
+        let Some((last, middle)) = self.parts.split_last() else { return rest.is_empty() };
         for (min, text) in middle {
             let Some(after) = skip_chars(rest, *min) else { return false };
             let Some(at) = find(after, text) else { return false };

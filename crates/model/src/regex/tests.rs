@@ -25,8 +25,29 @@ fn sets_and_prefixes_are_found() {
 
 #[test]
 fn globs_match_like_the_automaton() {
-    let patterns =
-        [".*", ".+", "a.*", ".*a", ".*a.*", "a.+b", "a.*b.*c", ".+a.+", "a.*.+b", "..*", "é.+é"];
+    let patterns = [
+        ".*",
+        ".+",
+        "a.*",
+        ".*a",
+        ".*a.*",
+        "a.+b",
+        "a.*b.*c",
+        ".+a.+",
+        "a.*.+b",
+        "..*",
+        "é.+é",
+        "[ab].*",
+        "(a|b.*)c?",
+        "a[bé]?.+",
+        "(ab?|b).*|é",
+        ".*|a",
+        "a(b|.+)[bc]",
+        "(.*a)?b.*",
+        "a[a-z]+b",
+        "[ab]+.*",
+        "(?i)A.*",
+    ];
     let values =
         ["", "a", "b", "ab", "aab", "abc", "axbxc", "ba", "bab", "éé", "éaé", "é", "a\nb", "aéb"];
     for pattern in patterns {
