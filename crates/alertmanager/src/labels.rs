@@ -6,8 +6,9 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
+use gauntlet_encoding::{Cursor, put_len_bytes};
 use gauntlet_model::Labels;
 use gauntlet_model::float::GoQuoted;
 
@@ -119,42 +120,55 @@ impl fmt::Display for SetText<'_> {
 }
 
 /// Annotations: pairs ascending by name; unlike labels, a value may be empty. One shared allocation.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Annotations(Pairs);
-
-type Pairs = Arc<[(Box<str>, Box<str>)]>;
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Annotations {
+    /// Names and values in turn, each with its length before it.
+    data: Arc<[u8]>,
+}
 
 impl Annotations {
     /// From pairs in any order; of equal names the last wins.
-    pub fn from_pairs<N: Into<Box<str>>, V: Into<Box<str>>>(
+    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let sorted: std::collections::BTreeMap<Box<str>, Box<str>> =
-            pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
-        if sorted.is_empty() {
-            return Self::default();
+        let pairs: Vec<(N, V)> = pairs.into_iter().collect();
+        let sorted: std::collections::BTreeMap<&str, &str> =
+            pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+        Self::from_sorted(sorted.into_iter())
+    }
+
+    /// From pairs that ascend by name, each name once.
+    pub(crate) fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut data = Vec::new();
+        for (name, value) in pairs {
+            put_len_bytes(&mut data, name.as_bytes());
+            put_len_bytes(&mut data, value.as_bytes());
         }
-        Self(sorted.into_iter().collect())
+        Self { data: data.into() }
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))
+        let mut cursor = Cursor::new(&self.data);
+        (0..self.len()).map(move |_| {
+            let mut next = || cursor.len_str().expect("BUG: annotations are not as they were made");
+            (next(), next())
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        let (mut cursor, mut texts) = (Cursor::new(&self.data), 0);
+        while cursor.len_bytes().is_ok() {
+            texts += 1;
+        }
+        texts / 2
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.data.is_empty()
     }
 
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n.as_ref() == name).map(|(_, v)| v.as_ref())
-    }
-}
-
-impl Default for Annotations {
-    /// The empty set, one for all.
-    fn default() -> Self {
-        static EMPTY: LazyLock<Pairs> = LazyLock::new(|| Arc::new([]));
-        Self(Arc::clone(&EMPTY))
+        self.iter().find(|(n, _)| *n == name).map(|(_, v)| v)
     }
 }
 

@@ -6,10 +6,10 @@
 //! time at which the process was alive.
 //! A later frame overrides an earlier one of the same alert. A torn end is cut; a damaged frame costs itself.
 
+use std::borrow::Borrow;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use gauntlet_encoding::{
     Cursor, DecodeError, crc32c, put_len_bytes, put_u32, put_u64, put_uvarint, put_varint,
@@ -19,6 +19,7 @@ use gauntlet_runtime::fs::Fs;
 use hashbrown::HashMap;
 
 use super::Alert;
+use super::merge::Times;
 use crate::durable::{AppendFile, Drained, set_aside};
 use crate::labels::{Annotations, Fingerprint, fingerprint};
 use crate::time::Time;
@@ -39,8 +40,6 @@ const ALIVE: u8 = 4;
 #[derive(Clone, Debug)]
 pub struct AlertJournal {
     file: Arc<AppendFile>,
-    /// What a rewrite would have given when that was last looked at, in bytes.
-    live_bytes: Arc<AtomicU64>,
 }
 
 /// What a journal held.
@@ -74,7 +73,7 @@ impl AlertJournal {
             true => AppendFile::open(fs, path)?,
             false => AppendFile::create(fs, path, &snapshot(restored.alerts.iter()))?,
         };
-        Ok((Self { file: Arc::new(file), live_bytes: Arc::default() }, restored))
+        Ok((Self { file: Arc::new(file) }, restored))
     }
 
     pub fn file(&self) -> &Arc<AppendFile> {
@@ -89,12 +88,12 @@ impl AlertJournal {
     }
 
     /// Notes the times of a known alert: about 45 bytes.
-    pub fn times(&self, alert: &Alert) -> u64 {
+    pub(crate) fn times(&self, fingerprint: Fingerprint, times: Times) -> u64 {
         let mut out = Vec::with_capacity(64);
         frame(&mut out, |out| {
             out.push(TIMES);
-            put_u64(out, alert.fingerprint.0);
-            put_times(out, alert);
+            put_u64(out, fingerprint.0);
+            put_times(out, times);
         });
         self.file.append(&out)
     }
@@ -119,15 +118,8 @@ impl AlertJournal {
         self.file.append(&out)
     }
 
-    /// Whether the file has grown enough since the last [`AlertJournal::wants_rewrite`] that asking again is worth a snapshot.
-    pub fn may_want_rewrite(&self) -> bool {
-        let live_bytes = self.live_bytes.load(Ordering::Relaxed);
-        self.file.size_bytes() > REWRITE_FLOOR_BYTES.max(live_bytes.saturating_mul(4))
-    }
-
-    /// Whether the file has grown far beyond `live_bytes`, the size a rewrite would give.
+    /// Whether the file has grown far beyond `live_bytes`, about the size a rewrite would give.
     pub fn wants_rewrite(&self, live_bytes: u64) -> bool {
-        self.live_bytes.store(live_bytes, Ordering::Relaxed);
         self.file.size_bytes() > REWRITE_FLOOR_BYTES.max(live_bytes.saturating_mul(4))
     }
 
@@ -138,10 +130,10 @@ impl AlertJournal {
 }
 
 /// A whole file with these alerts.
-pub(crate) fn snapshot<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Vec<u8> {
+pub(crate) fn snapshot<A: Borrow<Alert>>(alerts: impl Iterator<Item = A>) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     put_u32(&mut out, VERSION);
-    alerts.for_each(|alert| push_alert(&mut out, alert));
+    alerts.for_each(|alert| push_alert(&mut out, alert.borrow()));
     out
 }
 
@@ -153,21 +145,21 @@ fn push_alert(out: &mut Vec<u8>, alert: &Alert) {
             put_len_bytes(out, name.as_bytes());
             put_len_bytes(out, value.as_bytes());
         }
-        put_uvarint(out, alert.annotations.iter().len() as u64);
+        put_uvarint(out, alert.annotations.len() as u64);
         for (name, value) in alert.annotations.iter() {
             put_len_bytes(out, name.as_bytes());
             put_len_bytes(out, value.as_bytes());
         }
         put_len_bytes(out, alert.generator_url.as_bytes());
-        put_times(out, alert);
+        put_times(out, alert.times());
     });
 }
 
-fn put_times(out: &mut Vec<u8>, alert: &Alert) {
-    for time in [alert.starts_at, alert.ends_at, alert.updated_at] {
+fn put_times(out: &mut Vec<u8>, times: Times) {
+    for time in [times.starts_at, times.ends_at, times.updated_at] {
         put_time(out, time);
     }
-    out.push(u8::from(alert.timeout));
+    out.push(u8::from(times.timeout));
 }
 
 fn put_time(out: &mut Vec<u8>, time: Time) {
@@ -357,7 +349,7 @@ mod tests {
         journal.alert(&a);
         journal.alert(&b);
         b.ends_at = Time::from_unix(99, 5);
-        journal.times(&b);
+        journal.times(b.fingerprint, b.times());
         journal.alive(Time::from_unix(50, 0));
         let end = journal.forget(a.fingerprint);
         journal.file().sync(end).expect("sync");

@@ -1,21 +1,20 @@
 //! Two reports of one alert. Times are what matters: labels are equal by definition, and of texts the newer ones are kept.
 
-use super::Alert;
 use crate::time::Time;
 
 /// The times of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Times {
-    pub(super) starts_at: Time,
-    pub(super) ends_at: Time,
-    pub(super) updated_at: Time,
-    pub(super) timeout: bool,
+pub(crate) struct Times {
+    pub(crate) starts_at: Time,
+    pub(crate) ends_at: Time,
+    pub(crate) updated_at: Time,
+    pub(crate) timeout: bool,
 }
 
-impl From<&Alert> for Times {
-    fn from(alert: &Alert) -> Self {
-        let Alert { starts_at, ends_at, updated_at, timeout, .. } = *alert;
-        Self { starts_at, ends_at, updated_at, timeout }
+impl Times {
+    /// Whether the alert is over at a time.
+    pub(crate) fn resolved_at(&self, time: Time) -> bool {
+        !self.ends_at.is_zero() && self.ends_at <= time
     }
 }
 
@@ -31,7 +30,7 @@ pub(super) fn merge(old: Times, new: Times, now: Time) -> (Times, bool) {
     let (older, younger) = if new_is_younger { (old, new) } else { (new, old) };
     let mut merged = younger;
     merged.starts_at = merged.starts_at.min(older.starts_at);
-    let resolved = |times: Times| !times.ends_at.is_zero() && times.ends_at <= now;
+    let resolved = |times: Times| times.resolved_at(now);
     // Of two ends that were both reached the later one; of ends to come a later one that was not guessed.
     let later = older.ends_at > younger.ends_at;
     if later && if resolved(younger) { resolved(older) } else { !older.timeout } {

@@ -1,13 +1,15 @@
 //! Alerts: what one is, how two reports of the same one merge, and where they are kept.
 //!
-//! [`AlertStore`] is an arena: an alert is a slot with a small number, found by its fingerprint; groups hold numbers. A report
-//! of a known alert writes times into its slot and allocates nothing. [`AlertJournal`] makes reports durable.
+//! [`AlertStore`] is an arena: an alert is a slot with a small number, found by its fingerprint; groups hold numbers. Its texts
+//! are packed; an [`Alert`] is what they unpack to. A report of a known alert writes times into its slot and allocates nothing.
+//! [`AlertJournal`] makes reports durable.
 
 mod journal;
 mod limit;
 mod merge;
 mod posted;
 mod store;
+mod texts;
 
 use std::sync::Arc;
 
@@ -19,7 +21,9 @@ use crate::time::Time;
 pub(crate) use journal::snapshot as journal_snapshot;
 pub use journal::{AlertJournal, Restored, fuzz_records};
 pub use limit::NameLimits;
+pub(crate) use merge::Times;
 pub use posted::{PostedAlert, Report};
+pub(crate) use store::GroupIds;
 pub use store::{AlertId, AlertStore, Change, PutError};
 
 /// An alert as it is known at one moment. Clones share labels and texts.
@@ -50,6 +54,11 @@ impl Alert {
 
     pub fn name(&self) -> &str {
         self.labels.value(ALERT_NAME)
+    }
+
+    pub(crate) fn times(&self) -> Times {
+        let Self { starts_at, ends_at, updated_at, timeout, .. } = *self;
+        Times { starts_at, ends_at, updated_at, timeout }
     }
 }
 

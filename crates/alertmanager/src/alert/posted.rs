@@ -69,8 +69,8 @@ impl<'a> Report<'a> {
     /// An alert of our own with what the report says.
     pub(crate) fn to_alert(&self) -> Alert {
         Alert {
-            labels: self.labels(),
-            annotations: self.annotations(),
+            labels: Labels::from_sorted(self.labels()),
+            annotations: Annotations::from_sorted(self.annotations()),
             generator_url: self.posted.generator_url.as_ref().into(),
             starts_at: self.posted.starts_at,
             ends_at: self.posted.ends_at,
@@ -80,20 +80,12 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub(super) fn labels(&self) -> Labels {
-        Labels::from_sorted(self.posted.labels.iter().map(|(n, v)| (n.as_ref(), v.as_ref())))
+    pub(super) fn labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.posted.labels.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))
     }
 
-    pub(super) fn annotations(&self) -> Annotations {
-        Annotations::from_pairs(
-            self.posted.annotations.iter().map(|(n, v)| (n.as_ref(), v.as_ref())),
-        )
-    }
-
-    /// Whether annotations and URL are those of a known alert.
-    pub(super) fn has_texts_of(&self, alert: &Alert) -> bool {
-        let mine = self.posted.annotations.iter().map(|(n, v)| (n.as_ref(), v.as_ref()));
-        *self.posted.generator_url == *alert.generator_url && mine.eq(alert.annotations.iter())
+    pub(super) fn annotations(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.posted.annotations.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))
     }
 }
 
@@ -160,7 +152,7 @@ mod tests {
             Report::check(posted, Time::from_unix(100, 0), 5_000_000_000, ParseMode::Classic);
         report.map(|r| {
             let (from, to) = (r.posted.starts_at.unix_secs(), r.posted.ends_at.unix_secs());
-            format!("{} {from} {to} {}", r.labels(), r.timeout)
+            format!("{} {from} {to} {}", r.to_alert().labels, r.timeout)
         })
     }
 

@@ -4,6 +4,8 @@
 //! (RFC 3339), `limit` (100 by default, at most 10,000), `before` (the `next` of an earlier answer).
 //! Answer: `{"entries":[{"number","at","event","alerts":[{"fingerprint","labels"}],...,"text"}],"next"}`; `next` is there while more may follow.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,7 +21,7 @@ const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 10_000;
 
 pub(super) async fn get(
-    manager: &Manager,
+    manager: &Arc<Manager>,
     mode: ParseMode,
     params: &Params,
 ) -> Result<Answer, Answer> {

@@ -19,12 +19,11 @@ use crate::time::Time;
 pub struct GroupId(pub(crate) u64);
 
 /// An alert in a group, with what the last flush made of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Member {
-    pub(crate) id: AlertId,
     pub(crate) state: AlertState,
     /// Tells one cause of silence from another, so that the ledger notes changes alone; 0 is none.
-    pub(crate) cause: u64,
+    pub(crate) cause: u32,
 }
 
 #[derive(Debug)]

@@ -5,7 +5,8 @@
 //! Unlike upstream, all sources with equal values are known, not one of them, so that one that ends or that is itself a
 //! target does not hide another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use gauntlet_model::Labels;
 
@@ -51,10 +52,17 @@ impl InhibitRule {
 #[derive(Debug, Default)]
 pub(crate) struct SlotRules {
     generation: u64,
-    sides: Box<[Side]>,
+    /// Shared by all alerts that the rules think the same of.
+    sides: Arc<[Side]>,
 }
 
-#[derive(Debug)]
+impl SlotRules {
+    fn is_target_of(&self, rule: u32) -> bool {
+        self.sides.iter().any(|side| side.rule == rule && side.is_target)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Side {
     rule: u32,
     is_source: bool,
@@ -78,6 +86,8 @@ pub struct Inhibitor {
     rules: Vec<InhibitRule>,
     by_source: MatchIndex<u32>,
     by_target: MatchIndex<u32>,
+    /// What the rules think of the alerts that are known.
+    sides: HashSet<Arc<[Side]>>,
 }
 
 impl Inhibitor {
@@ -89,7 +99,7 @@ impl Inhibitor {
             by_source.insert(&rule.source, number);
             by_target.insert(&rule.target, number);
         }
-        Self { generation, rules, by_source, by_target }
+        Self { generation, rules, by_source, by_target, sides: HashSet::new() }
     }
 
     pub fn rules(&self) -> &[InhibitRule] {
@@ -98,15 +108,22 @@ impl Inhibitor {
 
     /// Makes sure the rules know an alert. Costs a comparison of numbers once they do.
     pub(crate) fn learn(&mut self, store: &mut AlertStore, id: AlertId) {
-        let slot = store.slot_mut(id);
-        if slot.rules.generation == self.generation {
+        if store.slot(id).rules.generation == self.generation {
             return;
         }
-        let sides = self.sides(&slot.alert.labels);
+        let sides = self.sides(&store.labels(id));
+        let sides = match self.sides.get(&*sides) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let sides: Arc<[Side]> = sides.into();
+                self.sides.insert(Arc::clone(&sides));
+                sides
+            }
+        };
         for side in sides.iter().filter(|side| side.is_source) {
             self.rules[side.rule as usize].sources.entry(side.equal).or_default().push(id);
         }
-        slot.rules = SlotRules { generation: self.generation, sides };
+        store.slot_mut(id).rules = SlotRules { generation: self.generation, sides };
     }
 
     /// Makes the rules forget an alert whose slot is about to be freed.
@@ -140,16 +157,21 @@ impl Inhibitor {
             let sources = rule.sources.get(&side.equal)?;
             let lasting = sources
                 .iter()
-                .map(|source| &store.slot(*source).alert)
-                .filter(|alert| !alert.resolved_at(now))
+                .map(|source| store.slot(*source))
+                .filter(|source| !source.times.resolved_at(now))
                 // One that is source and target is not inhibited by another that is both, nor by itself.
-                .filter(|alert| !(side.is_source && rule.target.matches(&alert.labels)))
-                .max_by_key(|alert| alert.ends_at)?;
+                .filter(|source| !(side.is_source && source.rules.is_target_of(side.rule)))
+                .max_by_key(|source| source.times.ends_at)?;
             Some(Inhibition { source: lasting.fingerprint, rule: side.rule as usize })
         })
     }
 
-    fn sides(&self, labels: &Labels) -> Box<[Side]> {
+    /// Lets go of what it thought of alerts that are gone.
+    pub(crate) fn collect(&mut self) {
+        self.sides.retain(|sides| Arc::strong_count(sides) > 1);
+    }
+
+    fn sides(&self, labels: &Labels) -> Vec<Side> {
         let mut numbers: Vec<u32> = Vec::new();
         self.by_source.candidates(labels, |number| numbers.push(*number));
         self.by_target.candidates(labels, |number| numbers.push(*number));

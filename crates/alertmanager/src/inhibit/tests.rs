@@ -48,14 +48,14 @@ impl Lab {
             updated_at: at(0),
             timeout: false,
         };
-        let id = self.store.insert(alert);
+        let id = self.store.insert(&alert);
         self.inhibitor.learn(&mut self.store, id);
         id
     }
 
     fn check(&self, target: AlertId, now: i64, wanted: Option<AlertId>) {
         let found = self.inhibitor.inhibiting(&self.store, target, at(now));
-        let wanted = wanted.map(|id| self.store.slot(id).alert.fingerprint);
+        let wanted = wanted.map(|id| self.store.slot(id).fingerprint);
         assert_eq!(found.map(|i| i.source), wanted);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use gauntlet_runtime::fs::{File, Fs};
 
-use super::LedgerEntry;
+use super::{Chunk, LedgerEntry};
 use crate::metrics::LedgerMetrics;
 
 /// A segment is closed when it is larger.
@@ -62,17 +62,17 @@ impl LedgerFiles {
     }
 
     /// Adds entries; not synced. On failure they are lost and counted.
-    pub(crate) fn append(&mut self, entries: &[Arc<LedgerEntry>]) -> io::Result<()> {
-        let Some(first) = entries.first() else { return Ok(()) };
-        let lines: String = entries.iter().map(|entry| entry.line()).collect();
-        let written = self.write(first.number, lines.as_bytes());
-        if written.is_err() {
-            self.metrics.write_errors.inc();
-            self.metrics.dropped.add(entries.len() as u64);
-            // What the disk holds of it is cut when the segment is opened anew.
-            self.open = None;
+    pub(crate) fn append(&mut self, chunks: &[Arc<Chunk>]) -> io::Result<()> {
+        for (at, chunk) in chunks.iter().enumerate() {
+            if let Err(err) = self.write(chunk.first, &chunk.lines) {
+                self.metrics.write_errors.inc();
+                self.metrics.dropped.add(chunks[at..].iter().map(|chunk| chunk.count).sum());
+                // What the disk holds of it is cut when the segment is opened anew.
+                self.open = None;
+                return Err(err);
+            }
         }
-        written
+        Ok(())
     }
 
     fn write(&mut self, first: u64, lines: &[u8]) -> io::Result<()> {
@@ -132,6 +132,7 @@ fn first_number(name: &str) -> Option<u64> {
     (digits.len() == 20).then(|| digits.parse().ok())?
 }
 
-fn parse(bytes: &[u8]) -> Vec<LedgerEntry> {
+/// Entries of lines; what is none of ours is left out.
+pub(super) fn parse(bytes: &[u8]) -> Vec<LedgerEntry> {
     bytes.split(|b| *b == b'\n').filter_map(LedgerEntry::from_line).collect()
 }

@@ -1,10 +1,12 @@
 //! Entries as JSON: the lines on disk and the items of `GET /api/v2/ledger`, which are the same but that lines of entries about
 //! many alerts leave their labels out.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
+use gauntlet_encoding::push_json_str;
 use gauntlet_model::Labels;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Cause, Event, LedgerEntry, Subject};
 use crate::labels::Fingerprint;
@@ -13,38 +15,47 @@ use crate::time::Time;
 impl LedgerEntry {
     /// For an API: labels always.
     pub fn to_json(&self) -> Value {
-        self.json(true)
+        serde_json::from_str(&self.text(true)).unwrap_or_default()
     }
 
     /// For the disk, with a line break at the end.
     pub(super) fn line(&self) -> String {
-        let mut line = self.json(self.alerts.len() == 1).to_string();
+        let mut line = self.text(self.alerts.len() == 1);
         line.push('\n');
         line
     }
 
-    fn json(&self, labels: bool) -> Value {
-        let alert = |subject: &Subject| {
-            let mut alert = Map::new();
-            alert.insert("fingerprint".into(), subject.fingerprint.to_string().into());
+    fn text(&self, labels: bool) -> String {
+        let mut out = Object(String::with_capacity(512));
+        out.number("number", self.number);
+        out.text("at", &self.at.to_string());
+        out.text("event", self.event.kind().as_str());
+        out.key("alerts");
+        out.0.push('[');
+        for (at, subject) in self.alerts.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            let _ = write!(out.0, "{comma}{{\"fingerprint\":\"{}\"", subject.fingerprint);
             if labels {
-                let pairs = subject.labels.iter().map(|(n, v)| (n.to_owned(), v.into()));
-                alert.insert("labels".into(), Value::Object(pairs.collect()));
+                out.0.push_str(",\"labels\":{");
+                for (at, (name, value)) in subject.labels.iter().enumerate() {
+                    if at > 0 {
+                        out.0.push(',');
+                    }
+                    push_json_str(&mut out.0, name);
+                    out.0.push(':');
+                    push_json_str(&mut out.0, value);
+                }
+                out.0.push('}');
             }
-            Value::Object(alert)
-        };
-        let mut out = Map::new();
-        out.insert("number".into(), self.number.into());
-        out.insert("at".into(), self.at.to_string().into());
-        out.insert("event".into(), self.event.kind().as_str().into());
-        out.insert("alerts".into(), self.alerts.iter().map(alert).collect());
+            out.0.push('}');
+        }
+        out.0.push(']');
         if self.more > 0 {
-            out.insert("more".into(), self.more.into());
+            out.number("more", self.more);
         }
-        if let Value::Object(fields) = fields(&self.event) {
-            out.extend(fields);
-        }
-        Value::Object(out)
+        push_fields(&mut out, &self.event);
+        out.0.push('}');
+        out.0
     }
 
     /// Reads a line; `None` if it is none of ours.
@@ -72,18 +83,44 @@ impl LedgerEntry {
     }
 }
 
-fn fields(event: &Event) -> Value {
+/// An object that is being written.
+struct Object(String);
+
+impl Object {
+    fn key(&mut self, key: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        push_json_str(&mut self.0, key);
+        self.0.push(':');
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        push_json_str(&mut self.0, text);
+    }
+
+    /// A number, a boolean or an object.
+    fn number(&mut self, key: &str, number: impl std::fmt::Display) {
+        self.key(key);
+        let _ = write!(self.0, "{number}");
+    }
+}
+
+fn push_fields(out: &mut Object, event: &Event) {
     match event {
-        Event::Received { from, change, starts_at, ends_at } => json!({
-            "from": from, "change": change,
-            "startsAt": starts_at.to_string(), "endsAt": ends_at.to_string(),
-        }),
-        Event::Restored { extended } => json!({ "extended": extended }),
-        Event::Limited { limit } => json!({ "limit": limit }),
-        Event::Grouped { group_key, receiver, flush_at } => json!({
-            "groupKey": group_key, "receiver": receiver, "flushAt": flush_at.to_string(),
-        }),
+        Event::Received { from, change, starts_at, ends_at } => {
+            out.text("from", from);
+            out.text("change", change);
+            out.text("startsAt", &starts_at.to_string());
+            out.text("endsAt", &ends_at.to_string());
+        }
+        Event::Restored { extended } => out.number("extended", extended),
+        Event::Limited { limit } => out.number("limit", limit),
+        Event::Grouped { group_key, receiver, flush_at } => {
+            push_group(out, group_key, receiver);
+            out.text("flushAt", &flush_at.to_string());
+        }
         Event::Suppressed { group_key, receiver, cause } => {
+            push_group(out, group_key, receiver);
             let cause = match cause {
                 Cause::Inhibited { source, rule } => {
                     json!({ "kind": "inhibited", "source": source.to_string(), "rule": rule })
@@ -94,26 +131,35 @@ fn fields(event: &Event) -> Value {
                     json!({ "kind": "inactive", "intervals": intervals })
                 }
             };
-            json!({ "groupKey": group_key, "receiver": receiver, "cause": cause })
+            out.number("cause", cause);
         }
-        Event::Resumed { group_key, receiver } => {
-            json!({ "groupKey": group_key, "receiver": receiver })
-        }
+        Event::Resumed { group_key, receiver } => push_group(out, group_key, receiver),
         Event::Attempt { group_key, receiver, integration, tries, error }
-        | Event::Failed { group_key, receiver, integration, tries, error } => json!({
-            "groupKey": group_key, "receiver": receiver, "integration": integration,
-            "tries": tries, "error": error,
-        }),
-        Event::Sent { group_key, receiver, integration, reason, tries, took_ms } => json!({
-            "groupKey": group_key, "receiver": receiver, "integration": integration,
-            "reason": reason, "tries": tries, "tookMs": took_ms,
-        }),
-        Event::Told { group_key, receiver, integration, at } => json!({
-            "groupKey": group_key, "receiver": receiver, "integration": integration,
-            "toldAt": at.to_string(),
-        }),
-        Event::Forgotten => json!({}),
+        | Event::Failed { group_key, receiver, integration, tries, error } => {
+            push_group(out, group_key, receiver);
+            out.text("integration", integration);
+            out.number("tries", tries);
+            out.text("error", error);
+        }
+        Event::Sent { group_key, receiver, integration, reason, tries, took_ms } => {
+            push_group(out, group_key, receiver);
+            out.text("integration", integration);
+            out.text("reason", reason);
+            out.number("tries", tries);
+            out.number("tookMs", took_ms);
+        }
+        Event::Told { group_key, receiver, integration, at } => {
+            push_group(out, group_key, receiver);
+            out.text("integration", integration);
+            out.text("toldAt", &at.to_string());
+        }
+        Event::Forgotten => {}
     }
+}
+
+fn push_group(out: &mut Object, group_key: &str, receiver: &str) {
+    out.text("groupKey", group_key);
+    out.text("receiver", receiver);
 }
 
 /// Texts that are constants in events; what a newer version may have written besides is cut to "other".

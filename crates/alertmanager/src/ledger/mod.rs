@@ -1,7 +1,7 @@
 //! The ledger: what happened to each alert and why, append-only and bounded, so that "why was (n't) I told" has an answer.
 //!
 //! The state machine notes changes, never repetitions: a report that only moves an end, a flush that finds nothing new, an
-//! alert that is still silenced leave no trace. Recent entries are in memory ([`Ledger`]), older ones in segments of JSON
+//! alert that is still silenced leave no trace. Recent entries are in memory ([`Ledger`]), all in segments of JSON
 //! lines on disk ([`LedgerFiles`]); [`LedgerQuery`] looks at both. Page: docs/formats/alert-ledger.md.
 
 mod event;
@@ -30,7 +30,7 @@ pub const MAX_ALERTS_AN_ENTRY: usize = 1000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub fingerprint: Fingerprint,
-    /// Empty in entries read from disk that name many alerts.
+    /// Empty in lines of entries that name many alerts; answers fill them in as far as they are known.
     pub labels: Labels,
 }
 
@@ -46,35 +46,62 @@ pub struct LedgerEntry {
     pub event: Event,
 }
 
-/// The part in memory. Owned by the state machine.
+/// Lines of entries that follow each other. Written once, then shared by memory and the way to disk.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// Number of the first entry.
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    pub(crate) lines: Vec<u8>,
+}
+
+impl Chunk {
+    /// Its entries, oldest first; labels are left out of those about many alerts.
+    pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
+        files::parse(&self.lines)
+    }
+}
+
+/// The part in memory: the newest entries as the lines they are on disk, so that one costs its text and no more. Owned by the
+/// state machine.
 #[derive(Debug)]
 pub struct Ledger {
-    recent: VecDeque<Arc<LedgerEntry>>,
-    capacity: usize,
+    chunks: VecDeque<Arc<Chunk>>,
+    /// The one that grows.
+    open: Chunk,
+    /// Of `chunks`.
+    bytes: usize,
+    capacity_bytes: usize,
     next: u64,
     /// Not yet taken to disk.
-    unwritten: Vec<Arc<LedgerEntry>>,
+    unwritten: Vec<Arc<Chunk>>,
+    unwritten_bytes: usize,
     keep_unwritten: bool,
     metrics: LedgerMetrics,
 }
 
-/// Most entries held back for the disk.
-const MAX_UNWRITTEN: usize = 200_000;
+/// A chunk that is larger is closed.
+const CHUNK_BYTES: usize = 32 << 10;
+/// Most bytes held back for the disk.
+const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
 
 impl Ledger {
-    /// Keeps `capacity` entries at hand. `next` is the number of the first entry; `keep_unwritten` if someone takes entries to
-    /// disk.
+    /// Keeps about `capacity_bytes` at hand. `next` is the number of the first entry; `keep_unwritten` if someone takes entries
+    /// to disk.
     pub(crate) fn new(
-        capacity: usize,
+        capacity_bytes: usize,
         next: u64,
         keep_unwritten: bool,
         metrics: LedgerMetrics,
     ) -> Self {
         Self {
-            recent: VecDeque::new(),
-            capacity,
+            chunks: VecDeque::new(),
+            open: Chunk { first: next, ..Chunk::default() },
+            bytes: 0,
+            capacity_bytes,
             next,
             unwritten: Vec::new(),
+            unwritten_bytes: 0,
             keep_unwritten,
             metrics,
         }
@@ -87,35 +114,59 @@ impl Ledger {
 
     /// Notes what happened to several at once.
     pub(crate) fn note_all(&mut self, at: Time, alerts: Arc<[Subject]>, more: usize, event: Event) {
-        let entry = Arc::new(LedgerEntry { number: self.next, at, alerts, more, event });
+        let entry = LedgerEntry { number: self.next, at, alerts, more, event };
         self.next += 1;
         self.metrics.entries.inc();
+        self.open.lines.extend_from_slice(entry.line().as_bytes());
+        self.open.count += 1;
+        if self.open.lines.len() >= CHUNK_BYTES.min(self.capacity_bytes / 8) {
+            self.close();
+        }
+    }
+
+    /// Closes the chunk that grows; of the oldest at hand those are let go that exceed the bound.
+    fn close(&mut self) {
+        if self.open.count == 0 {
+            return;
+        }
+        let fresh = Chunk { first: self.next, ..Chunk::default() };
+        let mut chunk = std::mem::replace(&mut self.open, fresh);
+        chunk.lines.shrink_to_fit();
+        let chunk = Arc::new(chunk);
         if self.keep_unwritten {
-            if self.unwritten.len() < MAX_UNWRITTEN {
-                self.unwritten.push(Arc::clone(&entry));
+            if self.unwritten_bytes < MAX_UNWRITTEN_BYTES {
+                self.unwritten_bytes += chunk.lines.len();
+                self.unwritten.push(Arc::clone(&chunk));
             } else {
-                self.metrics.dropped.inc();
+                self.metrics.dropped.add(chunk.count);
             }
         }
-        if self.recent.len() >= self.capacity {
-            self.recent.pop_front();
+        self.bytes += chunk.lines.len();
+        self.chunks.push_back(chunk);
+        while self.bytes > self.capacity_bytes
+            && self.chunks.len() > 1
+            && let Some(oldest) = self.chunks.pop_front()
+        {
+            self.bytes -= oldest.lines.len();
         }
-        self.recent.push_back(entry);
     }
 
     /// Takes what is to go to disk.
-    pub(crate) fn take_unwritten(&mut self) -> Vec<Arc<LedgerEntry>> {
+    pub(crate) fn take_unwritten(&mut self) -> Vec<Arc<Chunk>> {
+        self.close();
+        self.unwritten_bytes = 0;
         std::mem::take(&mut self.unwritten)
     }
 
-    /// Entries at hand, oldest first.
-    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Arc<LedgerEntry>> {
-        self.recent.iter()
+    /// What is at hand, oldest first.
+    pub(crate) fn recent(&mut self) -> Vec<Arc<Chunk>> {
+        self.close();
+        self.chunks.iter().cloned().collect()
     }
 
-    /// Number of the oldest entry at hand, or of the next.
-    pub fn first_number(&self) -> u64 {
-        self.recent.front().map_or(self.next, |entry| entry.number)
+    /// Entries noted so far, or the number of the next where numbers began at 1.
+    pub fn next_number(&self) -> u64 {
+        self.next
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gauntlet_model::Labels;
 
-use super::{Kind, Ledger, LedgerEntry, LedgerFiles};
+use super::{Chunk, Kind, LedgerEntry, LedgerFiles, Subject};
 use crate::labels::Fingerprint;
 use crate::matcher::Matchers;
 use crate::time::Time;
@@ -45,62 +45,68 @@ impl Default for LedgerQuery {
 }
 
 impl LedgerQuery {
-    /// Entries at hand that are wanted, newest first.
-    pub fn recent(&self, ledger: &Ledger) -> Vec<Arc<LedgerEntry>> {
-        let known = HashMap::new();
-        ledger
-            .recent()
-            .rev()
-            .filter(|entry| self.wants(entry, &known))
-            .take(self.limit)
-            .cloned()
-            .collect()
+    /// Entries at hand that are wanted, newest first; `chunks` are oldest first. `labels` tells those of alerts that are known
+    /// now. Takes a few microseconds an entry.
+    pub(crate) fn recent(
+        &self,
+        chunks: &[Arc<Chunk>],
+        labels: &dyn Fn(Fingerprint) -> Option<Labels>,
+    ) -> Vec<LedgerEntry> {
+        let mut known = Known { told: HashMap::new(), now: labels };
+        let mut answer = Vec::new();
+        if !self.matchers.is_empty() {
+            chunks.iter().for_each(|chunk| known.learn(&chunk.entries()));
+        }
+        for chunk in chunks.iter().rev() {
+            if answer.len() >= self.limit {
+                break;
+            }
+            self.take(chunk.entries(), u64::MAX, &known, &mut answer);
+        }
+        answer
     }
 
-    /// Wanted entries on disk with numbers below `below`, newest first, as many as `limit` still allows after `found`. Blocks.
+    /// Adds wanted entries on disk with numbers below `below`, newest first, as many as the limit still allows. Blocks.
     pub fn older(
         &self,
         files: &LedgerFiles,
         below: u64,
-        found: usize,
-    ) -> io::Result<Vec<Arc<LedgerEntry>>> {
-        let mut left = self.limit.saturating_sub(found);
-        let mut answer = Vec::new();
+        labels: &dyn Fn(Fingerprint) -> Option<Labels>,
+        answer: &mut Vec<LedgerEntry>,
+    ) -> io::Result<()> {
         for segment in files.segments_newest_first()? {
-            if left == 0 {
+            if answer.len() >= self.limit {
                 break;
             }
             let entries = files.read(&segment)?;
             if entries.last().is_some_and(|last| self.from.is_some_and(|from| last.at < from)) {
                 break;
             }
-            // Entries about many alerts leave labels out; those of single alerts tell them.
-            let known: HashMap<Fingerprint, Labels> = entries
-                .iter()
-                .filter(|entry| entry.alerts.len() == 1)
-                .map(|entry| (entry.alerts[0].fingerprint, entry.alerts[0].labels.clone()))
-                .collect();
-            for entry in entries.into_iter().rev() {
-                if left == 0 {
-                    break;
-                }
-                if entry.number < below && self.wants(&entry, &known) {
-                    left -= 1;
-                    answer.push(Arc::new(entry));
-                }
-            }
+            let mut known = Known { told: HashMap::new(), now: labels };
+            known.learn(&entries);
+            self.take(entries, below, &known, answer);
         }
-        Ok(answer)
+        Ok(())
     }
 
-    fn wants(&self, entry: &LedgerEntry, known: &HashMap<Fingerprint, Labels>) -> bool {
+    /// Adds what is wanted of entries that come oldest first, newest first.
+    fn take(
+        &self,
+        entries: Vec<LedgerEntry>,
+        below: u64,
+        known: &Known<'_>,
+        answer: &mut Vec<LedgerEntry>,
+    ) {
+        let left = self.limit.saturating_sub(answer.len());
+        let wanted = entries.into_iter().rev();
+        let wanted = wanted.filter(|entry| entry.number < below && self.wants(entry, known));
+        answer.extend(wanted.take(left).map(|entry| known.complete(entry)));
+    }
+
+    fn wants(&self, entry: &LedgerEntry, known: &Known<'_>) -> bool {
         let alert = |subject: &super::Subject| {
-            let labels = match subject.labels.is_empty() {
-                true => known.get(&subject.fingerprint).unwrap_or(&subject.labels),
-                false => &subject.labels,
-            };
             self.fingerprint.is_none_or(|fp| fp == subject.fingerprint)
-                && self.matchers.matches(labels)
+                && (self.matchers.is_empty() || self.matchers.matches(&known.labels(subject)))
         };
         let all = self.fingerprint.is_none() && self.matchers.is_empty();
         self.before.is_none_or(|before| entry.number < before)
@@ -109,5 +115,42 @@ impl LedgerQuery {
             && (self.kinds.is_empty() || self.kinds.contains(&entry.event.kind()))
             && self.receiver.as_deref().is_none_or(|r| entry.event.receiver() == Some(r))
             && (all || entry.alerts.iter().any(alert))
+    }
+}
+
+/// Labels of alerts that entries leave out: those about many alerts do.
+struct Known<'q> {
+    /// By entries about single alerts.
+    told: HashMap<Fingerprint, Labels>,
+    now: &'q dyn Fn(Fingerprint) -> Option<Labels>,
+}
+
+impl Known<'_> {
+    fn learn(&mut self, entries: &[LedgerEntry]) {
+        for entry in entries {
+            if let [subject] = &*entry.alerts {
+                self.told.insert(subject.fingerprint, subject.labels.clone());
+            }
+        }
+    }
+
+    fn labels(&self, subject: &Subject) -> Labels {
+        if !subject.labels.is_empty() {
+            return subject.labels.clone();
+        }
+        let told = self.told.get(&subject.fingerprint).cloned();
+        told.or_else(|| (self.now)(subject.fingerprint)).unwrap_or_default()
+    }
+
+    /// The entry with the labels that are known.
+    fn complete(&self, mut entry: LedgerEntry) -> LedgerEntry {
+        if entry.alerts.iter().any(|subject| subject.labels.is_empty()) {
+            let whole = |subject: &Subject| Subject {
+                fingerprint: subject.fingerprint,
+                labels: self.labels(subject),
+            };
+            entry.alerts = entry.alerts.iter().map(whole).collect();
+        }
+        entry
     }
 }

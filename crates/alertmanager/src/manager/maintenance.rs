@@ -72,12 +72,8 @@ impl Manager {
     /// Rewrites the journal of alerts if most of it is out of date. Blocks.
     pub(super) fn shrink_journal(&self) {
         let Some(journal) = &self.journal else { return };
-        // A cheap guess first: the snapshot is made only for a file that is large.
-        if !journal.may_want_rewrite() {
-            return;
-        }
-        let live = self.core.lock().journal_snapshot().len() as u64;
-        if !journal.wants_rewrite(live) {
+        let live_bytes = self.core.lock().journal_bytes();
+        if !journal.wants_rewrite(live_bytes) {
             return;
         }
         let rewritten = journal.rewrite(|| {

@@ -217,22 +217,22 @@ impl Manager {
     }
 
     /// What the ledger knows, newest first; looks on disk where memory does not reach back far enough.
-    pub async fn ledger(&self, query: LedgerQuery) -> std::io::Result<Vec<Arc<LedgerEntry>>> {
-        let (mut found, first) = {
-            let core = self.core.lock();
-            (query.recent(core.ledger()), core.ledger().first_number())
-        };
-        let Some(files) = self.ledger_files.clone() else { return Ok(found) };
-        if found.len() >= query.limit || first <= 1 {
-            return Ok(found);
-        }
-        let count = found.len();
-        let older = tokio::task::spawn_blocking(move || {
-            let files = files.lock();
-            query.older(&files, first, count)
+    pub async fn ledger(self: &Arc<Self>, query: LedgerQuery) -> std::io::Result<Vec<LedgerEntry>> {
+        let manager = Arc::clone(self);
+        let asked = tokio::task::spawn_blocking(move || {
+            let labels = |fingerprint| manager.core.lock().labels(fingerprint);
+            let chunks = manager.core.lock().ledger_mut().recent();
+            let first = chunks.first().map_or(u64::MAX, |chunk| chunk.first);
+            let mut found = query.recent(&chunks, &labels);
+            if found.len() < query.limit
+                && first > 1
+                && let Some(files) = &manager.ledger_files
+            {
+                query.older(&files.lock(), first, &labels, &mut found)?;
+            }
+            Ok(found)
         });
-        found.extend(older.await.map_err(std::io::Error::other)??);
-        Ok(found)
+        asked.await.map_err(std::io::Error::other)?
     }
 
     /// The configuration in force.

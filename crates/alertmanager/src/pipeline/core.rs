@@ -9,9 +9,9 @@ use super::reload::Active;
 use super::timers::{Timer, Timers};
 use super::{Integration, Notification};
 use crate::alert::{
-    Alert, AlertId, AlertJournal, AlertState, AlertStore, Change, PostedAlert, PutError, Report,
+    Alert, AlertId, AlertJournal, AlertStore, Change, PostedAlert, PutError, Report,
 };
-use crate::dispatch::{GroupId, Groups, Member};
+use crate::dispatch::{GroupId, Groups, Member, RouteId};
 use crate::labels::SetText;
 use crate::ledger::{Event, Ledger, Subject};
 use crate::matcher::ParseMode;
@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::nflog::{LogReceiver, NotificationLog};
 use crate::silence::{SilenceLimits, Silences};
 use crate::time::Time;
+use gauntlet_model::Labels;
 use gauntlet_runtime::Chance;
 
 /// What a peer of a cluster knows of its place in it.
@@ -46,8 +47,8 @@ pub struct CoreOptions {
     pub start_at: Time,
     /// How long each peer before this one is given to speak.
     pub peer_timeout_ns: i64,
-    /// Entries of the ledger at hand.
-    pub ledger_entries: usize,
+    /// Newest entries of the ledger at hand, in bytes; older ones are on disk.
+    pub ledger_recent_bytes: usize,
 }
 
 impl Default for CoreOptions {
@@ -62,7 +63,7 @@ impl Default for CoreOptions {
             collect_interval_ns: 30 * MINUTE,
             start_at: Time::ZERO,
             peer_timeout_ns: MINUTE / 4,
-            ledger_entries: 20_000,
+            ledger_recent_bytes: 2 << 20,
         }
     }
 }
@@ -127,7 +128,7 @@ impl Core {
             metrics.silences.clone(),
         );
         let log = NotificationLog::new(options.retention_ns, metrics.log.clone());
-        let ledger = Ledger::new(options.ledger_entries, 1, false, metrics.ledger.clone());
+        let ledger = Ledger::new(options.ledger_recent_bytes, 1, false, metrics.ledger.clone());
         let mut timers = Timers::default();
         timers.add(now.plus_ns(options.collect_interval_ns), Timer::Collect);
         Self {
@@ -159,7 +160,7 @@ impl Core {
 
     /// Takes a ledger that numbers on from an earlier one and keeps entries for the disk.
     pub(crate) fn set_ledger(&mut self, next: u64) {
-        let capacity = self.options.ledger_entries;
+        let capacity = self.options.ledger_recent_bytes;
         self.ledger = Ledger::new(capacity, next, true, self.metrics.ledger.clone());
     }
 
@@ -180,11 +181,11 @@ impl Core {
                 alert.ends_at = now.plus_ns(grace_ns);
                 alert.timeout = true;
                 if let Some(journal) = &self.journal {
-                    journal.times(&alert);
+                    journal.times(alert.fingerprint, alert.times());
                 }
             }
             self.ledger.note(now, subject(&alert), Event::Restored { extended });
-            self.store.insert(alert);
+            self.store.insert(&alert);
         }
     }
 
@@ -234,24 +235,25 @@ impl Core {
                 return;
             }
         };
-        let slot = self.store.slot(id);
         if change == Change::Touched {
             if let Some(journal) = &self.journal {
-                journal.times(&slot.alert);
+                let slot = self.store.slot(id);
+                journal.times(slot.fingerprint, slot.times);
             }
         } else {
             out.changed = true;
+            let alert = self.store.alert(id);
             if let Some(journal) = &self.journal {
-                journal.alert(&slot.alert);
+                journal.alert(&alert);
             }
-            let what = match (change, slot.alert.resolved_at(now)) {
+            let what = match (change, alert.resolved_at(now)) {
                 (Change::New, false) => "new",
                 (_, true) => "resolved",
                 (_, false) => "changed",
             };
-            let Alert { starts_at, ends_at, .. } = slot.alert;
+            let Alert { starts_at, ends_at, .. } = alert;
             let event = Event::Received { from: from.to_owned(), change: what, starts_at, ends_at };
-            self.ledger.note(now, subject(&slot.alert), event);
+            self.ledger.note(now, subject(&alert), event);
         }
         self.metrics.alerts.dispatcher_writes.inc();
         self.metrics.alerts.inhibitor_writes.inc();
@@ -265,16 +267,12 @@ impl Core {
 
     /// Puts an alert into the groups of its routes, making those that are missing.
     pub(super) fn route(&mut self, id: AlertId, now: Time) {
-        let Some(active) = &self.active else { return };
-        let labels = self.store.slot(id).alert.labels.clone();
-        if self.store.slot(id).routes.is_empty() {
-            let routes = active.tree.matching(&labels).into_boxed_slice();
-            self.store.slot_mut(id).routes = routes;
-        }
+        let labels = self.store.labels(id);
+        let routes = self.routes_of(id, &labels);
         let mut complete = true;
-        for index in 0..self.store.slot(id).routes.len() {
+        for route in routes.iter() {
             let Some(active) = &self.active else { return };
-            let route = Arc::clone(active.tree.route(self.store.slot(id).routes[index]));
+            let route = Arc::clone(active.tree.route(*route));
             let group = match self.groups.find(&route, &labels) {
                 Some(group) => group,
                 None => {
@@ -290,7 +288,7 @@ impl Core {
                         complete = false;
                         continue;
                     }
-                    let waited = self.store.slot(id).alert.starts_at.plus_ns(route.group_wait_ns);
+                    let waited = self.store.slot(id).times.starts_at.plus_ns(route.group_wait_ns);
                     let flush_at =
                         if waited < now { now } else { now.plus_ns(route.group_wait_ns) };
                     let flush_at = flush_at.max(self.options.start_at);
@@ -300,21 +298,39 @@ impl Core {
                     group
                 }
             };
-            self.join(group, id, now);
+            self.join(group, id, &labels, now);
         }
         self.store.slot_mut(id).routed = complete;
     }
 
-    fn join(&mut self, group_id: GroupId, id: AlertId, now: Time) {
+    /// The routes that take an alert.
+    pub(super) fn routes_of(&mut self, id: AlertId, labels: &Labels) -> Arc<[RouteId]> {
+        let Some(active) = &mut self.active else { return Arc::default() };
+        let slot = self.store.slot_mut(id);
+        if slot.routes.is_empty() {
+            let routes = active.tree.matching(labels);
+            slot.routes = match active.route_sets.get(routes.as_slice()) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let routes: Arc<[RouteId]> = routes.into();
+                    active.route_sets.insert(Arc::clone(&routes));
+                    routes
+                }
+            };
+        }
+        Arc::clone(&slot.routes)
+    }
+
+    fn join(&mut self, group_id: GroupId, id: AlertId, labels: &Labels, now: Time) {
         let Some(group) = self.groups.get_mut(group_id) else { return };
         let slot = self.store.slot_mut(id);
-        if slot.groups.contains(&group_id) {
+        if slot.groups.contains(group_id) {
             return;
         }
-        slot.groups.push(group_id);
-        group.members.insert(id, Member { id, state: AlertState::Unprocessed, cause: 0 });
+        slot.groups.insert(group_id);
+        group.members.insert(id, Member::default());
         // Senders go on reporting what is over for a while; that it passes through a group once more is no news.
-        if slot.alert.resolved_at(now) {
+        if slot.times.resolved_at(now) {
             return;
         }
         let event = Event::Grouped {
@@ -322,7 +338,8 @@ impl Core {
             receiver: group.route.receiver.as_ref().to_owned(),
             flush_at: group.next_flush,
         };
-        self.ledger.note(now, subject(&slot.alert), event);
+        let subject = Subject { fingerprint: slot.fingerprint, labels: labels.clone() };
+        self.ledger.note(now, subject, event);
     }
 
     /// Does all that is due and returns when to call again. What is to be sent is in [`Core::take_actions`].
@@ -364,6 +381,9 @@ impl Core {
     fn collect(&mut self, now: Time) {
         for id in self.store.collect(now) {
             self.free(id, now);
+        }
+        if let Some(active) = &mut self.active {
+            active.inhibitor.collect();
         }
         self.timers.add(now.plus_ns(self.options.collect_interval_ns), Timer::Collect);
     }

@@ -9,7 +9,7 @@ use super::timers::Timer;
 use super::{NotifyError, ReceiverPipeline};
 use crate::alert::{Alert, AlertId, AlertState};
 use crate::dispatch::{GroupId, Route};
-use crate::labels::alert_order;
+use crate::labels::{alert_order, log_hash};
 use crate::ledger::{Cause, Event};
 use crate::time::Time;
 use gauntlet_model::Labels;
@@ -77,15 +77,14 @@ impl Core {
         let store = &self.store;
         let mut alerts: Vec<Taken> = group
             .members
-            .values()
-            .map(|member| {
-                let slot = store.slot(member.id);
-                let mut alert = slot.alert.clone();
+            .keys()
+            .map(|id| {
+                let mut alert = store.alert(*id);
                 // Whether it fires is settled here: it must not end under way.
                 if !alert.resolved_at(now) {
                     alert.ends_at = Time::ZERO;
                 }
-                Taken { id: member.id, alert, log_hash: slot.log_hash }
+                Taken { id: *id, log_hash: log_hash(&alert.labels), alert }
             })
             .collect();
         if alerts.is_empty() {
@@ -241,7 +240,7 @@ impl Core {
     fn quiet(&mut self, flush: &Flush, taken: &Taken, cause: Cause, now: Time) {
         let mut hasher = DefaultHasher::new();
         cause.hash(&mut hasher);
-        let hash = hasher.finish() | 1;
+        let hash = hasher.finish() as u32 | 1;
         // Intervals quieten a group, not its alerts, as far as states are counted.
         let state = match cause {
             Cause::Inhibited { .. } | Cause::Silenced { .. } => AlertState::Suppressed,
@@ -269,14 +268,14 @@ impl Core {
         }
     }
 
-    fn member_cause(&self, flush: &Flush, taken: &Taken) -> u64 {
+    fn member_cause(&self, flush: &Flush, taken: &Taken) -> u32 {
         let group = flush.group.and_then(|id| self.groups.get(id));
         let member = group.and_then(|group| group.members.get(&taken.id));
         member.map_or(0, |member| member.cause)
     }
 
     /// Returns whether the cause changed.
-    fn mark(&mut self, flush: &Flush, taken: &Taken, state: AlertState, cause: u64) -> bool {
+    fn mark(&mut self, flush: &Flush, taken: &Taken, state: AlertState, cause: u32) -> bool {
         let group = flush.group.and_then(|id| self.groups.get_mut(id));
         let Some(member) = group.and_then(|group| group.members.get_mut(&taken.id)) else {
             return false;
@@ -294,11 +293,11 @@ impl Core {
         let mut loose = Vec::new();
         for (alert, updated_at) in flush.resolved.iter().filter(|_| success) {
             let slot = self.store.slot_mut(*alert);
-            if slot.alert.updated_at != *updated_at {
+            if slot.times.updated_at != *updated_at {
                 continue;
             }
             group.members.remove(alert);
-            slot.groups.retain(|other| *other != group_id);
+            slot.groups.remove(group_id);
             slot.routed = false;
             if !slot.stored && slot.groups.is_empty() {
                 loose.push(*alert);

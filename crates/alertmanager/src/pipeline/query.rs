@@ -64,26 +64,26 @@ impl std::fmt::Debug for AlertQuery<'_> {
 impl Core {
     /// Alerts that are not over, ascending by fingerprint as text.
     pub fn alerts(&mut self, query: AlertQuery<'_>, now: Time) -> Vec<AlertInfo> {
-        let present = |alert: &Alert| alert.ends_at.is_zero() || alert.ends_at >= now;
+        let present = |ends_at: Time| ends_at.is_zero() || ends_at >= now;
         let ids: Vec<AlertId> = self
             .store
             .stored()
-            .filter(|(_, slot)| present(&slot.alert) && (query.labels)(&slot.alert.labels))
+            .filter(|(_, slot)| present(slot.times.ends_at))
             .map(|(id, _)| id)
             .collect();
         let mut found = Vec::new();
         for id in ids {
-            let receivers = self.receivers_of(id);
+            let labels = self.store.labels(id);
+            if !(query.labels)(&labels) {
+                continue;
+            }
+            let receivers = self.receivers_of(id, &labels);
             if !(query.receivers)(&receivers) {
                 continue;
             }
-            let status = self.status(id, now);
+            let status = self.status(id, &labels, now);
             if (query.status)(&status) {
-                found.push(AlertInfo {
-                    alert: self.store.slot(id).alert.clone(),
-                    receivers,
-                    status,
-                });
+                found.push(AlertInfo { alert: self.store.alert(id), receivers, status });
             }
         }
         found.sort_by_key(|info| info.alert.fingerprint);
@@ -120,12 +120,14 @@ impl Core {
         let mut found = Vec::new();
         for (mut info, ids) in groups {
             for id in ids {
-                let alert = &self.store.slot(id).alert;
-                if alert.ends_at < now || !(query.labels)(&alert.labels) {
+                if self.store.slot(id).times.ends_at < now {
                     continue;
                 }
-                let alert = alert.clone();
-                let status = self.status(id, now);
+                let alert = self.store.alert(id);
+                if !(query.labels)(&alert.labels) {
+                    continue;
+                }
+                let status = self.status(id, &alert.labels, now);
                 if (query.status)(&status) {
                     let names = receivers.entry(alert.fingerprint).or_default();
                     names.push(Arc::clone(&info.receiver));
@@ -156,12 +158,19 @@ impl Core {
     /// One alert by its fingerprint, over or not, as long as it is known.
     pub fn alert(&mut self, fingerprint: Fingerprint, now: Time) -> Option<AlertInfo> {
         let id = self.store.find(fingerprint)?;
-        let (receivers, status) = (self.receivers_of(id), self.status(id, now));
-        Some(AlertInfo { alert: self.store.slot(id).alert.clone(), receivers, status })
+        let alert = self.store.alert(id);
+        let receivers = self.receivers_of(id, &alert.labels);
+        let status = self.status(id, &alert.labels, now);
+        Some(AlertInfo { alert, receivers, status })
+    }
+
+    /// Labels of an alert that is known.
+    pub(crate) fn labels(&self, fingerprint: Fingerprint) -> Option<Labels> {
+        self.store.find(fingerprint).map(|id| self.store.labels(id))
     }
 
     /// What keeps an alert quiet now.
-    fn status(&mut self, id: AlertId, now: Time) -> Status {
+    fn status(&mut self, id: AlertId, labels: &Labels, now: Time) -> Status {
         let mut inhibited_by = Vec::new();
         if let Some(active) = &mut self.active {
             active.inhibitor.learn(&mut self.store, id);
@@ -169,18 +178,14 @@ impl Core {
             inhibited_by.extend(found.map(|inhibition| inhibition.source));
         }
         let slot = self.store.slot_mut(id);
-        let silenced_by = self.silences.silencing(&slot.alert.labels, &mut slot.silences, now);
+        let silenced_by = self.silences.silencing(labels, &mut slot.silences, now);
         Status::of(silenced_by, inhibited_by)
     }
 
-    fn receivers_of(&mut self, id: AlertId) -> Vec<Arc<str>> {
+    fn receivers_of(&mut self, id: AlertId, labels: &Labels) -> Vec<Arc<str>> {
+        let routes = self.routes_of(id, labels);
         let Some(active) = &self.active else { return Vec::new() };
-        if self.store.slot(id).routes.is_empty() {
-            let routes = active.tree.matching(&self.store.slot(id).alert.labels);
-            self.store.slot_mut(id).routes = routes.into_boxed_slice();
-        }
-        let routes = self.store.slot(id).routes.iter();
-        routes.map(|route| Arc::clone(&active.tree.route(*route).receiver)).collect()
+        routes.iter().map(|route| Arc::clone(&active.tree.route(*route).receiver)).collect()
     }
 
     /// Alerts that fire by the state that the last flush of their groups gave them (the most quiet one where groups differ):
@@ -188,9 +193,9 @@ impl Core {
     pub fn count_states(&self, now: Time) -> [usize; 3] {
         let mut seen: HashMap<AlertId, AlertState> = HashMap::new();
         for (_, group) in self.groups.iter() {
-            for member in group.members.values() {
-                if !self.store.slot(member.id).alert.resolved_at(now) {
-                    let state = seen.entry(member.id).or_default();
+            for (id, member) in &group.members {
+                if !self.store.slot(*id).times.resolved_at(now) {
+                    let state = seen.entry(*id).or_default();
                     *state = (*state).max(member.state);
                 }
             }
@@ -203,8 +208,8 @@ impl Core {
     pub fn count_states_by_group(&self, now: Time) -> Vec<(Arc<str>, [usize; 3])> {
         let groups = self.groups.iter().map(|(_, group)| {
             let mut counts = [0; 3];
-            for member in group.members.values() {
-                if !self.store.slot(member.id).alert.resolved_at(now) {
+            for (id, member) in &group.members {
+                if !self.store.slot(*id).times.resolved_at(now) {
                     counts[match member.state {
                         AlertState::Active => 0,
                         AlertState::Suppressed => 1,
@@ -279,10 +284,15 @@ impl Core {
         }
     }
 
+    /// About the size of [`Core::journal_snapshot`].
+    pub(crate) fn journal_bytes(&self) -> u64 {
+        self.store.journal_bytes() as u64
+    }
+
     /// All alerts whose end may still have to be told: what a restart needs.
     pub(crate) fn journal_snapshot(&self) -> Vec<u8> {
         let ids = self.store.ids();
-        crate::alert::journal_snapshot(ids.iter().map(|id| &self.store.slot(*id).alert))
+        crate::alert::journal_snapshot(ids.into_iter().map(|id| self.store.alert(id)))
     }
 }
 

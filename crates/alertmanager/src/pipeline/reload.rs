@@ -4,14 +4,15 @@
 //! keeps them from telling twice. Attempts under way go on to their end and are noted: the group that takes the place of
 //! theirs waits for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::core::Core;
 use super::send::State;
 use super::{FailureReason, NotifyError, ReceiverPipeline};
+use crate::alert::GroupIds;
 use crate::config::Config;
-use crate::dispatch::RouteTree;
+use crate::dispatch::{RouteId, RouteTree};
 use crate::inhibit::Inhibitor;
 use crate::intervals::Intervals;
 use crate::time::Time;
@@ -24,6 +25,8 @@ pub type Pipelines = Vec<ReceiverPipeline>;
 pub(super) struct Active {
     pub(super) config: Arc<Config>,
     pub(super) tree: RouteTree,
+    /// Sets of routes that alerts go to.
+    pub(super) route_sets: HashSet<Arc<[RouteId]>>,
     pub(super) receivers: BTreeMap<Arc<str>, ReceiverPipeline>,
     pub(super) intervals: Intervals,
     pub(super) inhibitor: Inhibitor,
@@ -47,6 +50,7 @@ impl Core {
         self.set_config_metrics(&config, &receivers, now);
         self.active = Some(Active {
             tree,
+            route_sets: HashSet::new(),
             receivers,
             intervals: config.intervals(),
             inhibitor: Inhibitor::new(&config.inhibit_rules, self.generation),
@@ -57,8 +61,8 @@ impl Core {
         let ids = self.store.ids();
         for id in &ids {
             let slot = self.store.slot_mut(*id);
-            slot.groups.clear();
-            slot.routes = Box::default();
+            slot.groups = GroupIds::default();
+            slot.routes = Arc::default();
             slot.routed = false;
         }
         // All sources are known before anything is told.

@@ -95,7 +95,7 @@ pub enum SilenceError {
 pub struct SilenceCache {
     version: u64,
     /// Pending and active ones.
-    ids: Vec<Arc<str>>,
+    ids: Box<[Arc<str>]>,
 }
 
 #[cfg(test)]

@@ -141,9 +141,8 @@ impl Silences {
                 return Vec::new();
             }
         } else {
-            cache.ids.clear();
             let mut scanned = 0;
-            let ids = &mut cache.ids;
+            let mut ids = Vec::new();
             self.index.candidates(labels, |id| {
                 scanned += 1;
                 let Some(entry) = self.entries.get(id) else { return };
@@ -156,6 +155,7 @@ impl Silences {
             });
             let number = |id: &Arc<str>| self.entries.get(id).map(|entry| entry.number);
             ids.sort_unstable_by_key(number);
+            cache.ids = ids.into();
             self.metrics.scanned.add(scanned);
             cache.version = self.version;
         }

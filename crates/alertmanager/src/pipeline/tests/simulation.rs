@@ -298,7 +298,7 @@ impl World {
             Happening::Crash(node) => {
                 if let Some(core) = self.nodes[node].core.take() {
                     let ids = core.store.ids();
-                    let alerts = ids.iter().map(|id| core.store.slot(*id).alert.clone()).collect();
+                    let alerts = ids.iter().map(|id| core.store.alert(*id)).collect();
                     self.nodes[node].disk =
                         (core.full_state("sil"), core.full_state("nfl"), alerts);
                     self.lives[node] += 1;
