@@ -24,7 +24,7 @@ use crate::index::{
 };
 use crate::meta::{BlockMeta, META_FILE};
 use crate::segment::{CHUNKS_FOLDER, RawChunk, SegmentReader, segment_name};
-use crate::source::{FileSource, PageCache};
+use crate::source::{FileSource, PageCache, Sequential};
 use crate::tombstones::{Interval, TOMBSTONES_FILE, Tombstones};
 
 /// Series between two looks at whether the query was cancelled.
@@ -78,25 +78,27 @@ impl BlockReader {
     }
 
     /// The greatest time of any chunk. Reads all of the index.
-    pub fn last_time(&self) -> Result<Option<Timestamp>, BlockError> {
+    pub fn last_time(self: &Arc<Self>) -> Result<Option<Timestamp>, BlockError> {
         let mut last = None;
         let mut entry = SeriesEntry::default();
+        let scan = self.scan();
         for series_ref in self.index.all_postings()? {
-            self.index.series(series_ref, true, &mut entry)?;
+            scan.series(series_ref, &mut entry)?;
             last = entry.chunks.iter().map(|chunk| chunk.max_time).chain(last).max();
         }
         Ok(last)
     }
 
     /// Compares meta.json, which has no checksum, with the whole index: number of series and chunks, and whether all samples lie
-    /// in its range. Reads all of the index, about a microsecond a series.
-    pub fn verify_meta(&self) -> Result<(), BlockError> {
+    /// in its range. Reads all of the index, about a tenth of a microsecond a series.
+    pub fn verify_meta(self: &Arc<Self>) -> Result<(), BlockError> {
         let meta = self.meta();
         let (mut series, mut chunks) = (0u64, 0u64);
         let mut bounds: Option<(Timestamp, Timestamp)> = None;
         let mut entry = SeriesEntry::default();
+        let scan = self.scan();
         for series_ref in self.index.all_postings()? {
-            self.index.series(series_ref, true, &mut entry)?;
+            scan.series(series_ref, &mut entry)?;
             series += 1;
             chunks += entry.chunks.len() as u64;
             for chunk in &entry.chunks {
@@ -153,6 +155,12 @@ impl BlockReader {
     /// A chunk with whatever encoding it has, verified.
     pub fn raw_chunk(&self, chunk_ref: u64) -> Result<RawChunk, BlockError> {
         self.segments.chunk(chunk_ref)
+    }
+
+    /// For one reader that goes through the whole block in order.
+    pub(crate) fn scan(self: &Arc<Self>) -> BlockScan {
+        let index = Sequential::new(Arc::clone(self.index.source()));
+        BlockScan { block: Arc::clone(self), index, segments: self.segments.sequential() }
     }
 
     /// Series that pass the matchers, ascending by label set.
@@ -365,6 +373,30 @@ impl BlockReader {
         changed.write(&*self.fs, &self.folder)?;
         *meta = changed;
         Ok(())
+    }
+}
+
+/// Reads a block front to back, past the page cache, in large steps.
+#[derive(Debug)]
+pub(crate) struct BlockScan {
+    block: Arc<BlockReader>,
+    index: Sequential,
+    segments: SegmentReader,
+}
+
+impl BlockScan {
+    pub(crate) fn block(&self) -> &Arc<BlockReader> {
+        &self.block
+    }
+
+    /// A series with its chunks. In ascending order, or it costs more.
+    pub(crate) fn series(&self, series: u32, entry: &mut SeriesEntry) -> Result<(), BlockError> {
+        self.block.index.series_from(&self.index, series, true, entry)
+    }
+
+    /// A chunk with whatever encoding it has, verified.
+    pub(crate) fn raw_chunk(&self, chunk_ref: u64) -> Result<RawChunk, BlockError> {
+        self.segments.chunk(chunk_ref)
     }
 }
 

@@ -18,8 +18,9 @@ use ulid::Ulid;
 use crate::BlockError;
 use crate::block::BlockReader;
 use crate::compact::{CompactError, Piece};
-use crate::index::{IndexSource as _, SeriesEntry};
-use crate::writer::{BlockWriter, NewChunk};
+use crate::index::{IndexSource as _, SeriesEntry, SymbolTable};
+use crate::segment::SEGMENT_BYTES;
+use crate::writer::BlockWriter;
 
 mod histograms;
 
@@ -36,7 +37,7 @@ const WINDOWS_PER_CHUNK: i64 = 140;
 pub fn downsample_block(
     fs: &Arc<dyn Fs>,
     dest: &Path,
-    block: &BlockReader,
+    block: &Arc<BlockReader>,
     ulid: Ulid,
     resolution_ms: i64,
     cancel: &Cancel,
@@ -52,13 +53,9 @@ pub fn downsample_block(
     thanos.downsample.resolution_ms = resolution_ms;
     thanos.source = "compactor".to_owned();
     meta.ulid = ulid;
-    let mut symbols: Vec<String> = Vec::with_capacity(block.index().symbol_count());
-    block.index().for_each_symbol(|symbol| {
-        symbols.push(symbol.to_owned());
-        Ok(())
-    })?;
-    let mut writer = BlockWriter::create(fs, dest, meta, &symbols)?;
-    drop(symbols);
+    let mut symbols = SymbolTable::default();
+    block.index().for_each_symbol(|symbol| symbols.push(symbol).map(|_| ()))?;
+    let mut writer = BlockWriter::create_with_table(fs, dest, meta, symbols, SEGMENT_BYTES)?;
     if let Err(err) = write_series(block, &mut writer, from_ms, resolution_ms, cancel) {
         writer.abort()?;
         return Err(err);
@@ -73,25 +70,27 @@ pub fn downsample_block(
 }
 
 fn write_series(
-    block: &BlockReader,
+    block: &Arc<BlockReader>,
     writer: &mut BlockWriter,
     from_ms: i64,
     resolution_ms: i64,
     cancel: &Cancel,
 ) -> Result<(), CompactError> {
     let mut entry = SeriesEntry::default();
+    let scan = block.scan();
     for series_ref in block.index().all_postings().map_err(CompactError::Block)? {
         cancel.check()?;
-        block.index().series(series_ref, true, &mut entry)?;
+        scan.series(series_ref, &mut entry)?;
         if entry.chunks.windows(2).any(|w| w[0].max_time >= w[1].min_time) {
             let text = format!("found overlapping chunks within series {series_ref}");
             return Err(BlockError::Refused(text).into());
         }
         let mut chunks = Vec::with_capacity(entry.chunks.len());
         for meta in &entry.chunks {
-            let raw = block.raw_chunk(meta.chunk_ref)?;
+            let raw = scan.raw_chunk(meta.chunk_ref)?;
             let (min_time, max_time) = (meta.min_time, meta.max_time);
-            chunks.push(Piece { min_time, max_time, encoding: raw.encoding, data: raw.data });
+            let (encoding, data, crc) = (raw.encoding, raw.data, Some(raw.crc));
+            chunks.push(Piece { min_time, max_time, encoding, data, crc });
         }
         let pieces = match from_ms {
             0 => raw_to_aggregates(&chunks, resolution_ms),
@@ -103,17 +102,8 @@ fn write_series(
                 block.folder().display()
             ))
         })?;
-        let chunks: Vec<_> = pieces
-            .iter()
-            .map(|p| NewChunk {
-                min_time: p.min_time,
-                max_time: p.max_time,
-                encoding: p.encoding,
-                data: &p.data,
-            })
-            .collect();
         // The new index has the same symbols under the same numbers.
-        writer.add_series_symbols(&entry.labels, &chunks)?;
+        writer.add_series_pieces(&entry.labels, &pieces)?;
     }
     Ok(())
 }
@@ -337,6 +327,7 @@ fn aggregate_piece(parts: [Option<(Encoding, &[u8])>; 5], range: TimeSpan) -> Pi
         max_time: range.max,
         encoding: AGGREGATE_ENCODING,
         data: Bytes::from(AggregateChunk::new(parts).encode()),
+        crc: None,
     }
 }
 

@@ -14,7 +14,7 @@ use gauntlet_encoding::{Cursor, crc32c_append, put_uvarint};
 use gauntlet_runtime::{File, Fs};
 
 use crate::BlockError;
-use crate::source::{ByteSource, FileSource, PageCache};
+use crate::source::{ByteSource, FileSource, PageCache, Sequential};
 
 pub const SEGMENT_MAGIC: u32 = 0x85bd_40dd;
 pub const SEGMENT_HEADER_BYTES: u64 = 8;
@@ -105,6 +105,14 @@ impl SegmentReader {
 
     pub fn segments(&self) -> &[Arc<dyn ByteSource>] {
         &self.segments
+    }
+
+    /// The same segments for one reader that goes through them in order.
+    pub(crate) fn sequential(&self) -> Self {
+        let one = |segment: &Arc<dyn ByteSource>| -> Arc<dyn ByteSource> {
+            Arc::new(Sequential::new(Arc::clone(segment)))
+        };
+        Self { segments: self.segments.iter().map(one).collect() }
     }
 
     /// Bytes of all segments.
@@ -225,6 +233,17 @@ impl SegmentWriter {
     }
 
     pub fn write_one(&mut self, encoding: u8, data: &[u8]) -> Result<u64, BlockError> {
+        let crc = crc32c_append(gauntlet_encoding::crc32c(&[encoding]), data);
+        self.write_verified(encoding, data, crc)
+    }
+
+    /// As [`Self::write_one`] with the checksum over encoding and data, which the caller has verified.
+    pub(crate) fn write_verified(
+        &mut self,
+        encoding: u8,
+        data: &[u8],
+        crc: u32,
+    ) -> Result<u64, BlockError> {
         let most = (MAX_LEN_BYTES + 1 + data.len() + 4) as u64;
         let full = self.len > SEGMENT_HEADER_BYTES && self.len + most > self.limit_bytes;
         if self.file.is_none() || full {
@@ -235,7 +254,6 @@ impl SegmentWriter {
         put_uvarint(&mut self.buffer, data.len() as u64);
         self.buffer.push(encoding);
         self.buffer.extend_from_slice(data);
-        let crc = crc32c_append(gauntlet_encoding::crc32c(&[encoding]), data);
         self.buffer.extend_from_slice(&crc.to_be_bytes());
         self.len += written as u64;
         self.largest_chunk = self.largest_chunk.max(written as u64);

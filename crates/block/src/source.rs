@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use gauntlet_runtime::{File, Fs};
+use parking_lot::Mutex;
 use quick_cache::Weighter;
 
 /// Random access to immutable bytes.
@@ -20,6 +21,11 @@ pub trait ByteSource: Debug + Send + Sync {
     fn len(&self) -> u64;
     /// Exactly `len` bytes at `offset`; `UnexpectedEof` where there are not as many.
     fn read(&self, offset: u64, len: usize) -> io::Result<Bytes>;
+
+    /// As [`ByteSource::read`], for bytes that are wanted once: no cache keeps them.
+    fn read_once(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        self.read(offset, len)
+    }
 
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -161,6 +167,11 @@ impl ByteSource for FileSource {
         }
         Ok(out.into())
     }
+
+    fn read_once(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        let (start, _) = range_of(offset, len, self.len)?;
+        self.read_direct(start, len)
+    }
 }
 
 impl Drop for FileSource {
@@ -169,6 +180,63 @@ impl Drop for FileSource {
         for page in 0..self.len.div_ceil(PAGE_BYTES as u64).min(1 << 16) {
             self.cache.pages.remove(&(self.id, page));
         }
+    }
+}
+
+/// Least and most bytes that a [`Sequential`] reads at once.
+const FIRST_WINDOW_BYTES: usize = 16 << 10;
+const LAST_WINDOW_BYTES: usize = 128 << 10;
+
+/// A source that is read about front to back, once: by one reader, in steps that grow, past the page cache. Holds one step.
+#[derive(Debug)]
+pub struct Sequential {
+    source: Arc<dyn ByteSource>,
+    window: Mutex<Window>,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    start: u64,
+    bytes: Bytes,
+    /// Size of the step.
+    step: usize,
+}
+
+impl Sequential {
+    pub fn new(source: Arc<dyn ByteSource>) -> Self {
+        Self { source, window: Mutex::default() }
+    }
+}
+
+impl ByteSource for Sequential {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    fn read(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        let (start, end) = range_of(offset, len, self.source.len())?;
+        let mut window = self.window.lock();
+        let held_to = window.start + window.bytes.len() as u64;
+        if start >= window.start && end <= held_to {
+            let from = (start - window.start) as usize;
+            return Ok(window.bytes.slice(from..from + len));
+        }
+        if len > LAST_WINDOW_BYTES {
+            return self.source.read_once(start, len);
+        }
+        let goes_on = (window.start..=held_to + LAST_WINDOW_BYTES as u64).contains(&start);
+        let step = if goes_on && window.step > 0 { window.step * 2 } else { FIRST_WINDOW_BYTES };
+        let step = step.min(LAST_WINDOW_BYTES).max(len);
+        let wanted = (self.source.len() - start).min(step as u64) as usize;
+        // Before the next step is read this one goes, unless a slice of it is still in use.
+        window.bytes = Bytes::new();
+        let bytes = self.source.read_once(start, wanted)?;
+        *window = Window { start, bytes, step };
+        Ok(window.bytes.slice(..len))
     }
 }
 
@@ -211,6 +279,35 @@ mod tests {
         assert!(source.read(u64::MAX, 3).is_err());
         assert!(cache.size_bytes() > 0);
         drop(source);
+        assert_eq!(cache.size_bytes(), 0);
+    }
+
+    #[test]
+    fn one_that_is_read_front_to_back_gives_the_same_and_keeps_out_of_the_cache() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        let content: Vec<u8> = (0..3 * LAST_WINDOW_BYTES + 77).map(|i| (i / 5) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let cache = PageCache::new(1 << 20);
+        let source = Sequential::new(Arc::new(FileSource::open(&SystemFs, &path, &cache).unwrap()));
+        let len = content.len();
+        let mut at = 0;
+        let mut kept = Vec::new();
+        while at < len {
+            let count = (at % 700 + 1).min(len - at);
+            kept.push((at, source.read(at as u64, count).unwrap()));
+            at += count;
+        }
+        for (at, bytes) in kept {
+            assert_eq!(bytes, content[at..at + bytes.len()]);
+        }
+        for (offset, count) in
+            [(5, 10), (len - 3, 3), (len / 2, 9), (0, 2 * LAST_WINDOW_BYTES), (len, 0), (7, 0)]
+        {
+            assert_eq!(source.read(offset as u64, count).unwrap(), content[offset..offset + count]);
+        }
+        assert!(source.read(len as u64 - 2, 3).is_err());
+        assert!(source.read(u64::MAX, 3).is_err());
         assert_eq!(cache.size_bytes(), 0);
     }
 }

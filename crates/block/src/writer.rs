@@ -9,7 +9,8 @@ use gauntlet_model::{Labels, Timestamp};
 use gauntlet_runtime::Fs;
 
 use crate::BlockError;
-use crate::index::{ChunkMeta, INDEX_FILE, IndexWriter};
+use crate::compact::Piece;
+use crate::index::{ChunkMeta, INDEX_FILE, IndexWriter, SymbolTable};
 use crate::meta::{BlockMeta, BlockStats};
 use crate::segment::{CHUNKS_FOLDER, SEGMENT_BYTES, SegmentWriter, segment_name};
 use crate::tombstones::Tombstones;
@@ -56,8 +57,18 @@ impl BlockWriter {
     pub fn create_with_segments<S: AsRef<str>>(
         fs: &Arc<dyn Fs>,
         parent: &Path,
-        mut meta: BlockMeta,
+        meta: BlockMeta,
         symbols: impl IntoIterator<Item = S>,
+        segment_bytes: u64,
+    ) -> Result<Self, BlockError> {
+        Self::create_with_table(fs, parent, meta, SymbolTable::ascending(symbols)?, segment_bytes)
+    }
+
+    pub(crate) fn create_with_table(
+        fs: &Arc<dyn Fs>,
+        parent: &Path,
+        mut meta: BlockMeta,
+        symbols: SymbolTable,
         segment_bytes: u64,
     ) -> Result<Self, BlockError> {
         let folder = parent.join(format!("{}{CREATION_SUFFIX}", meta.ulid));
@@ -66,7 +77,7 @@ impl BlockWriter {
         fs.create_dir_all(&folder).map_err(|err| io("create", err))?;
         let segments =
             SegmentWriter::create(Arc::clone(fs), folder.join(CHUNKS_FOLDER), segment_bytes)?;
-        let index = IndexWriter::create(&**fs, folder.join(INDEX_FILE), symbols)?;
+        let index = IndexWriter::create_with_table(&**fs, folder.join(INDEX_FILE), symbols)?;
         meta.stats = BlockStats::default();
         Ok(Self {
             fs: Arc::clone(fs),
@@ -109,21 +120,45 @@ impl BlockWriter {
         labels: &[(u32, u32)],
         chunks: &[NewChunk<'_>],
     ) -> Result<(), BlockError> {
-        if chunks.is_empty() {
-            return Ok(());
-        }
+        self.add(labels, chunks.iter().map(|chunk| (*chunk, None)))
+    }
+
+    /// As [`Self::add_series_symbols`]; checksums that pieces know are taken over.
+    pub(crate) fn add_series_pieces(
+        &mut self,
+        labels: &[(u32, u32)],
+        pieces: &[Piece],
+    ) -> Result<(), BlockError> {
+        let chunks = pieces.iter().map(|piece| {
+            let Piece { min_time, max_time, encoding, ref data, crc } = *piece;
+            (NewChunk { min_time, max_time, encoding, data }, crc)
+        });
+        self.add(labels, chunks)
+    }
+
+    fn add<'a>(
+        &mut self,
+        labels: &[(u32, u32)],
+        chunks: impl Iterator<Item = (NewChunk<'a>, Option<u32>)>,
+    ) -> Result<(), BlockError> {
         let Some((index, segments)) = &mut self.parts else {
             return Err(BlockError::Refused("block is finished".to_owned()));
         };
         self.chunks.clear();
-        for chunk in chunks {
-            let chunk_ref = segments.write_one(chunk.encoding, chunk.data)?;
+        for (chunk, crc) in chunks {
+            let chunk_ref = match crc {
+                Some(crc) => segments.write_verified(chunk.encoding, chunk.data, crc)?,
+                None => segments.write_one(chunk.encoding, chunk.data)?,
+            };
             self.chunks.push(ChunkMeta {
                 min_time: chunk.min_time,
                 max_time: chunk.max_time,
                 chunk_ref,
             });
-            count(&mut self.meta.stats, chunk);
+            count(&mut self.meta.stats, &chunk);
+        }
+        if self.chunks.is_empty() {
+            return Ok(());
         }
         index.add_series_symbols(labels, &self.chunks)?;
         self.meta.stats.num_series += 1;

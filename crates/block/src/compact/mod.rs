@@ -8,6 +8,7 @@ mod go_heap;
 mod overlap;
 mod plan;
 mod series;
+mod symbols;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,6 +24,7 @@ pub use plan::{block_ranges, plan};
 
 use self::go_heap::GoHeap;
 use self::series::{Input, SeriesCursor};
+use self::symbols::merge_symbols;
 use crate::BlockError;
 use crate::block::BlockReader;
 use crate::meta::{
@@ -30,7 +32,7 @@ use crate::meta::{
     META_VERSION,
 };
 use crate::segment::SEGMENT_BYTES;
-use crate::writer::{BlockWriter, NewChunk};
+use crate::writer::BlockWriter;
 
 /// A chunk on its way from a block into another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub struct Piece {
     /// Encoding byte.
     pub encoding: u8,
     pub data: Bytes,
+    /// Checksum over encoding and data, where these are as they were read and verified.
+    pub crc: Option<u32>,
 }
 
 /// How to compact.
@@ -118,10 +122,10 @@ fn populate(
 ) -> Result<Option<BlockMeta>, CompactError> {
     // The end is outside of a block.
     let range = (meta.min_time, meta.max_time - 1);
-    let (symbols, maps) = merge_symbols(blocks)?;
+    let indexes: Vec<_> = blocks.iter().map(|block| block.index()).collect();
+    let (symbols, maps) = merge_symbols(&indexes)?;
     let mut writer =
-        BlockWriter::create_with_segments(fs, dest, meta, &symbols, options.segment_bytes)?;
-    drop(symbols);
+        BlockWriter::create_with_table(fs, dest, meta, symbols, options.segment_bytes)?;
     let inputs =
         blocks.iter().zip(maps).map(|(block, map)| Input::new(block, map, range)).collect();
     match write_merged(inputs, &mut writer, options) {
@@ -134,43 +138,42 @@ fn populate(
 }
 
 fn write_merged(
-    inputs: Vec<Result<Input<'_>, BlockError>>,
+    inputs: Vec<Result<Input, BlockError>>,
     writer: &mut BlockWriter,
     options: &CompactOptions<'_>,
 ) -> Result<(), CompactError> {
-    let before = |a: &SeriesCursor<'_>, b: &SeriesCursor<'_>| a.labels() < b.labels();
-    let mut heap: GoHeap<SeriesCursor<'_>> = GoHeap::default();
+    let before = |a: &SeriesCursor, b: &SeriesCursor| a.labels() < b.labels();
+    let mut heap: GoHeap<SeriesCursor> = GoHeap::default();
     for input in inputs {
         let mut cursor = SeriesCursor::new(input?);
         if cursor.advance()? {
             heap.push(cursor, before);
         }
     }
-    let mut same: Vec<SeriesCursor<'_>> = Vec::new();
+    let mut same: Vec<SeriesCursor> = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut order: Vec<usize> = Vec::new();
     while let Some(first) = heap.pop(before) {
         options.cancel.check()?;
         same.push(first);
         while heap.peek().is_some_and(|next| next.labels() == same[0].labels()) {
             same.extend(heap.pop(before));
         }
-        let mut lists = Vec::with_capacity(same.len());
-        for cursor in &mut same {
-            lists.push(cursor.chunks()?);
+        if same.len() == 1 {
+            same[0].append_chunks(&mut pieces)?;
+        } else if options.merge.leaves_apart() && is_apart(&same, &mut order) {
+            order.iter().try_for_each(|at| same[*at].append_chunks(&mut pieces))?;
+        } else {
+            let mut lists = Vec::with_capacity(same.len());
+            for cursor in &same {
+                let mut list = Vec::new();
+                cursor.append_chunks(&mut list)?;
+                lists.push(list);
+            }
+            pieces = options.merge.merge(lists)?;
         }
-        let pieces = match lists.len() {
-            1 => lists.remove(0),
-            _ => options.merge.merge(lists)?,
-        };
-        let chunks: Vec<_> = pieces
-            .iter()
-            .map(|p| NewChunk {
-                min_time: p.min_time,
-                max_time: p.max_time,
-                encoding: p.encoding,
-                data: &p.data,
-            })
-            .collect();
-        writer.add_series_symbols(same[0].labels(), &chunks)?;
+        writer.add_series_pieces(same[0].labels(), &pieces)?;
+        pieces.clear();
         for mut cursor in same.drain(..) {
             if cursor.advance()? {
                 heap.push(cursor, before);
@@ -178,6 +181,15 @@ fn write_merged(
         }
     }
     Ok(())
+}
+
+/// Puts into `order` which cursors' chunks come first; false where chunks overlap.
+fn is_apart(same: &[SeriesCursor], order: &mut Vec<usize>) -> bool {
+    order.clear();
+    order.extend(0..same.len());
+    order.sort_by_key(|at| same[*at].metas().first().map(|chunk| chunk.min_time));
+    let chunks = || order.iter().flat_map(|at| same[*at].metas());
+    chunks().zip(chunks().skip(1)).all(|(chunk, next)| chunk.max_time < next.min_time)
 }
 
 /// The meta of the merged block, without statistics; `None` without inputs.
@@ -219,34 +231,4 @@ pub fn mark_deletable(blocks: &[Arc<BlockReader>]) -> Result<(), BlockError> {
 /// Says in the metas of blocks that could not be compacted to leave them alone.
 pub fn mark_failed(blocks: &[Arc<BlockReader>]) -> Result<(), BlockError> {
     blocks.iter().try_for_each(|b| b.update_meta(|meta| meta.compaction.failed = true))
-}
-
-type SymbolMaps = Vec<Vec<u32>>;
-
-/// The symbols of all blocks, ascending, and for each block a map from its symbols to these, which keeps their order.
-fn merge_symbols(blocks: &[Arc<BlockReader>]) -> Result<(Vec<Arc<str>>, SymbolMaps), BlockError> {
-    let mut lists: Vec<Vec<Arc<str>>> = Vec::with_capacity(blocks.len());
-    for block in blocks {
-        let mut symbols: Vec<Arc<str>> = Vec::with_capacity(block.index().symbol_count());
-        block.index().for_each_symbol(|symbol| {
-            symbols.push(symbol.into());
-            Ok(())
-        })?;
-        lists.push(symbols);
-    }
-    let mut merged: Vec<Arc<str>> = lists.iter().flatten().cloned().collect();
-    merged.sort();
-    merged.dedup();
-    let mut maps = Vec::with_capacity(lists.len());
-    for list in &lists {
-        let mut position = 0;
-        let map = list.iter().map(|symbol| {
-            while merged[position] != *symbol {
-                position += 1;
-            }
-            position as u32
-        });
-        maps.push(map.collect());
-    }
-    Ok((merged, maps))
 }

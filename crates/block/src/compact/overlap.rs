@@ -15,6 +15,9 @@ use crate::BlockError;
 pub trait MergeOverlaps: Debug + Sync {
     /// The result ascends and does not overlap.
     fn merge(&self, lists: Vec<Vec<Piece>>) -> Result<Vec<Piece>, BlockError>;
+
+    /// Whether chunks of which none overlaps another stay as they are, in order: then these are not asked for.
+    fn leaves_apart(&self) -> bool;
 }
 
 /// Merges by time; of equal times one sample stays. This is what upstream does by default.
@@ -25,6 +28,10 @@ pub struct SampleMerge {
 }
 
 impl MergeOverlaps for SampleMerge {
+    fn leaves_apart(&self) -> bool {
+        true
+    }
+
     fn merge(&self, lists: Vec<Vec<Piece>>) -> Result<Vec<Piece>, BlockError> {
         let mut heap: GoHeap<Pieces> = GoHeap::default();
         for list in lists {
@@ -90,6 +97,7 @@ impl SampleMerge {
             max_time: chunk.max_time,
             encoding: chunk.encoding as u8,
             data: Bytes::from(chunk.bytes),
+            crc: None,
         };
         Ok(encoder.finish().into_iter().map(piece).collect())
     }
@@ -105,7 +113,7 @@ impl Pieces {
     fn take(&mut self) -> Piece {
         std::mem::replace(
             &mut self.piece,
-            Piece { min_time: 0, max_time: 0, encoding: 0, data: Bytes::new() },
+            Piece { min_time: 0, max_time: 0, encoding: 0, data: Bytes::new(), crc: None },
         )
     }
 }
@@ -223,6 +231,7 @@ mod tests {
             max_time: samples[samples.len() - 1].0,
             encoding: 1,
             data: Bytes::from(appender.into_bytes()),
+            crc: None,
         }
     }
 

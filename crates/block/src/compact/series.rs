@@ -7,34 +7,35 @@ use gauntlet_chunk::{Encoding, filter_chunk};
 use gauntlet_model::Timestamp;
 
 use super::Piece;
+use super::symbols::SymbolMap;
 use crate::BlockError;
-use crate::block::BlockReader;
+use crate::block::{BlockReader, BlockScan};
 use crate::index::{ChunkMeta, IndexSource as _, SeriesEntry};
 use crate::tombstones::{Interval, Intervals, Tombstones};
 
-pub(crate) struct Input<'a> {
-    block: &'a Arc<BlockReader>,
-    map: Vec<u32>,
+pub(crate) struct Input {
+    scan: BlockScan,
+    map: SymbolMap,
     postings: std::vec::IntoIter<u32>,
     tombstones: Arc<Tombstones>,
     /// Samples outside are left out; both ends in.
     range: (Timestamp, Timestamp),
 }
 
-impl<'a> Input<'a> {
+impl Input {
     pub(crate) fn new(
-        block: &'a Arc<BlockReader>,
-        map: Vec<u32>,
+        block: &Arc<BlockReader>,
+        map: SymbolMap,
         range: (Timestamp, Timestamp),
     ) -> Result<Self, BlockError> {
         let postings = block.index().all_postings()?.into_iter();
-        Ok(Self { block, map, postings, tombstones: block.tombstones(), range })
+        Ok(Self { scan: block.scan(), map, postings, tombstones: block.tombstones(), range })
     }
 }
 
 /// Stands on a series.
-pub(crate) struct SeriesCursor<'a> {
-    input: Input<'a>,
+pub(crate) struct SeriesCursor {
+    input: Input,
     entry: SeriesEntry,
     labels: Vec<(u32, u32)>,
     /// The entry's chunks that are not wholly gone.
@@ -42,8 +43,8 @@ pub(crate) struct SeriesCursor<'a> {
     deleted: Intervals,
 }
 
-impl<'a> SeriesCursor<'a> {
-    pub(crate) fn new(input: Input<'a>) -> Self {
+impl SeriesCursor {
+    pub(crate) fn new(input: Input) -> Self {
         Self {
             input,
             entry: SeriesEntry::default(),
@@ -58,8 +59,7 @@ impl<'a> SeriesCursor<'a> {
         let input = &mut self.input;
         let (min, max) = input.range;
         for series_ref in input.postings.by_ref() {
-            let index = input.block.index();
-            index.series(series_ref, true, &mut self.entry)?;
+            input.scan.series(series_ref, &mut self.entry)?;
             self.deleted = input.tombstones.get(u64::from(series_ref)).cloned().unwrap_or_default();
             self.chunks.clear();
             let in_range =
@@ -77,9 +77,9 @@ impl<'a> SeriesCursor<'a> {
             self.labels.clear();
             for (name, value) in &self.entry.labels {
                 let common = |symbol: &u32| {
-                    input.map.get(*symbol as usize).copied().ok_or_else(|| {
-                        let expected = format!("a symbol below {}", input.map.len());
-                        BlockError::corrupt(index.source().name(), 0, expected, symbol)
+                    input.map.get(*symbol).ok_or_else(|| {
+                        let name = input.scan.block().index().source().name();
+                        BlockError::corrupt(name, 0, "one of its symbols", symbol)
                     })
                 };
                 self.labels.push((common(name)?, common(value)?));
@@ -94,18 +94,23 @@ impl<'a> SeriesCursor<'a> {
         &self.labels
     }
 
-    /// The chunks of the current series.
-    pub(crate) fn chunks(&mut self) -> Result<Vec<Piece>, BlockError> {
-        let mut pieces = Vec::with_capacity(self.chunks.len());
+    /// Where the current series' chunks are.
+    pub(crate) fn metas(&self) -> &[ChunkMeta] {
+        &self.chunks
+    }
+
+    /// Appends the chunks of the current series.
+    pub(crate) fn append_chunks(&self, pieces: &mut Vec<Piece>) -> Result<(), BlockError> {
         for meta in &self.chunks {
-            let raw = self.input.block.raw_chunk(meta.chunk_ref)?;
+            let raw = self.input.scan.raw_chunk(meta.chunk_ref)?;
             let (min_time, max_time) = (meta.min_time, meta.max_time);
             if !self.deleted.overlaps(min_time, max_time) {
-                pieces.push(Piece { min_time, max_time, encoding: raw.encoding, data: raw.data });
+                let (encoding, data, crc) = (raw.encoding, raw.data, Some(raw.crc));
+                pieces.push(Piece { min_time, max_time, encoding, data, crc });
                 continue;
             }
             let refuse = |reason: String| {
-                let folder = self.input.block.folder().display();
+                let folder = self.input.scan.block().folder().display();
                 BlockError::Refused(format!(
                     "{folder}: chunk {} has deleted samples: {reason}",
                     meta.chunk_ref
@@ -121,9 +126,10 @@ impl<'a> SeriesCursor<'a> {
                     max_time: kept.max_time,
                     encoding: raw.encoding,
                     data: Bytes::from(kept.bytes),
+                    crc: None,
                 });
             }
         }
-        Ok(pieces)
+        Ok(())
     }
 }

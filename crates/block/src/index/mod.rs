@@ -3,11 +3,13 @@
 //!
 //! Version 2 is written; 1 to 3 are read. Everything is big endian; every section, series and postings list has its CRC32C.
 
+mod gather;
 mod offset_table;
 pub mod postings;
 mod reader;
 mod section;
 mod select;
+mod symbol_table;
 mod symbols;
 mod toc;
 mod writer;
@@ -15,6 +17,8 @@ mod writer;
 pub use offset_table::{OffsetTable, PostingsRange};
 pub use reader::{ChunkMeta, IndexReader, SeriesEntry, SymbolCache};
 pub use select::{IndexSource, postings_for_matchers};
+pub(crate) use symbol_table::SymbolTable;
+pub(crate) use symbols::SymbolCursor;
 pub use symbols::Symbols;
 pub use toc::{TOC_BYTES, Toc};
 pub use writer::IndexWriter;
@@ -52,4 +56,4 @@ impl IndexVersion {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

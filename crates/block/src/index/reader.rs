@@ -18,7 +18,7 @@ use super::offset_table::OffsetTable;
 use super::postings::union_of_runs;
 use super::section::{DecodeAt, check_crc, cursor, read};
 use super::select::IndexSource;
-use super::symbols::Symbols;
+use super::symbols::{SymbolCursor, Symbols};
 use super::toc::Toc;
 use super::{INDEX_HEADER_BYTES, INDEX_MAGIC, IndexVersion, SERIES_ALIGN};
 use crate::BlockError;
@@ -197,6 +197,10 @@ impl IndexReader {
         self.symbols.for_each(&*self.source, each)
     }
 
+    pub(crate) fn symbol_cursor(&self) -> SymbolCursor<'_> {
+        SymbolCursor::new(&self.symbols, &*self.source)
+    }
+
     /// The text of a symbol.
     pub fn symbol(&self, symbol: u32) -> Result<Arc<str>, BlockError> {
         if let Some(name) = self.names.get(&symbol) {
@@ -252,7 +256,17 @@ impl IndexReader {
         with_chunks: bool,
         entry: &mut SeriesEntry,
     ) -> Result<(), BlockError> {
-        let source = &*self.source;
+        self.series_from(&*self.source, series_ref, with_chunks, entry)
+    }
+
+    /// As [`Self::series`] through another way to the same bytes.
+    pub(crate) fn series_from(
+        &self,
+        source: &dyn ByteSource,
+        series_ref: u32,
+        with_chunks: bool,
+        entry: &mut SeriesEntry,
+    ) -> Result<(), BlockError> {
         let offset = self.series_offset(series_ref);
         if !(self.toc.series..self.toc.label_indices).contains(&offset) {
             let expected =

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::section::{DecodeAt, cursor, read, walk_section};
 use super::{IndexVersion, SAMPLE_EVERY};
 use crate::BlockError;
@@ -134,22 +136,82 @@ impl Symbols {
         Ok(None)
     }
 
-    /// Every symbol in order, read a few at a time.
+    /// Every symbol in the order of the file, read a few at a time.
     pub fn for_each(
         &self,
         source: &dyn ByteSource,
         mut each: impl FnMut(&str) -> Result<(), BlockError>,
     ) -> Result<(), BlockError> {
-        // Some thousands of symbols to a read.
-        for groups in (0..self.groups.len() - 1).collect::<Vec<_>>().chunks(256) {
-            let (Some(first), Some(last)) = (groups.first(), groups.last()) else { continue };
-            let (start, end) = (self.groups[*first], self.groups[last + 1]);
-            let bytes = read(source, start, (end - start) as usize)?;
-            let mut cursor = cursor(&bytes);
-            while !cursor.is_empty() {
-                each(cursor.len_str().at(source, start, "a symbol")?)?;
-            }
+        let mut cursor = SymbolCursor::new(self, source);
+        while cursor.advance()? {
+            each(cursor.text())?;
         }
         Ok(())
+    }
+}
+
+/// Groups read at once: some thousands of symbols.
+const GROUPS_AT_ONCE: usize = 256;
+
+/// Goes through the symbols of a file in its order.
+#[derive(Debug)]
+pub(crate) struct SymbolCursor<'a> {
+    symbols: &'a Symbols,
+    source: &'a dyn ByteSource,
+    /// The next group to read.
+    group: usize,
+    /// Bytes at hand, their offset in the file, and how far they are read.
+    bytes: Bytes,
+    start: u64,
+    at: usize,
+    text: String,
+    name: u32,
+    read: u32,
+}
+
+impl<'a> SymbolCursor<'a> {
+    pub(crate) fn new(symbols: &'a Symbols, source: &'a dyn ByteSource) -> Self {
+        let (bytes, text) = (Bytes::new(), String::new());
+        Self { symbols, source, group: 0, bytes, start: 0, at: 0, text, name: 0, read: 0 }
+    }
+
+    /// Moves to the next symbol; false behind the last.
+    pub(crate) fn advance(&mut self) -> Result<bool, BlockError> {
+        if self.at == self.bytes.len() {
+            let groups = &self.symbols.groups;
+            let next = (self.group + GROUPS_AT_ONCE).min(groups.len() - 1);
+            if next == self.group {
+                return Ok(false);
+            }
+            let (start, end) = (groups[self.group], groups[next]);
+            self.bytes = read(self.source, start, (end - start) as usize)?;
+            (self.start, self.at, self.group) = (start, 0, next);
+        }
+        let mut cursor = cursor(&self.bytes[self.at..]);
+        let text = cursor.len_str().at(self.source, self.start, "a symbol")?;
+        self.text.clear();
+        self.text.push_str(text);
+        self.name = match self.symbols.version {
+            IndexVersion::V1 => (self.start + self.at as u64) as u32,
+            _ => self.read,
+        };
+        self.read += 1;
+        self.at += cursor.offset();
+        Ok(true)
+    }
+
+    /// The symbol at hand.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the file calls it.
+    pub(crate) fn name(&self) -> u32 {
+        self.name
+    }
+
+    /// Whether symbols come in the order of their texts.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.symbols.version != IndexVersion::V1
     }
 }

@@ -16,7 +16,7 @@ fn section(out: &mut Vec<u8>, content: &[u8]) {
     put_u32(out, crc32c(content));
 }
 
-fn version_1() -> Vec<u8> {
+pub(crate) fn version_1() -> Vec<u8> {
     let mut out = INDEX_MAGIC.to_be_bytes().to_vec();
     out.push(1);
     let mut toc = Toc { symbols: out.len() as u64, ..Toc::default() };

@@ -1,34 +1,34 @@
 //! Writing an index, version 2: symbols first, then series in order, then postings from what the series said.
 //!
-//! Byte for byte what upstream writes for the same input. Postings are gathered while series are written, as lists of
-//! references by label pair (4 bytes for each label of each series), and written at the end.
+//! Byte for byte what upstream writes for the same input. Memory: the texts of the symbols, 4 bytes for each label of each series
+//! ([`super::gather`]), 8 for each label pair.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use gauntlet_encoding::{crc32c, put_len_bytes, put_u32, put_uvarint, put_varint};
+use gauntlet_encoding::put::uvarint_len;
+use gauntlet_encoding::{crc32c, crc32c_append, put_len_bytes, put_u32, put_uvarint, put_varint};
 use gauntlet_model::Labels;
 use gauntlet_runtime::{File, Fs};
 
+use super::gather::Gathered;
 use super::reader::ChunkMeta;
+use super::symbol_table::SymbolTable;
 use super::toc::Toc;
 use super::{INDEX_MAGIC, SERIES_ALIGN};
 use crate::BlockError;
 
 /// Series are named by 32 bits of 16 bytes each.
 const LIMIT_BYTES: u64 = 16 * u32::MAX as u64;
-const BUFFER_BYTES: usize = 1 << 20;
+const BUFFER_BYTES: usize = 256 << 10;
 
 #[derive(Debug)]
 pub struct IndexWriter {
     out: Output,
     toc: Toc,
-    /// Symbols in order.
-    symbols: Vec<Arc<str>>,
-    by_text: HashMap<Arc<str>, u32, foldhash::fast::FixedState>,
-    /// References by name and value symbol.
-    postings: HashMap<(u32, u32), Vec<u32>, foldhash::fast::FixedState>,
+    symbols: SymbolTable,
+    /// Which series have which pair.
+    gathered: Gathered,
     all: Vec<u32>,
     last_labels: Vec<(u32, u32)>,
     last_chunk_ref: u64,
@@ -75,15 +75,49 @@ impl Output {
         BlockError::TooLarge { path: self.path.display().to_string(), what, limit }
     }
 
-    /// Length, content, checksum.
-    fn section(&mut self, content: &[u8], what: &'static str) -> Result<(), BlockError> {
-        let Ok(len) = u32::try_from(content.len()) else {
+    /// Writes a section whose content is already in pieces: its length, the pieces in order, their checksum.
+    fn section(
+        &mut self,
+        len: u64,
+        what: &'static str,
+        mut write: impl FnMut(&mut Pieces<'_>) -> Result<(), BlockError>,
+    ) -> Result<(), BlockError> {
+        let Ok(framed) = u32::try_from(len) else {
             return Err(self.too_large(what, u64::from(u32::MAX)));
         };
-        put_u32(&mut self.buffer, len);
-        self.buffer.extend_from_slice(content);
-        put_u32(&mut self.buffer, crc32c(content));
+        put_u32(&mut self.buffer, framed);
+        let start = self.position();
+        let from = self.buffer.len();
+        let mut pieces = Pieces { out: self, from, crc: 0 };
+        write(&mut pieces)?;
+        let crc = pieces.checksum();
+        debug_assert_eq!(self.position() - start, len, "BUG: {what} has another length");
+        put_u32(&mut self.buffer, crc);
         self.flush_when_full()
+    }
+}
+
+/// The content of a section on its way.
+struct Pieces<'a> {
+    out: &'a mut Output,
+    /// What lies in the buffer from here on is not in the checksum yet.
+    from: usize,
+    crc: u32,
+}
+
+impl Pieces<'_> {
+    fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> Result<(), BlockError> {
+        put(&mut self.out.buffer);
+        if self.out.buffer.len() >= BUFFER_BYTES {
+            self.crc = self.checksum();
+            self.out.flush()?;
+            self.from = 0;
+        }
+        Ok(())
+    }
+
+    fn checksum(&self) -> u32 {
+        crc32c_append(self.crc, &self.out.buffer[self.from..])
     }
 }
 
@@ -94,13 +128,20 @@ impl IndexWriter {
         path: PathBuf,
         symbols: impl IntoIterator<Item = S>,
     ) -> Result<Self, BlockError> {
+        Self::create_with_table(fs, path, SymbolTable::ascending(symbols)?)
+    }
+
+    pub(crate) fn create_with_table(
+        fs: &dyn Fs,
+        path: PathBuf,
+        symbols: SymbolTable,
+    ) -> Result<Self, BlockError> {
         let file = fs.create(&path).map_err(|err| BlockError::io(path.display(), "create", err))?;
         let mut this = Self {
             out: Output { path, file, buffer: Vec::new(), written: 0 },
             toc: Toc::default(),
-            symbols: Vec::new(),
-            by_text: HashMap::default(),
-            postings: HashMap::default(),
+            symbols,
+            gathered: Gathered::default(),
             all: Vec::new(),
             last_labels: Vec::new(),
             last_chunk_ref: 0,
@@ -110,32 +151,21 @@ impl IndexWriter {
         put_u32(&mut this.out.buffer, INDEX_MAGIC);
         this.out.buffer.push(2);
         this.toc.symbols = this.out.position();
-        this.write_symbols(symbols)?;
+        let symbols = &this.symbols;
+        let len: u64 = symbols.iter().map(|text| len_bytes(text.len())).sum();
+        this.out.section(4 + len, "the symbol table", |out| {
+            out.put(|buffer| put_u32(buffer, symbols.len() as u32))?;
+            symbols
+                .iter()
+                .try_for_each(|text| out.put(|buffer| put_len_bytes(buffer, text.as_bytes())))
+        })?;
         this.toc.series = this.out.position();
         Ok(this)
     }
 
-    fn write_symbols<S: AsRef<str>>(
-        &mut self,
-        symbols: impl IntoIterator<Item = S>,
-    ) -> Result<(), BlockError> {
-        let mut content = vec![0; 4];
-        for symbol in symbols {
-            let text: Arc<str> = symbol.as_ref().into();
-            if self.symbols.last().is_some_and(|last| *last >= text) {
-                return Err(BlockError::Refused(format!("symbol {text:?} out-of-order")));
-            }
-            put_len_bytes(&mut content, text.as_bytes());
-            self.by_text.insert(Arc::clone(&text), self.symbols.len() as u32);
-            self.symbols.push(text);
-        }
-        content[..4].copy_from_slice(&(self.symbols.len() as u32).to_be_bytes());
-        self.out.section(&content, "the symbol table")
-    }
-
     /// What a string is called in this index.
     pub fn symbol(&self, text: &str) -> Option<u32> {
-        self.by_text.get(text).copied()
+        self.symbols.find(text)
     }
 
     /// Adds the next series. Label sets must ascend, chunks too, by time and by reference.
@@ -191,9 +221,7 @@ impl IndexWriter {
         put_u32(&mut self.out.buffer, crc32c(&entry));
         self.entry = entry;
         self.largest_series = self.largest_series.max(self.out.position() - position);
-        for pair in labels {
-            self.postings.entry(*pair).or_default().push(series_ref);
-        }
+        self.gathered.add(labels);
         self.all.push(series_ref);
         self.last_labels.clear();
         self.last_labels.extend_from_slice(labels);
@@ -232,7 +260,7 @@ impl IndexWriter {
     }
 
     fn spell(&self, labels: &[(u32, u32)]) -> String {
-        let text = |symbol: u32| self.symbols.get(symbol as usize).map_or("?", |s| &**s);
+        let text = |symbol: u32| self.symbols.get(symbol).unwrap_or("?");
         let pairs: Vec<_> =
             labels.iter().map(|(n, v)| format!("{}={:?}", text(*n), text(*v))).collect();
         format!("{{{}}}", pairs.join(", "))
@@ -252,46 +280,61 @@ impl IndexWriter {
         self.toc.label_indices = self.out.position();
         self.toc.postings = self.out.position();
         self.out.pad(4);
-        let mut table = vec![0; 4];
-        let mut count = 1u32;
         let all = std::mem::take(&mut self.all);
-        self.write_list("", "", &all, &mut table)?;
-        let mut pairs: Vec<_> = std::mem::take(&mut self.postings).into_iter().collect();
-        pairs.sort_unstable_by_key(|(pair, _)| *pair);
-        for ((name, value), list) in pairs {
-            let (name, value) = (
-                Arc::clone(&self.symbols[name as usize]),
-                Arc::clone(&self.symbols[value as usize]),
-            );
-            self.write_list(&name, &value, &list, &mut table)?;
-            count += 1;
-        }
-        table[..4].copy_from_slice(&count.to_be_bytes());
+        let mut offsets = vec![self.write_list(&all)?];
+        let lists = std::mem::take(&mut self.gathered).into_lists();
+        let pairs = lists.pairs();
+        offsets.reserve(pairs.len());
+        lists.for_each(&all, |list| {
+            offsets.push(self.write_list(list)?);
+            Ok::<(), BlockError>(())
+        })?;
         self.toc.label_offset_table = self.out.position();
         self.toc.postings_offset_table = self.out.position();
-        self.out.section(&table, "the postings offset table")?;
+        let symbols = &self.symbols;
+        let text = |symbol: u32| symbols.get(symbol).unwrap_or_default();
+        let texts =
+            || std::iter::once(("", "")).chain(pairs.iter().map(|(n, v)| (text(*n), text(*v))));
+        let len: u64 = texts()
+            .zip(&offsets)
+            .map(|((name, value), offset)| {
+                1 + len_bytes(name.len()) + len_bytes(value.len()) + uvarint_len(*offset) as u64
+            })
+            .sum();
+        self.out.section(4 + len, "the postings offset table", |out| {
+            out.put(|buffer| put_u32(buffer, offsets.len() as u32))?;
+            for ((name, value), offset) in texts().zip(&offsets) {
+                out.put(|buffer| {
+                    buffer.push(2);
+                    put_len_bytes(buffer, name.as_bytes());
+                    put_len_bytes(buffer, value.as_bytes());
+                    put_uvarint(buffer, *offset);
+                })?;
+            }
+            Ok(())
+        })?;
         self.toc.put(&mut self.out.buffer);
         self.out.flush()?;
         self.out.file.sync_all().map_err(|err| BlockError::io(self.out.path.display(), "sync", err))
     }
 
-    fn write_list(
-        &mut self,
-        name: &str,
-        value: &str,
-        list: &[u32],
-        table: &mut Vec<u8>,
-    ) -> Result<(), BlockError> {
+    /// Writes a postings list and returns where it is.
+    fn write_list(&mut self, list: &[u32]) -> Result<u64, BlockError> {
         self.out.pad(4);
-        table.push(2);
-        put_len_bytes(table, name.as_bytes());
-        put_len_bytes(table, value.as_bytes());
-        put_uvarint(table, self.out.position());
-        let mut content = Vec::with_capacity(4 + list.len() * 4);
-        put_u32(&mut content, list.len() as u32);
-        list.iter().for_each(|series| put_u32(&mut content, *series));
-        self.out.section(&content, "a postings list")
+        let offset = self.out.position();
+        self.out.section(4 + 4 * list.len() as u64, "a postings list", |out| {
+            out.put(|buffer| put_u32(buffer, list.len() as u32))?;
+            list.chunks(4096).try_for_each(|part| {
+                out.put(|buffer| part.iter().for_each(|series| put_u32(buffer, *series)))
+            })
+        })?;
+        Ok(offset)
     }
+}
+
+/// Bytes of a string with its length in front.
+fn len_bytes(len: usize) -> u64 {
+    (uvarint_len(len as u64) + len) as u64
 }
 
 /// The content of a series entry, as [`super::SeriesEntry::decode`] reads it.
