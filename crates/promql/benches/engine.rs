@@ -133,7 +133,8 @@ fn queries(c: &mut Criterion) {
     group.sample_size(20);
     group.throughput(Throughput::Elements(SERIES as u64 * STEPS as u64));
     for threads in [1, 2] {
-        let options = EngineOptions::new(CpuPool::new(threads), Arc::new(SystemClock));
+        let mut options = EngineOptions::new(CpuPool::new(threads), Arc::new(SystemClock));
+        options.inline_ns = 0;
         let engine = Engine::new(options);
         for (name, query) in [
             ("selector", "m_total"),

@@ -74,6 +74,8 @@ pub(super) struct Evaluator<'a> {
     pub tallies: &'a [Tally],
     pub ranges: &'a [TimeRange],
     pub switches: Switches,
+    /// Threads that tiles are spread over; with more than one this is one of the pool's.
+    pub threads: usize,
     pub lookback_ms: i64,
     pub cancel: &'a Cancel,
     pub budget: &'a Arc<Budget>,
@@ -413,6 +415,7 @@ impl<'a> Evaluator<'a> {
             drop_name: delayed && strip != Strip::Nothing,
             names: names
                 .map(|names| names.iter().map(String::as_str).chain(METADATA_LABELS).collect()),
+            threads: self.threads,
             cancel: self.cancel,
             budget: self.budget,
             by_step: self.samples.by_step.is_some(),
@@ -442,6 +445,7 @@ impl<'a> Evaluator<'a> {
                 strip: Strip::Nothing,
                 drop_name: false,
                 names: None,
+                threads: self.threads,
                 cancel: self.cancel,
                 budget: self.budget,
                 by_step: false,

@@ -67,6 +67,7 @@ impl Evaluator<'_> {
             strip: Strip::Nothing,
             drop_name: false,
             names: None,
+            threads: self.threads,
             cancel: self.cancel,
             budget: self.budget,
             by_step: self.samples.by_step.is_some(),

@@ -9,6 +9,7 @@
 mod aggregate;
 mod calendar;
 mod classic;
+mod effort;
 mod elementwise;
 mod error;
 mod eval;
@@ -34,6 +35,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use gauntlet_chunk::Columns;
 use gauntlet_model::Timestamp;
+use gauntlet_runtime::pool::Lost;
 use gauntlet_runtime::{Budget, Cancel, Clock, CpuPool};
 use gauntlet_storage::{
     DecodeScratch, Queryable, SelectHints, SelectRequest, SeriesSet, TimeRange,
@@ -76,6 +78,8 @@ pub struct EngineOptions {
     pub query_memory_bytes: u64,
     /// The budget that all queries share.
     pub memory: Option<Arc<Budget>>,
+    /// Queries that are guessed to take at most so many nanoseconds are computed by the caller's thread, the others on the pool.
+    pub inline_ns: u64,
     pub parser: ParserOptions,
     /// Feature flag `promql-delayed-name-removal`.
     pub delayed_name_removal: bool,
@@ -101,6 +105,7 @@ impl EngineOptions {
             default_subquery_step: Arc::new(|_| 60 * 1000),
             query_memory_bytes: u64::MAX,
             memory: None,
+            inline_ns: 600_000,
             parser: ParserOptions::default(),
             delayed_name_removal: false,
             type_and_unit_labels: false,
@@ -328,6 +333,7 @@ impl Engine {
         let began = own.clock.monotonic();
         let sets = fetch(storage, &plan, &budget, cancel, deferred).await?;
         let fetched = own.clock.monotonic();
+        let is_small = effort::is_within(own.inline_ns, &plan, &sets);
         let job = Job {
             kind: expr.value_type(),
             is_range: step_ms != 0,
@@ -339,14 +345,20 @@ impl Engine {
                 use_start_timestamps: own.use_start_timestamps,
             },
             lookback_ms,
+            threads: if is_small { 1 } else { own.pool.threads() },
             max_samples: own.max_samples,
             cancel: cancel.clone(),
             budget: Arc::clone(&budget),
             step_stats: options.step_stats && own.per_step_stats,
             profile: options.analyze.then(|| Profile::new(Arc::clone(&own.clock))),
         };
-        let done = own.pool.run(move || job.execute()).await;
-        let mut result = done.map_err(|lost| EngineError::Internal(lost.to_string()))??;
+        let mut result = if is_small {
+            let run = std::panic::AssertUnwindSafe(move || job.execute());
+            std::panic::catch_unwind(run).map_err(|_| EngineError::Internal(Lost.to_string()))??
+        } else {
+            let done = own.pool.run(move || job.execute()).await;
+            done.map_err(|lost| EngineError::Internal(lost.to_string()))??
+        };
         result.stats.select_time = fetched.saturating_sub(began);
         result.stats.compute_time = own.clock.monotonic().saturating_sub(fetched);
         result.stats.peak_memory_bytes = budget.peak_bytes();
@@ -423,6 +435,7 @@ struct Job {
     sets: Vec<SeriesSet>,
     switches: Switches,
     lookback_ms: i64,
+    threads: usize,
     max_samples: usize,
     cancel: Cancel,
     budget: Arc<Budget>,
@@ -441,6 +454,7 @@ impl Job {
             ranges: &ranges,
             switches: self.switches,
             lookback_ms: self.lookback_ms,
+            threads: self.threads,
             cancel: &self.cancel,
             budget: &self.budget,
             annotations: Annotations::default(),
@@ -533,7 +547,7 @@ impl Job {
 
     fn explain(&self, profile: &Profile, tallies: &[scan::Tally]) -> Explain {
         let explainer = Explainer { plan: &self.plan, profile: Some(profile) };
-        let mut explain = explainer.explain(rayon::current_num_threads());
+        let mut explain = explainer.explain(self.threads);
         let sets = self.sets.iter().zip(tallies);
         for (selection, (set, tally)) in explain.selections.iter_mut().zip(sets) {
             tally.add(set);

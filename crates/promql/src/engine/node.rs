@@ -19,6 +19,7 @@ pub(super) struct Plan {
     pub root: Box<Node>,
     pub grid: Grid,
     pub selects: Vec<SelectSpec>,
+    pub has_subqueries: bool,
     /// Where nodes come from, for explaining the plan.
     pub origins: Vec<(NodeId, Origin)>,
 }

@@ -40,10 +40,16 @@ pub(super) fn plan(expr: &Expr, context: &PlanContext<'_>) -> Result<Plan, Engin
     } else {
         Grid::new(context.start, context.end, context.step_ms)
     };
-    let mut planner =
-        Planner { context, selects: Vec::new(), origins: Vec::new(), stats: Stats::default() };
+    let mut planner = Planner {
+        context,
+        selects: Vec::new(),
+        has_subqueries: false,
+        origins: Vec::new(),
+        stats: Stats::default(),
+    };
     let root = planner.boxed(expr, grid, Path::default())?;
-    Ok(Plan { root, grid, selects: planner.selects, origins: planner.origins })
+    let Planner { selects, has_subqueries, origins, .. } = planner;
+    Ok(Plan { root, grid, selects, has_subqueries, origins })
 }
 
 /// Whether only count and sum of histograms are needed below, found on the way down.
@@ -67,6 +73,7 @@ struct Path<'a> {
 struct Planner<'a> {
     context: &'a PlanContext<'a>,
     selects: Vec<SelectSpec>,
+    has_subqueries: bool,
     origins: Vec<(NodeId, Origin)>,
     stats: Stats,
 }
@@ -343,6 +350,7 @@ impl Planner<'_> {
         } else {
             Grid::new(start, last.saturating_sub(offset_ms), step_ms)
         };
+        self.has_subqueries = true;
         // Counter resets between the inner instants are only seen with buckets.
         let outer = std::mem::replace(&mut self.stats, Stats { blocked: true, wanted: false });
         let inner = if invariant::of(&subquery.expr).invariant && inner_grid.steps > 1 {

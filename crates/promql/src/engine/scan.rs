@@ -240,6 +240,7 @@ pub(super) struct Pipeline<'a> {
     pub drop_name: bool,
     /// The labels that whoever takes the rows looks at; all without.
     pub names: Option<Vec<&'a str>>,
+    pub threads: usize,
     pub cancel: &'a Cancel,
     /// Pays for what a series takes while it is at work.
     pub budget: &'a Arc<Budget>,
@@ -381,7 +382,7 @@ impl Pipeline<'_> {
             (TILE_CELLS / self.grid.steps.max(1)).clamp(TILE_MIN_SERIES, TILE_MAX_SERIES);
         let tiles = series.div_ceil(per_tile);
         let range = |tile: usize| tile * per_tile..((tile + 1) * per_tile).min(series);
-        let threads = rayon::current_num_threads();
+        let threads = self.threads;
         if threads == 1 || tiles < 2 {
             let (mut worker, mut tile) = (Worker::default(), Tile::default());
             for number in 0..tiles {

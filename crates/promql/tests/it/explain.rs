@@ -27,7 +27,9 @@ fn store() -> Arc<MemoryStore> {
 }
 
 fn engine() -> Engine {
-    Engine::new(EngineOptions::new(CpuPool::new(2), Arc::new(SystemClock)))
+    let mut options = EngineOptions::new(CpuPool::new(2), Arc::new(SystemClock));
+    options.inline_ns = 0;
+    Engine::new(options)
 }
 
 fn analyze(query: &str) -> Explain {

@@ -48,6 +48,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// The error's kind and text for `query` over 50 steps of all series.
 fn check(set: impl Fn(&mut EngineOptions), query: &str, expect: Result<(), (&str, &str)>) {
     let mut options = EngineOptions::new(CpuPool::new(2), Arc::new(SystemClock));
+    options.inline_ns = 0;
     set(&mut options);
     let engine = Engine::new(options);
     let options = QueryOptions::default();
@@ -124,6 +125,7 @@ fn histograms(series: usize, buckets: usize) -> Arc<MemoryStore> {
 fn histograms_are_paid_for() {
     let run = |query: &str, limit: u64| {
         let mut options = EngineOptions::new(CpuPool::new(2), Arc::new(SystemClock));
+        options.inline_ns = 0;
         options.query_memory_bytes = limit;
         let all = Budget::new(u64::MAX);
         options.memory = Some(Arc::clone(&all));

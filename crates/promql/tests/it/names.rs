@@ -25,7 +25,11 @@ fn store() -> Arc<MemoryStore> {
 
 fn check(query: &str, is_refused: bool) {
     for threads in [1, 2] {
-        let engine = Engine::new(EngineOptions::new(CpuPool::new(threads), Arc::new(SystemClock)));
+        let mut options = EngineOptions::new(CpuPool::new(threads), Arc::new(SystemClock));
+        if threads > 1 {
+            options.inline_ns = 0;
+        }
+        let engine = Engine::new(options);
         for end in [10, 39] {
             let options = QueryOptions::default();
             let run = engine.range(store(), query, 0, end * 15_000, 15_000, &options);

@@ -22,6 +22,10 @@ impl EngineUnderTest {
     /// `threads` of the CPU pool: answers must not depend on it.
     pub fn new(threads: usize) -> Self {
         let mut options = EngineOptions::new(CpuPool::new(threads), Arc::new(ManualClock::new(0)));
+        if threads > 1 {
+            // However small, the query is spread over them.
+            options.inline_ns = 0;
+        }
         options.max_samples = MAX_SAMPLES;
         options.parser = ParserOptions::all();
         options.delayed_name_removal = true;

@@ -155,7 +155,20 @@ impl Queryable for Db {
         request: &'a SelectRequest,
     ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
         let (range, request) = (request.range, request.clone());
-        self.read(range, move |view| view.select(&request)).boxed()
+        let is_quick = request.hints.deferred && self.head.is_quick(&request.matchers);
+        async move {
+            let departures = self.head.departures();
+            let view = self.view(range);
+            // Not worth the way to another thread.
+            if is_quick && view.blocks.is_empty() {
+                let set = view.select(&request)?;
+                if departures == self.head.departures() {
+                    return Ok(set);
+                }
+            }
+            self.read(range, move |view| view.select(&request)).await
+        }
+        .boxed()
     }
 
     fn label_names<'a>(

@@ -101,6 +101,28 @@ impl Head {
     }
 }
 
+impl Head {
+    /// Whether a deferred selection takes well below a millisecond.
+    pub(crate) fn is_quick(&self, matchers: &[Matcher]) -> bool {
+        const MOST: usize = 4096;
+        let index = self.index.read();
+        let mut is_narrow = false;
+        for matcher in matchers {
+            let Some(name) = index.pairs.find_name(&matcher.name) else { continue };
+            match matcher.op {
+                MatchOp::Equal if !matcher.value.is_empty() => {
+                    let pair = index.pairs.find_with(name, &matcher.value);
+                    is_narrow |= pair.is_none_or(|pair| index.count(pair) <= MOST);
+                }
+                // Every value may be looked at.
+                _ if index.pairs.values_of(name).len() > MOST => return false,
+                _ => {}
+            }
+        }
+        is_narrow
+    }
+}
+
 impl Deferred {
     fn check_moved(&self) -> Result<(), QueryError> {
         if self.departures == self.head.departures() { Ok(()) } else { Err(QueryError::Moved) }

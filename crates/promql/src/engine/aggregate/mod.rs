@@ -1,11 +1,13 @@
 //! Aggregations over labels.
 //!
 //! Sums, means and their like fold rows into the state of their group as they come, in order of series, so that compensated sums
-//! agree with the peer's to the last bit. What has to see all values of a step at once (`select`) works on materialized rows.
+//! agree with the peer's to the last bit. A short `topk` (`top`) takes them as they come, too. What has to see all values of a step
+//! at once (`select`) works on materialized rows.
 
 mod fold;
 mod groups;
 mod select;
+mod top;
 
 use super::error::EngineError;
 use super::eval::Evaluator;
@@ -32,8 +34,12 @@ impl Evaluator<'_> {
                     Some(param) => Some(self.scalar(param, grid)?),
                     None => None,
                 };
-                let input = self.with_pipeline(&node.input, grid, None, Self::collect)?;
-                self.select(node, grid, input, param)?
+                if let Some(kept) = top::kept(node, param.as_ref()) {
+                    self.top(node, grid, kept)?
+                } else {
+                    let input = self.with_pipeline(&node.input, grid, None, Self::collect)?;
+                    self.select(node, grid, input, param)?
+                }
             }
         };
         self.samples.held = held;

@@ -19,18 +19,18 @@ use gauntlet_model::gomath;
 
 /// An element of a group's heap.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    value: f64,
-    row: usize,
+pub(super) struct Entry {
+    pub(super) value: f64,
+    pub(super) row: usize,
 }
 
 /// Ascending, not-a-number first.
-fn ascending(a: &Entry, b: &Entry) -> bool {
+pub(super) fn ascending(a: &Entry, b: &Entry) -> bool {
     a.value.is_nan() || a.value < b.value
 }
 
 /// Descending, not-a-number first.
-fn descending(a: &Entry, b: &Entry) -> bool {
+pub(super) fn descending(a: &Entry, b: &Entry) -> bool {
     a.value.is_nan() || a.value > b.value
 }
 
