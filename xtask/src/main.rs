@@ -14,7 +14,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 commands:
   tidy                  check layers, module docs, file lengths, banned crates, unsafe code, doc links
   conformance [SUITE]   run the peers' test data: promql, textparse, prometheus-config, node_exporter
-  versus SUITE          measure ours, and the peers' where PEERS_DIR names their binaries: alerts, head, node, query, wal, compact
+  versus SUITE          measure ours, and the peers' where PEERS_DIR names their binaries: alerts, head, node, query, wal, compact, write, scrape
 ";
 
 fn main() -> ExitCode {

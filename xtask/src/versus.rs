@@ -4,12 +4,14 @@
 
 mod alerts;
 mod compact;
+mod exporter;
 mod head;
 mod load;
 mod node;
 mod process;
 mod query;
 mod report;
+mod scrape;
 mod wal;
 mod write;
 
@@ -83,9 +85,10 @@ pub(crate) fn run(root: &Path, suite: &str, words: &[&str]) -> Result<()> {
         "node" => node::run(&bench),
         "wal" => wal::run(&bench),
         "compact" => compact::run(&bench),
+        "scrape" => scrape::run(&bench),
         "write" => write::run(&bench),
         other => bail!(
-            "no such suite: {other}; there are: alerts, head, node, query, wal, compact, write"
+            "no such suite: {other}; there are: alerts, head, node, query, wal, compact, write, scrape"
         ),
     }
 }
