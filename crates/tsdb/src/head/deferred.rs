@@ -4,19 +4,24 @@
 //! been appended since is cut off. Once samples leave the head for a block, or series their numbers, loads fail and the selection
 //! is to be made again. Late samples that come in between may be seen, as the peer has it.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gauntlet_model::{MatchOp, Matcher, Timestamp};
+use gauntlet_model::{Labels, MatchOp, Matcher, Timestamp};
 use gauntlet_runtime::Budget;
 use gauntlet_storage::{
-    ChunkReader, DeferredSeries, QueryError, SelectRequest, SeriesSet, SeriesSetBuilder, TimeRange,
+    Chunk, ChunkData, ChunkReader, DeferredSeries, QueryError, SelectRequest, SeriesSet,
+    SeriesSetBuilder, TimeRange,
 };
 
+use super::chunk_files::HeadChunkRef;
 use super::index::{DEAD, SeriesId};
-use super::querier::{CHECK_EVERY, HeadChunks, push_sound};
+use super::querier::{CHECK_EVERY, HeadChunks, push_sound, query_error};
+use super::shard::Found;
 use super::{Head, SHARDS, split_place};
+use crate::error::TsdbError;
 
 #[derive(Debug)]
 struct Deferred {
@@ -27,7 +32,7 @@ struct Deferred {
     latest_only: bool,
     matchers: Arc<[Matcher]>,
     series: Vec<Selected>,
-    chunks: Arc<dyn ChunkReader>,
+    chunks: Arc<HeadChunks>,
     budget: Arc<Budget>,
 }
 
@@ -129,6 +134,45 @@ impl Deferred {
     }
 }
 
+impl Deferred {
+    /// Reads closed chunks, in the order in which they lie in their files; those known to be damaged stay unread.
+    fn read_closed(
+        &self,
+        found: &mut [Found],
+        copies: &mut Vec<u8>,
+        damaged: &BTreeSet<HeadChunkRef>,
+    ) -> Result<(), QueryError> {
+        let stored = |(i, found): (usize, &Found)| match found {
+            Found::Chunk(Chunk { data: ChunkData::Stored { chunk_ref, .. }, .. }) => {
+                (!damaged.contains(chunk_ref)).then_some((*chunk_ref, i))
+            }
+            _ => None,
+        };
+        let mut wanted: Vec<(HeadChunkRef, usize)> =
+            found.iter().enumerate().filter_map(stored).collect();
+        wanted.sort_unstable();
+        let places: Vec<HeadChunkRef> = wanted.iter().map(|(place, _)| *place).collect();
+        let mut failed = None;
+        let files = &self.head.files;
+        files.read_many(&places, &self.chunks.pinned, &mut |n, read| match read {
+            Ok((encoding, data)) => {
+                let start = copies.len();
+                copies.extend_from_slice(data);
+                let found = &mut found[wanted[n].1];
+                let (min_t, max_t) = found.bounds();
+                *found = Found::Copied { min_t, max_t, encoding, start, end: copies.len() };
+            }
+            Err(err) => {
+                if matches!(err, TsdbError::Corrupt { .. }) {
+                    files.set_aside(places[n]);
+                }
+                failed.get_or_insert(err);
+            }
+        });
+        failed.map_or(Ok(()), |err| Err(query_error(err)))
+    }
+}
+
 impl DeferredSeries for Deferred {
     fn len(&self) -> usize {
         self.series.len()
@@ -156,7 +200,7 @@ impl DeferredSeries for Deferred {
         let index = head.index.read();
         self.check_moved()?;
         let mut out = SeriesSetBuilder::with_capacity(series.len(), series.len() * 4);
-        let source = out.add_source(Arc::clone(&self.chunks));
+        let source = out.add_source(Arc::clone(&self.chunks) as Arc<dyn ChunkReader>);
         let (mut copies, mut found) = (Vec::new(), Vec::new());
         let mut ends = Vec::with_capacity(series.len());
         let mut guards: [Option<_>; SHARDS] = Default::default();
@@ -181,28 +225,31 @@ impl DeferredSeries for Deferred {
         drop(guards);
         // Before samples go, the count grows: none of these had gone.
         self.check_moved()?;
-        let mut charge = self.budget.charge(copies.len() as u64)?;
-        charge.grow((found.len() * 2 * size_of::<gauntlet_storage::Chunk>()) as u64)?;
-        let copies = Bytes::from(copies);
-        let damaged = head.files.damaged();
         let names: Option<Vec<_>> = names
             .map(|names| names.iter().filter_map(|name| index.pairs.find_name(name)).collect());
-        let (mut pairs, mut found, mut taken) = (Vec::new(), found.into_iter(), 0);
-        let mut label_bytes = 0;
-        for (selected, end) in series.iter().zip(ends) {
-            let labels = match &names {
-                Some(names) => index.labels_of(selected.id, names, &mut pairs),
-                None => index.labels(selected.id),
-            };
-            label_bytes += labels.size_bytes() as u64;
+        let mut pairs = Vec::new();
+        let labels = |selected: &Selected| match &names {
+            Some(names) => index.labels_of(selected.id, names, &mut pairs),
+            None => index.labels(selected.id),
+        };
+        let labels: Vec<Labels> = series.iter().map(labels).collect();
+        // Files are read without it: births must not wait for a disk.
+        drop(index);
+        let mut charge = self.budget.charge((found.len() * 2 * size_of::<Chunk>()) as u64)?;
+        charge.grow(labels.iter().map(|labels| labels.size_bytes() as u64).sum())?;
+        let damaged = head.files.damaged();
+        self.read_closed(&mut found, &mut copies, &damaged)?;
+        charge.grow(copies.len() as u64)?;
+        let copies = Bytes::from(copies);
+        let (mut found, mut taken) = (found.into_iter(), 0);
+        for ((selected, labels), end) in series.iter().zip(labels).zip(ends) {
             out.push_series(labels);
             for chunk in found.by_ref().take(end - taken) {
-                let labels = || index.labels(selected.id);
-                push_sound(&mut out, chunk.into_chunk(&copies), &damaged, labels);
+                let whole = || head.index.read().labels(selected.id);
+                push_sound(&mut out, chunk.into_chunk(&copies), &damaged, whole);
             }
             taken = end;
         }
-        charge.grow(label_bytes)?;
         let mut set = out.build_unsorted();
         set.charges.push(charge);
         Ok(set)
