@@ -1,5 +1,6 @@
 //! The writer's side: batches of samples that are committed or rolled back whole.
 
+use gauntlet_model::histogram::CounterResetHint;
 use gauntlet_model::{Exemplar, FloatHistogram, Histogram, Labels, Metadata, SeriesRef, Timestamp};
 
 /// Why one sample, or a whole batch, was not taken. The texts are upstream's.
@@ -66,15 +67,48 @@ pub trait Appender: Send {
         value: f64,
     ) -> Result<SeriesRef, AppendError>;
 
-    /// Appends a zero where a counter began (its start timestamp). Errs where a sample as new is there already: the zero was
-    /// appended before, or comes too late.
+    /// States the start timestamp of the sample that is appended next, in milliseconds; 0 if it is not known. A storage that keeps
+    /// none does not look at it.
+    fn start_of_next(&mut self, start: Timestamp) {
+        let _ = start;
+    }
+
+    /// Appends a zero where a counter began (its start timestamp), for the sample at `t` that follows. Errs where a sample as new is
+    /// there already: the zero was appended before, or comes too late. Such errors are common and not counted.
     fn append_start_zero(
         &mut self,
         series: SeriesRef,
         labels: &Labels,
         start: Timestamp,
+        t: Timestamp,
     ) -> Result<SeriesRef, AppendError> {
-        let _ = (series, labels, start);
+        let _ = (series, labels, start, t);
+        Err(AppendError::Unsupported("start timestamps"))
+    }
+
+    /// [`Appender::append_start_zero`] of a histogram: an empty one with the buckets of `like`, the sample at `t`.
+    fn append_start_zero_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+        like: &Histogram,
+    ) -> Result<SeriesRef, AppendError> {
+        let _ = (series, labels, start, t, like);
+        Err(AppendError::Unsupported("start timestamps"))
+    }
+
+    /// [`Appender::append_start_zero_histogram`] with float counts.
+    fn append_start_zero_float_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+        like: &FloatHistogram,
+    ) -> Result<SeriesRef, AppendError> {
+        let _ = (series, labels, start, t, like);
         Err(AppendError::Unsupported("start timestamps"))
     }
 
@@ -112,4 +146,26 @@ pub trait Appender: Send {
     fn commit(self: Box<Self>) -> Result<(), AppendError>;
 
     fn rollback(self: Box<Self>);
+}
+
+/// The histogram that stands where counting began: nothing counted, a reset by definition, the layout of `like`.
+pub fn zero_histogram(like: &Histogram) -> Histogram {
+    Histogram {
+        counter_reset_hint: CounterResetHint::CounterReset,
+        schema: like.schema,
+        zero_threshold: like.zero_threshold,
+        custom_values: like.custom_values.clone(),
+        ..Histogram::default()
+    }
+}
+
+/// [`zero_histogram`] with float counts.
+pub fn zero_float_histogram(like: &FloatHistogram) -> FloatHistogram {
+    FloatHistogram {
+        counter_reset_hint: CounterResetHint::CounterReset,
+        schema: like.schema,
+        zero_threshold: like.zero_threshold,
+        custom_values: like.custom_values.clone(),
+        ..FloatHistogram::default()
+    }
 }

@@ -12,7 +12,9 @@ pub mod merge;
 pub mod query;
 pub mod series_set;
 
-pub use append::{AppendError, AppendOptions, Appendable, Appender};
+pub use append::{
+    AppendError, AppendOptions, Appendable, Appender, zero_float_histogram, zero_histogram,
+};
 pub use decode::DecodeScratch;
 pub use fanout::Fanout;
 pub use merge::merge_sets;

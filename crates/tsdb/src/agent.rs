@@ -39,6 +39,8 @@ pub struct AgentOptions {
     pub no_lockfile: bool,
     /// `out_of_order_time_window` of the configuration file.
     pub out_of_order_window_ms: i64,
+    /// Feature `st-storage`: start timestamps of samples are logged.
+    pub store_starts: bool,
 }
 
 impl Default for AgentOptions {
@@ -52,6 +54,7 @@ impl Default for AgentOptions {
             max_time_ms: 4 * 60 * MINUTE,
             no_lockfile: false,
             out_of_order_window_ms: 0,
+            store_starts: false,
         }
     }
 }

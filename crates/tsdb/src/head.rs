@@ -35,7 +35,7 @@ mod young;
 use std::hash::BuildHasher as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use gauntlet_model::{Labels, Timestamp};
 use gauntlet_runtime::Fs;
@@ -51,6 +51,7 @@ use self::cut::CutFile;
 use self::exemplars::Exemplars;
 use self::index::{Full, Index, Place};
 use self::progress::Progress;
+use self::samples::Encodings;
 use self::shard::{Bounds, Cutting, ShardData};
 use self::space::Space;
 use self::spill::Spill;
@@ -126,6 +127,8 @@ pub struct Head {
     /// Samples before it belong to blocks.
     min_valid: AtomicI64,
     window_ms: AtomicI64,
+    /// New float chunks are of encoding 4.
+    xor2: AtomicBool,
     /// Counts departures of samples: see [`Head::departures`].
     departures: AtomicU64,
     /// Counts rounds of cleaning.
@@ -232,6 +235,7 @@ impl Head {
             late_max_t: AtomicI64::new(Timestamp::MIN),
             min_valid: AtomicI64::new(min_valid),
             window_ms: AtomicI64::new(options.out_of_order_window_ms),
+            xor2: AtomicBool::new(options.xor2),
             departures: AtomicU64::new(0),
             // Series of the log are of round 0; those that an appender meets while it replays must not pass for such.
             round: AtomicU8::new(FIRST_ROUND),
@@ -375,11 +379,26 @@ impl Head {
         }
     }
 
+    /// Sets whether new float chunks are of encoding 4 (`chunk_encoding.floats` of a reloaded configuration).
+    pub fn set_xor2(&self, on: bool) {
+        self.xor2.store(on, Ordering::Release);
+    }
+
+    /// Which encodings new chunks have.
+    fn encodings(&self) -> Encodings {
+        Encodings {
+            xor2: self.xor2.load(Ordering::Relaxed),
+            histogram_starts: self.options.histogram_starts,
+            starts: self.options.store_starts,
+        }
+    }
+
     fn cutting(&self, shard: usize) -> Cutting<'_> {
         Cutting {
             files: &self.files,
             chunk_range: self.options.min_block_ms,
             samples_per_chunk: self.options.samples_per_chunk,
+            encodings: self.encodings(),
             shard: shard as u32,
             shards: SHARDS as u32,
         }

@@ -45,6 +45,12 @@ pub struct Options {
     pub max_block_ms: i64,
     /// `samples-per-chunk`.
     pub samples_per_chunk: u16,
+    /// `chunk_encoding.floats: xor2` of the configuration file, or feature `xor2-encoding`: new float chunks are of encoding 4.
+    pub xor2: bool,
+    /// Feature `histograms-st-encoding`: new histogram chunks are of the encodings with start timestamps.
+    pub histogram_starts: bool,
+    /// Feature `st-storage`: start timestamps of samples are logged, and kept in chunks that can.
+    pub store_starts: bool,
     /// `wal-segment-size`; rounded up to whole pages.
     pub wal_segment_bytes: u64,
     pub wal_compression: Compression,
@@ -77,6 +83,9 @@ impl Default for Options {
             min_block_ms: DEFAULT_BLOCK_MS,
             max_block_ms: 0,
             samples_per_chunk: 120,
+            xor2: false,
+            histogram_starts: false,
+            store_starts: false,
             wal_segment_bytes: crate::wal::format::DEFAULT_SEGMENT_BYTES,
             wal_compression: Compression::default(),
             out_of_order_window_ms: 0,

@@ -12,6 +12,8 @@ use crate::wal::{RecordBuffer, encode};
 pub(super) struct AgentAppender<'a> {
     db: &'a AgentDb,
     options: AppendOptions,
+    /// Start timestamp of the next sample; 0 if unknown.
+    start: Timestamp,
     samples: Vec<SampleEntry>,
     /// Of exponential and of custom buckets.
     histograms: [Vec<HistogramEntry<Histogram>>; 2],
@@ -25,6 +27,7 @@ impl<'a> AgentAppender<'a> {
         Self {
             db,
             options,
+            start: 0,
             samples: Vec::new(),
             histograms: Default::default(),
             float_histograms: Default::default(),
@@ -59,8 +62,31 @@ impl<'a> AgentAppender<'a> {
         Ok(series)
     }
 
+    /// A zero where counting began is in no window: it is new or was there before, which is not counted.
+    fn check_start(
+        &self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+    ) -> Result<u64, AppendError> {
+        let series = self.resolve(series, labels)?;
+        match self.db.series.lock().newest(series) {
+            Some(newest) if start <= newest => Err(AppendError::OutOfOrder),
+            _ => Ok(series),
+        }
+    }
+
     fn write(&mut self) -> Result<(), AppendError> {
-        let Self { db, options, samples, histograms, float_histograms, exemplars, metadata } = self;
+        let Self {
+            db,
+            options,
+            start: _,
+            samples,
+            histograms,
+            float_histograms,
+            exemplars,
+            metadata,
+        } = self;
         let whole = || histograms.iter().flatten().map(|e| (e.series, e.t));
         let float = || float_histograms.iter().flatten().map(|e| (e.series, e.t));
         let times = || samples.iter().map(|e| (e.series, e.t)).chain(whole()).chain(float());
@@ -118,6 +144,10 @@ impl<'a> AgentAppender<'a> {
 }
 
 impl Appender for AgentAppender<'_> {
+    fn start_of_next(&mut self, start: Timestamp) {
+        self.start = if self.db.options.store_starts { start } else { 0 };
+    }
+
     fn append(
         &mut self,
         series: SeriesRef,
@@ -126,7 +156,8 @@ impl Appender for AgentAppender<'_> {
         value: f64,
     ) -> Result<SeriesRef, AppendError> {
         let series = self.check(series, labels, t)?;
-        self.samples.push(SampleEntry { series, start: 0, t, value });
+        let start = std::mem::take(&mut self.start);
+        self.samples.push(SampleEntry { series, start, t, value });
         Ok(SeriesRef(series))
     }
 
@@ -135,8 +166,46 @@ impl Appender for AgentAppender<'_> {
         series: SeriesRef,
         labels: &Labels,
         start: Timestamp,
+        _: Timestamp,
     ) -> Result<SeriesRef, AppendError> {
-        self.append(series, labels, start, 0.0)
+        let series = self.check_start(series, labels, start)?;
+        self.samples.push(SampleEntry { series, start: 0, t: start, value: 0.0 });
+        Ok(SeriesRef(series))
+    }
+
+    fn append_start_zero_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        _: Timestamp,
+        like: &Histogram,
+    ) -> Result<SeriesRef, AppendError> {
+        let series = self.check_start(series, labels, start)?;
+        let histogram = gauntlet_storage::zero_histogram(like);
+        let custom = usize::from(histogram.uses_custom_buckets());
+        self.histograms[custom].push(HistogramEntry { series, start: 0, t: start, histogram });
+        Ok(SeriesRef(series))
+    }
+
+    fn append_start_zero_float_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        _: Timestamp,
+        like: &FloatHistogram,
+    ) -> Result<SeriesRef, AppendError> {
+        let series = self.check_start(series, labels, start)?;
+        let histogram = gauntlet_storage::zero_float_histogram(like);
+        let custom = usize::from(histogram.uses_custom_buckets());
+        self.float_histograms[custom].push(HistogramEntry {
+            series,
+            start: 0,
+            t: start,
+            histogram,
+        });
+        Ok(SeriesRef(series))
     }
 
     fn append_histogram(
@@ -149,7 +218,8 @@ impl Appender for AgentAppender<'_> {
         histogram.validate().map_err(|err| AppendError::InvalidHistogram(err.to_string()))?;
         let series = self.check(series, labels, t)?;
         let custom = usize::from(histogram.uses_custom_buckets());
-        self.histograms[custom].push(HistogramEntry { series, start: 0, t, histogram });
+        let start = std::mem::take(&mut self.start);
+        self.histograms[custom].push(HistogramEntry { series, start, t, histogram });
         Ok(SeriesRef(series))
     }
 
@@ -163,7 +233,8 @@ impl Appender for AgentAppender<'_> {
         histogram.validate().map_err(|err| AppendError::InvalidHistogram(err.to_string()))?;
         let series = self.check(series, labels, t)?;
         let custom = usize::from(histogram.uses_custom_buckets());
-        self.float_histograms[custom].push(HistogramEntry { series, start: 0, t, histogram });
+        let start = std::mem::take(&mut self.start);
+        self.float_histograms[custom].push(HistogramEntry { series, start, t, histogram });
         Ok(SeriesRef(series))
     }
 

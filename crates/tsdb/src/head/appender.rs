@@ -42,10 +42,13 @@ pub struct HeadAppender<'a> {
     /// `None` until the head has a time.
     bounds: Option<Bounds>,
     round: u8,
+    /// Start timestamp of the next sample; 0 if unknown.
+    start: Timestamp,
     pending: Vec<Pending>,
     /// Kinds of series in this batch, once it has a histogram.
     kinds: HashMap<u64, Kind, foldhash::fast::FixedState>,
-    has_histograms: bool,
+    /// Whether a sample is more than a float: a histogram, or one with a start timestamp.
+    has_others: bool,
     exemplars: Vec<ExemplarEntry>,
     metadata: Vec<MetadataEntry>,
 }
@@ -57,9 +60,10 @@ impl Head {
             options,
             bounds: (self.max_time() != Timestamp::MIN).then(|| self.bounds()),
             round: self.round.load(Ordering::Acquire),
+            start: 0,
             pending: Vec::new(),
             kinds: HashMap::default(),
-            has_histograms: false,
+            has_others: false,
             exemplars: Vec::new(),
             metadata: Vec::new(),
         }
@@ -87,22 +91,67 @@ impl HeadAppender<'_> {
         series: SeriesRef,
         labels: &Labels,
         t: Timestamp,
-        mut value: Value,
+        value: Value,
     ) -> Result<SeriesRef, AppendError> {
+        let bounds = self.bounds_for(t)?;
+        if bounds.window == 0 && t < bounds.min_valid {
+            self.count_refused(&AppendError::OutOfBounds);
+            return Err(AppendError::OutOfBounds);
+        }
+        let discard = self.options.discard_out_of_order;
+        let added = self.route(series, labels, t, value, &bounds, discard);
+        added.inspect_err(|err| self.count_refused(err))
+    }
+
+    /// Appends where counting began. Late ones are common and not counted; none is before what may be written now, whatever the window.
+    fn add_start(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+        zero: Value,
+    ) -> Result<SeriesRef, AppendError> {
+        let bounds = self.bounds_for(t)?;
+        if start >= t || start < bounds.min_valid {
+            return Err(AppendError::OutOfBounds);
+        }
+        self.route(series, labels, start, zero, &bounds, true)
+    }
+
+    /// What may be written now. The first sample of all, at `t`, decides.
+    fn bounds_for(&mut self, t: Timestamp) -> Result<Bounds, AppendError> {
         self.head.progress.check_writable()?;
         self.head.space.check_writable()?;
-        let bounds = match self.bounds {
+        Ok(match self.bounds {
             Some(bounds) => bounds,
             None => {
                 self.head.init_time(t);
                 *self.bounds.insert(self.head.bounds())
             }
-        };
+        })
+    }
+
+    fn count_refused(&self, err: &AppendError) {
         let counters = &self.head.counters;
-        if bounds.window == 0 && t < bounds.min_valid {
-            counters.out_of_bounds.fetch_add(1, Ordering::Relaxed);
-            return Err(AppendError::OutOfBounds);
-        }
+        let counter = match err {
+            AppendError::OutOfOrder => &counters.out_of_order,
+            AppendError::OutOfBounds => &counters.out_of_bounds,
+            AppendError::TooOld => &counters.too_old,
+            _ => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn route(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        t: Timestamp,
+        mut value: Value,
+        bounds: &Bounds,
+        discard_late: bool,
+    ) -> Result<SeriesRef, AppendError> {
         let mut series = series.0;
         loop {
             if let Some((shard, number)) = split_ref(series) {
@@ -112,25 +161,12 @@ impl HeadAppender<'_> {
                         value = self.typed_stale(&data, slot, series, value);
                     }
                     data.touch(slot, self.round);
-                    let route = data.route(slot, t, &value, &bounds).and_then(|route| {
-                        let refuse = route == Route::Late && self.options.discard_out_of_order;
-                        if refuse { Err(AppendError::OutOfOrder) } else { Ok(route) }
-                    });
-                    match route {
-                        Ok(Route::Known) => {}
-                        Ok(Route::InOrder | Route::Late) => {
-                            self.has_histograms |= !matches!(value, Value::Float(_));
+                    match data.route(slot, t, &value, bounds)? {
+                        Route::Known => {}
+                        Route::Late if discard_late => return Err(AppendError::OutOfOrder),
+                        Route::InOrder | Route::Late => {
+                            self.has_others |= !matches!(value, Value::Float(_));
                             self.pending.push(Pending { series, t, value });
-                        }
-                        Err(err) => {
-                            let counter = match err {
-                                AppendError::OutOfOrder => &counters.out_of_order,
-                                AppendError::OutOfBounds => &counters.out_of_bounds,
-                                AppendError::TooOld => &counters.too_old,
-                                _ => return Err(err),
-                            };
-                            counter.fetch_add(1, Ordering::Relaxed);
-                            return Err(err);
                         }
                     }
                     return Ok(SeriesRef(series));
@@ -142,7 +178,7 @@ impl HeadAppender<'_> {
 
     /// A stale marker takes the kind of the samples that it ends.
     fn typed_stale(&self, data: &ShardData, slot: u32, series: u64, value: Value) -> Value {
-        if !matches!(value, Value::Float(_)) {
+        if value.kind().is_histogram() {
             return value;
         }
         match self.kinds.get(&series) {
@@ -287,7 +323,7 @@ impl HeadAppender<'_> {
     fn encode(&self, batch: &mut RecordBuffer, new_series: &[(u64, Labels)]) {
         batch.record(|out| encode::series(out, new_series.iter().map(|(s, l)| (*s, l))));
         batch.record(|out| encode::metadata(out, &self.metadata));
-        if !self.has_histograms {
+        if !self.has_others {
             let floats = self.pending.iter().map(|p| match p.value {
                 Value::Float(value) => (p.series, p.t, value),
                 _ => unreachable!("BUG: a histogram is in the batch unseen"),
@@ -295,7 +331,7 @@ impl HeadAppender<'_> {
             batch.record(|out| encode::plain_samples(out, floats));
         } else if self.is_mixed() {
             // Records are read kind by kind: a series that changes its kind needs its samples in separate records.
-            for run in self.pending.chunk_by(|a, b| a.value.encoding() == b.value.encoding()) {
+            for run in self.pending.chunk_by(|a, b| a.value.kind() == b.value.kind()) {
                 encode_run(batch, run);
             }
         } else {
@@ -309,7 +345,7 @@ impl HeadAppender<'_> {
         let mut kinds: HashMap<u64, gauntlet_chunk::Encoding, foldhash::fast::FixedState> =
             HashMap::default();
         self.pending.iter().any(|p| {
-            let kind = p.value.encoding();
+            let kind = p.value.kind();
             *kinds.entry(p.series).or_insert(kind) != kind
         })
     }
@@ -321,6 +357,7 @@ impl HeadAppender<'_> {
         late: &mut LateLog,
     ) {
         let head = self.head;
+        let encodings = head.encodings();
         let (mut min_t, mut max_t) = (Timestamp::MAX, Timestamp::MIN);
         let (mut floats, mut histograms, mut late_count) = (0u64, 0u64, 0u64);
         for pending in self.pending.drain(..) {
@@ -344,7 +381,7 @@ impl HeadAppender<'_> {
                     if data.take(slot, pending.t, &pending.value, &head.cutting(shard)) {
                         min_t = min_t.min(pending.t);
                         max_t = max_t.max(pending.t);
-                        let is_float = matches!(pending.value, Value::Float(_));
+                        let is_float = !pending.value.kind().is_histogram();
                         floats += u64::from(is_float);
                         histograms += u64::from(!is_float);
                     }
@@ -352,10 +389,10 @@ impl HeadAppender<'_> {
                 Ok(Route::Late) => {
                     let entry = data.late.entry(slot).or_default();
                     if entry.is_full() {
-                        let places = entry.write_out(pending.series, &head.files);
+                        let places = entry.write_out(pending.series, &head.files, encodings);
                         late.mark(pending.series, &places);
                     }
-                    if entry.insert(pending.t, pending.value.clone()) {
+                    if entry.insert(pending.t, encodings.strip(pending.value.clone())) {
                         head.widen_late(pending.t, pending.t);
                         late.add(pending.series, pending.t, pending.value);
                         late_count += 1;
@@ -392,14 +429,14 @@ fn encode_run(batch: &mut RecordBuffer, pending: &[Pending]) {
     let mut whole: [Vec<HistogramEntry<Histogram>>; 2] = Default::default();
     let mut float: [Vec<HistogramEntry<FloatHistogram>>; 2] = Default::default();
     for Pending { series, t, value } in pending {
-        let (series, t) = (*series, *t);
-        match value {
-            Value::Float(value) => floats.push(SampleEntry { series, start: 0, t, value: *value }),
+        let (series, t, start) = (*series, *t, value.start());
+        match value.plain() {
+            Value::Float(value) => floats.push(SampleEntry { series, start, t, value: *value }),
             Value::Histogram(h) => {
                 let histogram = Histogram::clone(h);
                 whole[usize::from(h.uses_custom_buckets())].push(HistogramEntry {
                     series,
-                    start: 0,
+                    start,
                     t,
                     histogram,
                 });
@@ -408,11 +445,12 @@ fn encode_run(batch: &mut RecordBuffer, pending: &[Pending]) {
                 let histogram = FloatHistogram::clone(h);
                 float[usize::from(h.uses_custom_buckets())].push(HistogramEntry {
                     series,
-                    start: 0,
+                    start,
                     t,
                     histogram,
                 });
             }
+            Value::Started(_) => unreachable!("BUG: a plain value has no start"),
         }
     }
     batch.record(|out| encode::samples(out, &floats));
@@ -453,7 +491,7 @@ impl LateLog {
 
     fn flush(&mut self) {
         let samples = std::mem::take(&mut self.samples);
-        for run in samples.chunk_by(|a, b| a.value.encoding() == b.value.encoding()) {
+        for run in samples.chunk_by(|a, b| a.value.kind() == b.value.kind()) {
             encode_run(&mut self.batch, run);
         }
     }
@@ -477,6 +515,10 @@ pub(crate) fn append_error(err: TsdbError) -> AppendError {
 }
 
 impl Appender for HeadAppender<'_> {
+    fn start_of_next(&mut self, start: Timestamp) {
+        self.start = if self.head.options.store_starts { start } else { 0 };
+    }
+
     fn append(
         &mut self,
         series: SeriesRef,
@@ -484,7 +526,8 @@ impl Appender for HeadAppender<'_> {
         t: Timestamp,
         value: f64,
     ) -> Result<SeriesRef, AppendError> {
-        self.add(series, labels, t, Value::Float(value))
+        let start = std::mem::take(&mut self.start);
+        self.add(series, labels, t, Value::Float(value).with_start(start))
     }
 
     fn append_start_zero(
@@ -492,11 +535,33 @@ impl Appender for HeadAppender<'_> {
         series: SeriesRef,
         labels: &Labels,
         start: Timestamp,
+        t: Timestamp,
     ) -> Result<SeriesRef, AppendError> {
-        let discard = std::mem::replace(&mut self.options.discard_out_of_order, true);
-        let added = self.add(series, labels, start, Value::Float(0.0));
-        self.options.discard_out_of_order = discard;
-        added
+        self.add_start(series, labels, start, t, Value::Float(0.0))
+    }
+
+    fn append_start_zero_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+        like: &Histogram,
+    ) -> Result<SeriesRef, AppendError> {
+        let zero = gauntlet_storage::zero_histogram(like);
+        self.add_start(series, labels, start, t, Value::Histogram(Box::new(zero)))
+    }
+
+    fn append_start_zero_float_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+        like: &FloatHistogram,
+    ) -> Result<SeriesRef, AppendError> {
+        let zero = gauntlet_storage::zero_float_histogram(like);
+        self.add_start(series, labels, start, t, Value::FloatHistogram(Box::new(zero)))
     }
 
     fn append_histogram(
@@ -507,7 +572,9 @@ impl Appender for HeadAppender<'_> {
         histogram: Histogram,
     ) -> Result<SeriesRef, AppendError> {
         histogram.validate().map_err(|err| AppendError::InvalidHistogram(err.to_string()))?;
-        let series = self.add(series, labels, t, Value::Histogram(Box::new(histogram)))?;
+        let start = std::mem::take(&mut self.start);
+        let value = Value::Histogram(Box::new(histogram)).with_start(start);
+        let series = self.add(series, labels, t, value)?;
         self.kinds.insert(series.0, Kind::Histogram);
         Ok(series)
     }
@@ -520,7 +587,9 @@ impl Appender for HeadAppender<'_> {
         histogram: FloatHistogram,
     ) -> Result<SeriesRef, AppendError> {
         histogram.validate().map_err(|err| AppendError::InvalidHistogram(err.to_string()))?;
-        let series = self.add(series, labels, t, Value::FloatHistogram(Box::new(histogram)))?;
+        let start = std::mem::take(&mut self.start);
+        let value = Value::FloatHistogram(Box::new(histogram)).with_start(start);
+        let series = self.add(series, labels, t, value)?;
         self.kinds.insert(series.0, Kind::FloatHistogram);
         Ok(series)
     }

@@ -92,7 +92,7 @@ impl Head {
             for slot in slots {
                 let series = ref_of(shard, &data, slot);
                 let Some(late) = data.late.get_mut(&slot) else { continue };
-                late.write_out(series, &self.files);
+                late.write_out(series, &self.files, self.encodings());
                 if let Some((low, high)) = late.bounds() {
                     let (min, max) = bounds.get_or_insert((low, high));
                     (*min, *max) = ((*min).min(low), (*max).max(high));
@@ -256,7 +256,11 @@ impl Head {
                 continue;
             }
             let Some(samples) = decoded(&chunk, range) else { continue };
-            out.extend(encode_samples(samples.iter().map(|(t, v)| (*t, v)), usize::from(u16::MAX)));
+            out.extend(encode_samples(
+                samples.iter().map(|(t, v)| (*t, v)),
+                usize::from(u16::MAX),
+                self.encodings(),
+            ));
         }
         Ok(out)
     }
@@ -282,7 +286,11 @@ impl Head {
         // Stable: of equal times the one written first stays.
         samples.sort_by_key(|(t, _)| *t);
         samples.dedup_by_key(|(t, _)| *t);
-        Ok(encode_samples(samples.iter().map(|(t, v)| (*t, v)), REENCODED_SAMPLES))
+        Ok(encode_samples(
+            samples.iter().map(|(t, v)| (*t, v)),
+            REENCODED_SAMPLES,
+            self.encodings(),
+        ))
     }
 
     /// A chunk with its bytes; a damaged one is named and left out, so that the rest becomes a block.

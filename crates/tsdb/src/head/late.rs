@@ -4,7 +4,7 @@ use gauntlet_model::Timestamp;
 use gauntlet_storage::{Chunk, ChunkData, TimeRange};
 
 use super::chunk_files::{ChunkFiles, FoundChunk, HeadChunkRef, NewChunk};
-use super::samples::{Value, encode_samples};
+use super::samples::{Encodings, Value, encode_samples};
 use super::shard::Found;
 
 /// Late samples kept in memory before they become a chunk; upstream's default capacity.
@@ -62,9 +62,15 @@ impl Late {
     }
 
     /// Writes the buffer to chunks and names them.
-    pub(crate) fn write_out(&mut self, series: u64, files: &ChunkFiles) -> Vec<HeadChunkRef> {
+    pub(crate) fn write_out(
+        &mut self,
+        series: u64,
+        files: &ChunkFiles,
+        encodings: Encodings,
+    ) -> Vec<HeadChunkRef> {
         let samples = std::mem::take(&mut self.samples);
-        let encoded = encode_samples(samples.iter().map(|(t, v)| (*t, v)), CAPACITY);
+        let values = samples.iter().map(|(t, v)| (*t, v));
+        let encoded = encode_samples(values, CAPACITY, encodings);
         let mut places = Vec::with_capacity(encoded.len());
         for chunk in encoded {
             let (min_t, max_t) = (chunk.min_t, chunk.max_t);
@@ -87,11 +93,12 @@ impl Late {
         &mut self,
         series: u64,
         files: &ChunkFiles,
+        encodings: Encodings,
     ) -> Vec<HeadChunkRef> {
         let mut places = Vec::new();
         while self.samples.len() > CAPACITY {
             let rest = self.samples.split_off(CAPACITY);
-            places.extend(self.write_out(series, files));
+            places.extend(self.write_out(series, files, encodings));
             self.samples = rest;
         }
         places
@@ -125,7 +132,7 @@ impl Late {
             out.push(Found::Chunk(Chunk { min_time, max_time, replica: 0, data }));
         }
         let samples = self.samples.iter().map(|(t, v)| (*t, v));
-        for chunk in encode_samples(samples, CAPACITY) {
+        for chunk in encode_samples(samples, CAPACITY, Encodings::default()) {
             if !range.overlaps(chunk.min_t, chunk.max_t) {
                 continue;
             }

@@ -257,7 +257,8 @@ impl Head {
             let samples = decode_samples(encoding, &buffer, min_t, max_t)
                 .map_err(|err| QueryError::Corrupt(err.to_string()))?;
             let kept = samples.iter().filter(|(t, _)| !spans.iter().any(|(a, b)| a <= t && t <= b));
-            for left in encode_samples(kept.map(|(t, v)| (*t, v)), usize::from(u16::MAX)) {
+            let kept = kept.map(|(t, v)| (*t, v));
+            for left in encode_samples(kept, usize::from(u16::MAX), self.encodings()) {
                 if !range.overlaps(left.min_t, left.max_t) {
                     continue;
                 }

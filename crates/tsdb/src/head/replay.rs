@@ -321,10 +321,7 @@ impl Head {
                 let state = &data.series[slot as usize];
                 let is_new = t > newest[slot as usize];
                 newest[slot as usize] = newest[slot as usize].max(t);
-                let value = match &value {
-                    Value::Float(_) if value.is_stale() => data.stale_for(slot, value),
-                    _ => value,
-                };
+                let value = if value.is_stale() { data.stale_for(slot, value) } else { value };
                 if state_covers(state.last_t(), t) {
                     // Out of order in the log too, or in a chunk already; or in a hole between chunks.
                     let hole = is_new && state.closed != NO_CHUNK && !data.is_covered(slot, t);
@@ -354,6 +351,7 @@ impl Head {
             let slot = self.shards[shard].data.read().slot_of(number)?;
             Some((shard, slot))
         };
+        let encodings = self.encodings();
         for (segment, _) in list_segments(&*self.fs, dir).at("listing", dir)? {
             if segment >= end {
                 break;
@@ -381,7 +379,7 @@ impl Head {
                     // A full buffer is written out with the next sample that comes, which logs a mark of it.
                     let mut data = self.shards[shard].data.write();
                     let late = data.late.entry(slot).or_default();
-                    stats.late_samples += u64::from(late.insert(t, value));
+                    stats.late_samples += u64::from(late.insert(t, encodings.strip(value)));
                 }
             })?;
         }
@@ -399,7 +397,7 @@ impl Head {
             for slot in slots {
                 let series = super::ref_of(shard, &data, slot);
                 let Some(late) = data.late.get_mut(&slot) else { continue };
-                let places = late.write_out_surplus(series, &self.files);
+                let places = late.write_out_surplus(series, &self.files, self.encodings());
                 if !places.is_empty() {
                     // A mark stands for all before it: what is still in the buffer is logged again behind it.
                     log.mark(series, &places);
@@ -593,12 +591,14 @@ fn note(stats: &mut ReplayStats, damage: Vec<Damage>) {
 
 fn take_values(records: &mut Records, mut take: impl FnMut(u64, Timestamp, Value)) {
     for entry in records.samples.drain(..) {
-        take(entry.series, entry.t, Value::Float(entry.value));
+        take(entry.series, entry.t, Value::Float(entry.value).with_start(entry.start));
     }
     for entry in records.histograms.drain(..) {
-        take(entry.series, entry.t, Value::Histogram(Box::new(entry.histogram)));
+        let value = Value::Histogram(Box::new(entry.histogram));
+        take(entry.series, entry.t, value.with_start(entry.start));
     }
     for entry in records.float_histograms.drain(..) {
-        take(entry.series, entry.t, Value::FloatHistogram(Box::new(entry.histogram)));
+        let value = Value::FloatHistogram(Box::new(entry.histogram));
+        take(entry.series, entry.t, value.with_start(entry.start));
     }
 }

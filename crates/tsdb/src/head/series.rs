@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU8;
 
 use gauntlet_chunk::xor::XorState;
 use gauntlet_model::Timestamp;
+use gauntlet_model::sample::STALE_NAN_BITS;
 
 use super::cells::Chain;
 
@@ -23,6 +24,8 @@ pub(crate) const FLOAT_HISTOGRAM: u8 = 16;
 pub(crate) const STALE: u8 = 32;
 /// The last value is not known (its chunk was loaded, not written): equal times are refused as older ones are.
 pub(crate) const NO_VALUE: u8 = 64;
+/// The open float chunk is of encoding 4. Its state's value is the last that was no stale marker.
+pub(crate) const XOR2: u8 = 128;
 
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -94,7 +97,12 @@ impl Series {
 
     /// Bytes of the open float chunk.
     pub(crate) fn chunk_bytes(&self) -> usize {
-        usize::from(self.len_bits).div_ceil(8)
+        usize::from(self.len_bits).div_ceil(8) + usize::from(self.has(XOR2))
+    }
+
+    /// Bits of the newest sample's value, which must be a float.
+    pub(crate) fn last_bits(&self) -> u64 {
+        if self.has(STALE) { STALE_NAN_BITS } else { self.value_bits }
     }
 
     #[inline]

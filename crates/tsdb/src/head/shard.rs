@@ -7,8 +7,8 @@ mod view;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gauntlet_chunk::Encoding;
 use gauntlet_chunk::histogram::HistogramChunkAppender;
+use gauntlet_chunk::{Encoding, Starts};
 use gauntlet_model::{Metadata, Timestamp};
 use gauntlet_storage::AppendError;
 use hashbrown::HashMap;
@@ -18,10 +18,11 @@ use super::chunk_files::{ChunkFiles, FoundChunk, HeadChunkRef};
 use super::index::push_tight;
 use super::late::Late;
 use super::refs::RefTable;
-use super::samples::Value;
+use super::samples::{Encodings, Value};
 use super::series::{
-    ALIVE, FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, LOGGED, NO_CHUNK, NO_VALUE, STALE, Series,
+    ALIVE, FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, LOGGED, NO_CHUNK, NO_VALUE, STALE, Series, XOR2,
 };
+use super::spill::SpillLost;
 use super::young::Young;
 
 pub(crate) use self::append::range_end;
@@ -47,6 +48,7 @@ pub(crate) struct Cutting<'a> {
     /// Chunks do not cross multiples of this, in ms.
     pub(crate) chunk_range: i64,
     pub(crate) samples_per_chunk: u16,
+    pub(crate) encodings: Encodings,
     pub(crate) shard: u32,
     pub(crate) shards: u32,
 }
@@ -128,6 +130,8 @@ pub(crate) struct ShardData {
     closed: Vec<Closed>,
     free_closed: u32,
     histograms: SideMap<Box<HistogramState>>,
+    /// Of open float chunks that have start timestamps.
+    starts: SideMap<Starts>,
     pub(crate) late: SideMap<Box<Late>>,
     pub(crate) metadata: SideMap<Arc<Metadata>>,
     /// Deleted spans by slot, both ends in.
@@ -221,9 +225,9 @@ impl ShardData {
                 return Ok(Route::InOrder);
             }
             if t == last && !series.has(NO_VALUE) {
-                let same = match value {
+                let same = match value.plain() {
                     Value::Float(value) => {
-                        !series.is_histogram() && series.value_bits == value.to_bits()
+                        !series.is_histogram() && series.last_bits() == value.to_bits()
                     }
                     value => self.histograms.get(&slot).is_some_and(|state| state.last.same(value)),
                 };
@@ -269,6 +273,9 @@ impl ShardData {
 
     /// The stale marker in the kind of the series' newest sample.
     pub(crate) fn stale_for(&self, slot: u32, marker: Value) -> Value {
+        if marker.kind() != Encoding::Xor {
+            return marker;
+        }
         let series = &self.series[slot as usize];
         if series.has(HISTOGRAM) {
             let h =
@@ -363,6 +370,7 @@ impl ShardData {
     pub(crate) fn trim(&mut self) {
         self.refs.trim();
         self.histograms.shrink_to_fit();
+        self.starts.shrink_to_fit();
         self.late.shrink_to_fit();
         self.young.shrink_to_fit();
         self.metadata.shrink_to_fit();
@@ -423,7 +431,22 @@ impl ShardData {
         }
     }
 
+    /// Appends the bytes of the open float chunk to `out`. Errs where a part of it is lost; `out` may have a part of it then.
+    fn copy_open(&self, slot: u32, out: &mut Vec<u8>) -> Result<Encoding, SpillLost> {
+        let series = &self.series[slot as usize];
+        let (mut encoding, mut header) = (Encoding::Xor, None);
+        if series.has(XOR2) {
+            encoding = Encoding::Xor2;
+            let starts = if self.starts.is_empty() { None } else { self.starts.get(&slot) };
+            header = Some(starts.map_or(0, Starts::header));
+        }
+        let bits = u32::from(series.len_bits);
+        self.cells.copy_to(series.chain, bits, series.count, header, out)?;
+        Ok(encoding)
+    }
+
     fn drop_open(&mut self, slot: u32) {
+        self.starts.remove(&slot);
         let series = &mut self.series[slot as usize];
         self.cells.release(series.chain, u32::from(series.len_bits));
         series.count = 0;

@@ -1,7 +1,7 @@
 //! Samples that come while the log replays. The log's samples are older and go to the series' states; these wait beside them, are
 //! seen by readers, and are appended behind the log's when it has been read.
 //!
-//! 48 bytes a series and its cells; what few series have (histograms, more than a chunk) lies in a box. Leaves out how the log
+//! 48 bytes a series and its cells; what few series have (histograms, start timestamps, more than a chunk) lies in a box. Leaves out how the log
 //! is read ([`super::replay`]).
 
 use gauntlet_chunk::{Encoding, XorState};
@@ -10,7 +10,7 @@ use gauntlet_storage::{AppendError, TimeRange};
 use tracing::warn;
 
 use super::cells::{Cells, Chain};
-use super::samples::{EncodedChunk, Value, decode_samples, encode_samples};
+use super::samples::{EncodedChunk, Encodings, Value, decode_samples, encode_samples};
 use super::shard::{Bounds, Found, Route, ShardData};
 
 /// What a sender is told whose sample may or may not be in the part of the log that was not read yet.
@@ -30,7 +30,7 @@ pub(crate) struct Young {
 struct Rest {
     /// Closed chunks, before what is open.
     full: Vec<EncodedChunk>,
-    /// Samples from the first histogram on, behind what is open.
+    /// Samples from the first on that is no plain float, behind what is open.
     values: Vec<(Timestamp, Value)>,
 }
 
@@ -77,7 +77,7 @@ impl Young {
         }
         let mut data = Vec::new();
         if let Err(err) =
-            cells.copy_to(self.chain, self.state.len_bits, self.state.count, &mut data)
+            cells.copy_to(self.chain, self.state.len_bits, self.state.count, None, &mut data)
         {
             warn!(component = "tsdb", %err, "samples are missing until the log is replayed again");
             return None;
@@ -96,7 +96,7 @@ impl Young {
         out.extend(self.open_chunk(cells));
         if let Some(rest) = &self.rest {
             let values = rest.values.iter().map(|(t, v)| (*t, v));
-            out.extend(encode_samples(values, usize::from(MAX_SAMPLES)));
+            out.extend(encode_samples(values, usize::from(MAX_SAMPLES), Encodings::default()));
         }
         out
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod crash;
+mod encodings;
 mod flips;
 mod golden;
 mod model;

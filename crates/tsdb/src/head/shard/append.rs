@@ -1,13 +1,13 @@
 //! In-order samples into a shard's open chunks, and when these end. The rules are upstream's, so that blocks come out alike.
 
 use gauntlet_chunk::histogram::{Appended, Bucket, HistogramChunkAppender};
-use gauntlet_chunk::{Encoding, XorState};
+use gauntlet_chunk::{Encoding, Starts, XorState};
 use gauntlet_model::{Timestamp, is_stale_nan};
 use tracing::warn;
 
 use super::super::chunk_files::NewChunk;
 use super::super::samples::Value;
-use super::super::series::{FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, NO_VALUE, STALE, Series};
+use super::super::series::{FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, NO_VALUE, STALE, Series, XOR2};
 use super::{Cutting, HistogramState, OpenHistogram, ShardData};
 
 /// Floats: a chunk is cut before it would grow above this.
@@ -28,7 +28,7 @@ impl ShardData {
     ) -> bool {
         match (self.replaying, value) {
             (Some(_), value) => self.append_young(slot, t, value),
-            (None, Value::Float(value)) => self.append_float(slot, t, *value, cutting),
+            (None, Value::Float(value)) => self.append_float(slot, t, *value, 0, cutting),
             (None, value) => self.append(slot, t, value, cutting),
         }
     }
@@ -40,6 +40,7 @@ impl ShardData {
         slot: u32,
         t: Timestamp,
         value: f64,
+        start: Timestamp,
         cutting: &Cutting<'_>,
     ) -> bool {
         let series = &self.series[slot as usize];
@@ -49,9 +50,13 @@ impl ShardData {
         if series.is_histogram() {
             self.close_histogram(slot, cutting);
         }
+        let encodings = cutting.encodings;
         let series = &mut self.series[slot as usize];
-        if series.count > 0 && must_cut(series, t, cutting.samples_per_chunk) {
-            self.close_float(slot, cutting);
+        if series.count > 0 {
+            let other = encodings.starts && series.has(XOR2) != encodings.xor2;
+            if other || must_cut(series, t, cutting.samples_per_chunk) {
+                self.close_float(slot, cutting);
+            }
         }
         let series = &mut self.series[slot as usize];
         let mut state = series.xor_state();
@@ -59,11 +64,24 @@ impl ShardData {
             state = XorState::default();
             series.min_t = t;
             series.next_in = offset(t, range_end(t, cutting.chunk_range));
+            series.set(XOR2, encodings.xor2);
             self.counts.chunks += 1;
             self.counts.chunks_created += 1;
         }
         let mut chain = series.chain;
-        self.cells.append(&mut chain, &mut state, t, value);
+        if series.has(XOR2) {
+            let starts = if Starts::are_needed(state.count, start) {
+                Some(self.starts.entry(slot).or_default())
+            } else if self.starts.is_empty() {
+                None
+            } else {
+                self.starts.get_mut(&slot)
+            };
+            let starts = starts.map(|starts| (starts, start));
+            self.cells.append_xor2(&mut chain, &mut state, t, value, starts);
+        } else {
+            self.cells.append(&mut chain, &mut state, t, value);
+        }
         let stale = is_stale_nan(value);
         let was_stale = series.has(STALE);
         series.chain = chain;
@@ -84,9 +102,11 @@ impl ShardData {
         value: &Value,
         cutting: &Cutting<'_>,
     ) -> bool {
+        let (start, value) = (value.start(), value.plain());
         if let Value::Float(value) = value {
-            return self.append_float(slot, t, *value, cutting);
+            return self.append_float(slot, t, *value, start, cutting);
         }
+        let encoding = cutting.encodings.plain(value);
         let series = &self.series[slot as usize];
         if series.has(HAS_SAMPLE) && t <= series.t {
             return false;
@@ -99,7 +119,7 @@ impl ShardData {
         let max_t = self.series[slot as usize].t;
         let mut before = None;
         if let Some(current) = &mut state
-            && (current.open.encoding() != value.encoding()
+            && (current.open.encoding() != encoding
                 || must_cut_histogram(current, min_t, max_t, t, cutting.chunk_range))
         {
             self.write_out(
@@ -114,11 +134,12 @@ impl ShardData {
         }
         let fresh = state.is_none();
         let mut state = state.unwrap_or_else(|| {
+            let with_start = cutting.encodings.histogram_starts;
             let open = match value {
                 Value::FloatHistogram(_) => {
-                    OpenHistogram::Float(HistogramChunkAppender::new(false))
+                    OpenHistogram::Float(HistogramChunkAppender::new(with_start))
                 }
-                _ => OpenHistogram::Whole(HistogramChunkAppender::new(false)),
+                _ => OpenHistogram::Whole(HistogramChunkAppender::new(with_start)),
             };
             let next_at = range_end(t, cutting.chunk_range);
             Box::new(HistogramState { open, last: value.clone(), next_at, has_computed_end: false })
@@ -129,16 +150,14 @@ impl ShardData {
                     Some(OpenHistogram::Whole(before)) => Some(before),
                     _ => None,
                 };
-                append_histogram(appender, before, t, h)
-                    .map(|full| full.map(|full| (Encoding::Histogram, full)))
+                append_histogram(appender, before, start, t, h)
             }
             (OpenHistogram::Float(appender), Value::FloatHistogram(h)) => {
                 let before = match &before {
                     Some(OpenHistogram::Float(before)) => Some(before),
                     _ => None,
                 };
-                append_histogram(appender, before, t, h)
-                    .map(|full| full.map(|full| (Encoding::FloatHistogram, full)))
+                append_histogram(appender, before, start, t, h)
             }
             _ => unreachable!("BUG: the open chunk was chosen for the value"),
         };
@@ -149,7 +168,7 @@ impl ShardData {
             return false;
         };
         let begun = fresh || replaced.is_some();
-        if let Some((encoding, full)) = replaced {
+        if let Some(full) = replaced {
             self.write_out(slot, min_t, max_t, encoding, &full, cutting);
             state.next_at = range_end(t, cutting.chunk_range);
             state.has_computed_end = false;
@@ -183,22 +202,25 @@ impl ShardData {
     fn close_float(&mut self, slot: u32, cutting: &Cutting<'_>) {
         let mut bytes = std::mem::take(&mut self.scratch);
         bytes.clear();
+        let copied = self.copy_open(slot, &mut bytes);
         let series = &mut self.series[slot as usize];
-        let bits = u32::from(series.len_bits);
-        let copied = self.cells.copy_to(series.chain, bits, series.count, &mut bytes);
-        self.cells.release(series.chain, bits);
+        self.cells.release(series.chain, u32::from(series.len_bits));
         series.count = 0;
         let (min_t, max_t) = (series.min_t, series.t);
-        if let Err(err) = copied {
+        if !self.starts.is_empty() {
+            self.starts.remove(&slot);
+        }
+        if let Err(err) = &copied {
+            let series = &self.series[slot as usize];
             // The log has it still: the next replay makes the chunk anew.
             let series = ref_of(series.number, cutting);
             warn!(component = "tsdb", series, min_t, max_t, %err, "a chunk is missing until a restart");
             self.counts.chunks -= 1;
             self.counts.chunks_removed += 1;
-            self.scratch = bytes;
-            return;
         }
-        self.write_out(slot, min_t, max_t, Encoding::Xor, &bytes, cutting);
+        if let Ok(encoding) = copied {
+            self.write_out(slot, min_t, max_t, encoding, &bytes, cutting);
+        }
         self.scratch = bytes;
     }
 
@@ -240,10 +262,11 @@ fn ref_of(number: u32, cutting: &Cutting<'_>) -> u64 {
 fn append_histogram<B: Bucket>(
     appender: &mut HistogramChunkAppender<B>,
     before: Option<&HistogramChunkAppender<B>>,
+    start: Timestamp,
     t: Timestamp,
     histogram: &B::Histogram,
 ) -> Option<Option<Vec<u8>>> {
-    match appender.append(before, 0, t, histogram, false) {
+    match appender.append(before, start, t, histogram, false) {
         Ok(Appended::Same | Appended::Recoded) => Some(None),
         Ok(Appended::NewChunk(next)) => Some(Some(std::mem::replace(appender, *next).into_bytes())),
         Err(_) => None,

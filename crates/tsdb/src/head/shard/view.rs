@@ -27,8 +27,8 @@ impl ShardData {
         }
     }
 
-    /// The newest sample alone, as a chunk of its own, where it is in the range and the series has floats in order only.
-    /// Returns whether that was it; else nothing is appended.
+    /// The newest sample alone, as a chunk of its own, where it is in the range and the series has floats in order only, without
+    /// start timestamps. Returns whether that was it; else nothing is appended.
     pub(crate) fn latest(
         &self,
         slot: u32,
@@ -42,13 +42,14 @@ impl ShardData {
             || !self.young.is_empty()
             || self.histograms.contains_key(&slot)
             || self.late.contains_key(&slot)
+            || !self.starts.is_empty() && self.starts.contains_key(&slot)
         {
             return false;
         }
         let start = copies.len();
         put_u16(copies, 1);
         put_varint(copies, series.t);
-        put_u64(copies, series.value_bits);
+        put_u64(copies, series.last_bits());
         let (t, end) = (series.t, copies.len());
         out.push(Found::Copied { min_t: t, max_t: t, encoding: Encoding::Xor, start, end });
         true
@@ -86,8 +87,7 @@ impl ShardData {
                 Some(state.open.encoding())
             }
             None if series.count > 0 && range.overlaps(series.min_t, series.t) => {
-                let bits = u32::from(series.len_bits);
-                let copied = self.cells.copy_to(series.chain, bits, series.count, copies);
+                let copied = self.copy_open(slot, copies);
                 if copied.is_err() {
                     // Whoever reads the chunk is told.
                     copies.truncate(start);
@@ -95,7 +95,7 @@ impl ShardData {
                     let (min_time, max_time) = (series.min_t, series.t);
                     out.push(Found::Chunk(Chunk { min_time, max_time, replica: 0, data }));
                 }
-                copied.is_ok().then_some(Encoding::Xor)
+                copied.ok()
             }
             _ => None,
         };
@@ -177,6 +177,7 @@ impl ShardData {
             closed: self.closed.capacity() * size_of::<Closed>(),
             side: histograms
                 + self.histograms.allocation_size()
+                + self.starts.allocation_size()
                 + self.late.allocation_size()
                 + self.young.allocation_size()
                 + self.young.values().map(|young| young.heap_bytes()).sum::<usize>()
