@@ -66,6 +66,12 @@ impl NotificationLog {
         found.map(|known| &known.mesh.entry)
     }
 
+    /// Whether the last word about a group is a peer's.
+    pub(crate) fn is_of_peer(&self, group_key: &Arc<str>, receiver: &LogReceiver) -> bool {
+        let found = self.entries.get(&(Arc::clone(group_key), receiver.clone()));
+        found.is_some_and(|known| !known.own)
+    }
+
     /// All entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &MeshEntry> {
         self.entries.values().map(|known| &known.mesh)

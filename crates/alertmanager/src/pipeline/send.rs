@@ -77,8 +77,29 @@ impl Core {
     pub(super) fn step_due(&mut self, id: FlushId, step: usize, due: Time, now: Time) {
         match self.flushes.get(&id).and_then(|flush| flush.steps.get(step)).map(|s| s.state) {
             Some(State::Waiting(turn)) if turn == due => self.compare(id, step, now),
-            Some(State::Pausing(until)) if until == due => self.send(id, step, now),
+            Some(State::Pausing(until)) if until == due => {
+                if self.told_meanwhile(id, step, now) {
+                    self.note_told_elsewhere(id, step, now);
+                    self.done(id, step, false, now);
+                } else {
+                    self.send(id, step, now);
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Whether a peer told what this process could not.
+    fn told_meanwhile(&self, id: FlushId, at: usize, now: Time) -> bool {
+        let Some(flush) = self.flushes.get(&id) else { return false };
+        let step = &flush.steps[at];
+        let Some(entry) = self.log.get(&flush.key, &step.integration.log) else { return false };
+        // Before the flush there was a reason to tell.
+        entry.timestamp >= flush.now && {
+            let send_resolved = step.integration.send_resolved;
+            let repeat_ns = flush.route.repeat_interval_ns;
+            reason_to_notify(Some(entry), &step.told, send_resolved, repeat_ns, flush.now, now)
+                .is_none()
         }
     }
 
@@ -91,16 +112,23 @@ impl Core {
             step.state = State::Blocked;
             return;
         }
+        // What this process told it knows best itself.
+        let heard = self.log.is_of_peer(&flush.key, &step.integration.log);
         let mut alerts = Partition::default();
         for taken in &flush.alerts {
-            let list =
-                if taken.alert.is_resolved() { &mut alerts.resolved } else { &mut alerts.firing };
-            list.push(taken.log_hash);
+            if taken.alert.is_resolved() {
+                alerts.resolved.push(taken.log_hash);
+                continue;
+            }
+            alerts.firing.push(taken.log_hash);
+            if heard {
+                alerts.reported.push(taken.alert.updated_at);
+            }
         }
         let entry = self.log.get(&flush.key, &step.integration.log);
         let send_resolved = step.integration.send_resolved;
         let repeat_ns = flush.route.repeat_interval_ns;
-        let reason = reason_to_notify(entry, &alerts, send_resolved, repeat_ns, flush.now);
+        let reason = reason_to_notify(entry, &alerts, send_resolved, repeat_ns, flush.now, now);
         let Some(reason) = reason else {
             self.note_told_elsewhere(id, at, now);
             self.done(id, at, false, now);

@@ -1,5 +1,6 @@
 //! Three nodes, a network that loses, delays and parts, nodes that die and come back, receivers that fail: every alert that fires
-//! long enough reaches its receiver, and what is told twice is told so by a partition or a crash, once per group and event.
+//! long enough reaches its receiver. Each notification that is told twice has its reason found: a disturbance makes one of a group
+//! be told anew once at most, and a group speak anew once at most after its end.
 //!
 //! One seed is one run. `GAUNTLET_SIMULATION_SEEDS=first:count` runs others than the default ones.
 
@@ -75,6 +76,9 @@ enum Happening {
         life: u64,
         send: SendId,
         ok: bool,
+        /// When the flush began, and when the node found that there is something to tell.
+        flushed_at: i64,
+        decided_at: i64,
         group: String,
         firing: Vec<u64>,
         resolved: Vec<u64>,
@@ -98,11 +102,57 @@ struct Fire {
 }
 
 /// A notification that arrived.
+#[derive(Debug)]
 struct Told {
     at: i64,
+    flushed_at: i64,
+    decided_at: i64,
+    node: usize,
     group: String,
     firing: Vec<u64>,
     resolved: Vec<u64>,
+    /// The node died between the decision and the answer: the receiver knows, the log does not.
+    unlogged: bool,
+    /// What became of the word of it, by the node it was for.
+    word: [Word; NODES],
+}
+
+/// What became of gossip.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Word {
+    /// Nobody sent it.
+    None,
+    Comes(i64),
+    Lost,
+    /// The other was out of reach.
+    Unreachable,
+}
+
+/// What disturbs: a node is parted from the others, or dies, and comes back.
+#[derive(Clone, Copy, Debug)]
+struct Disturbance {
+    node: usize,
+    crash: bool,
+    from: i64,
+    to: i64,
+}
+
+/// Why something was told twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Why {
+    /// The other side of a partition told it too; or it was told while a node was down, which did not hear of it. By the
+    /// number of the disturbance.
+    Apart(usize),
+    /// A node told it and died before it could say so.
+    Died(usize),
+    /// Two nodes took it to be their turn: one comes or goes and not all have seen it yet.
+    Turn(usize),
+    /// The word of it was lost.
+    Lost,
+    /// The word of it was under way: the sender reached the nodes at different times, and the turn of one came as another spoke.
+    Crossed,
+    /// None of these.
+    Nothing,
 }
 
 struct World {
@@ -117,7 +167,9 @@ struct World {
     fires: Vec<Fire>,
     /// Successful notifications.
     told: Vec<Told>,
-    disturbances: Vec<i64>,
+    disturbances: Vec<Disturbance>,
+    /// The notification whose outcome is being taken in.
+    answered: Option<usize>,
     loss_percent: u64,
 }
 
@@ -153,6 +205,7 @@ impl World {
             fires,
             told: Vec::new(),
             disturbances: Vec::new(),
+            answered: None,
             loss_percent: if calm { 0 } else { 15 },
         };
         for node in 0..NODES {
@@ -175,15 +228,15 @@ impl World {
         while at < LENGTH - 8 * MINUTE {
             let lasts = (30 + self.chance.below(120) as i64) * SECOND;
             let node = self.chance.index(NODES);
-            if self.chance.below(2) == 0 {
-                self.at(at, Happening::Part(node as u8));
-                self.at(at + lasts, Happening::Heal);
-            } else {
+            let crash = self.chance.below(2) != 0;
+            if crash {
                 self.at(at, Happening::Crash(node));
                 self.at(at + lasts, Happening::Restart(node));
-                self.disturbances.push(at + lasts);
+            } else {
+                self.at(at, Happening::Part(node as u8));
+                self.at(at + lasts, Happening::Heal);
             }
-            self.disturbances.push(at);
+            self.disturbances.push(Disturbance { node, crash, from: at, to: at + lasts });
             at += lasts + (90 + self.chance.below(120) as i64) * SECOND;
         }
     }
@@ -266,10 +319,34 @@ impl World {
                     self.act(to);
                 }
             }
-            Happening::Answer { node, life, send, ok, group, firing, resolved } => {
+            Happening::Answer {
+                node,
+                life,
+                send,
+                ok,
+                flushed_at,
+                decided_at,
+                group,
+                firing,
+                resolved,
+            } => {
                 if ok {
                     // The receiver has it, whatever becomes of the node.
-                    self.told.push(Told { at: self.now, group, firing, resolved });
+                    let unlogged = self.lives[node] != life;
+                    let (at, word) = (self.now, [Word::None; NODES]);
+                    let told = Told {
+                        at,
+                        flushed_at,
+                        decided_at,
+                        node,
+                        group,
+                        firing,
+                        resolved,
+                        unlogged,
+                        word,
+                    };
+                    self.answered = Some(self.told.len());
+                    self.told.push(told);
                 }
                 if self.lives[node] == life
                     && let Some(core) = &mut self.nodes[node].core
@@ -284,6 +361,7 @@ impl World {
                     core.complete(send, outcome, time(self.now));
                     self.act(node);
                 }
+                self.answered = None;
             }
             Happening::Report => self.report(),
             Happening::PushPull => self.push_pull(),
@@ -381,9 +459,17 @@ impl World {
                         // Gossip sends each message a few times.
                         let lost = (0..3).all(|_| self.chance.below(100) < self.loss_percent);
                         let delay = (20 + self.chance.below(800) as i64) * MS;
-                        if !lost && self.reachable(node, to) {
+                        let word = match (self.reachable(node, to), lost) {
+                            (false, _) => Word::Unreachable,
+                            (true, true) => Word::Lost,
+                            (true, false) => Word::Comes(self.now + delay),
+                        };
+                        if let Some(told) = self.answered.and_then(|at| self.told.get_mut(at)) {
+                            told.word[to] = word;
+                        }
+                        if let Word::Comes(at) = word {
                             let bytes = message.clone();
-                            self.at(self.now + delay, Happening::Message { to, channel, bytes });
+                            self.at(at, Happening::Message { to, channel, bytes });
                         }
                     }
                 }
@@ -402,6 +488,8 @@ impl World {
                         life: self.lives[node],
                         send: id,
                         ok,
+                        flushed_at: notification.now.since_ns(time(0)),
+                        decided_at: self.now,
                         group: notification.group_key.as_ref().to_owned(),
                         firing: hashes(false),
                         resolved: hashes(true),
@@ -448,21 +536,56 @@ impl World {
         fires.filter(|f| told(f, false) && !told(f, true)).map(|f| f.name.as_str()).collect()
     }
 
-    /// Per group, how often something was told that had been told last already; and how many of these no event explains.
-    fn duplicates(&self) -> (BTreeMap<String, usize>, usize) {
-        const AFTERWARDS: i64 = 4 * MINUTE;
-        let mut unexplained = 0;
-        let mut last: HashMap<&str, (&[u64], &[u64])> = HashMap::new();
-        let mut found = BTreeMap::new();
-        for Told { at, group, firing, resolved } in &self.told {
-            let now = (firing.as_slice(), resolved.as_slice());
-            if last.insert(group, now) == Some(now) {
-                *found.entry(group.clone()).or_default() += 1;
-                let near = |event: &i64| (*event..*event + AFTERWARDS).contains(at);
-                unexplained += usize::from(!self.disturbances.iter().any(near));
+    /// What was told although it was the last that had been told: which notification, and why.
+    fn duplicates(&self) -> Vec<(&Told, Why)> {
+        let mut last: HashMap<&str, &Told> = HashMap::new();
+        let mut found = Vec::new();
+        for told in &self.told {
+            let earlier = last.insert(&told.group, told);
+            let same = |e: &&Told| (&e.firing, &e.resolved) == (&told.firing, &told.resolved);
+            if let Some(earlier) = earlier.filter(same) {
+                found.push((told, self.why(earlier, told)));
             }
         }
-        (found, unexplained)
+        found
+    }
+
+    fn why(&self, earlier: &Told, told: &Told) -> Why {
+        let around = |at: i64, node: usize| {
+            let holds =
+                |d: &Disturbance| d.from <= at && at <= d.to && (!d.crash || d.node == node);
+            self.disturbances.iter().position(holds)
+        };
+        // How many speak before is counted when the flush begins.
+        let unsure = |at: i64| {
+            let near = |since: i64| since <= at && at <= since + NOTICE;
+            self.disturbances.iter().rposition(|d| near(d.from) || near(d.to))
+        };
+        let wrong = unsure(told.flushed_at).or_else(|| unsure(earlier.flushed_at));
+        let turn = wrong.map_or(Why::Crossed, Why::Turn);
+        if earlier.unlogged {
+            let died = |d: &Disturbance| {
+                d.crash
+                    && d.node == earlier.node
+                    && earlier.decided_at <= d.from
+                    && d.from <= earlier.at
+            };
+            return self.disturbances.iter().position(died).map_or(Why::Nothing, Why::Died);
+        }
+        if told.node == earlier.node {
+            return Why::Nothing;
+        }
+        if told.decided_at <= earlier.at {
+            return turn;
+        }
+        match earlier.word[told.node] {
+            Word::Comes(at) if told.decided_at <= at => turn,
+            Word::Comes(_) | Word::None => Why::Nothing,
+            Word::Lost => Why::Lost,
+            Word::Unreachable => around(earlier.at, told.node)
+                .or_else(|| around(earlier.at, earlier.node))
+                .map_or(Why::Nothing, Why::Apart),
+        }
     }
 }
 
@@ -472,7 +595,7 @@ fn without_faults_everything_is_told_exactly_once() {
         let mut world = World::new(seed, true);
         world.run();
         assert_eq!(world.lost(), Vec::<String>::new(), "seed {seed}");
-        assert!(world.duplicates().0.is_empty(), "seed {seed}: {:?}", world.duplicates());
+        assert!(world.duplicates().is_empty(), "seed {seed}: {:?}", world.duplicates());
     }
 }
 
@@ -484,30 +607,54 @@ fn every_alert_reaches_its_receiver_through_loss_partitions_and_restarts() {
         .and_then(|text| text.split_once(':'))
         .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)))
         .unwrap_or((100u64, 20u64));
-    let (mut told, mut twice, mut events, mut worst, mut stray) = (0, 0, 0, 0, 0);
+    let (mut told, mut twice, mut pairs, mut undisturbed) = (0, 0, 0, 0);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut after_end = 0;
     for seed in first..first + count {
         let mut world = World::new(seed, false);
         world.run();
         assert_eq!(world.lost(), Vec::<String>::new(), "seed {seed}");
         assert_eq!(world.endless(), Vec::<&str>::new(), "seed {seed}");
-        let (duplicates, unexplained) = world.duplicates();
-        stray += unexplained;
-        let groups: HashSet<&str> = world.told.iter().map(|told| told.group.as_str()).collect();
-        for (group, count) in &duplicates {
-            worst = worst.max(*count);
-            assert!(
-                *count <= world.disturbances.len(),
-                "seed {seed}: {group} was told {count} times too often, {} disturbances",
-                world.disturbances.len()
-            );
+        let duplicates = world.duplicates();
+        // How often one notification of a group was told anew for one reason; how often a group spoke anew after an end.
+        let mut of_notification: BTreeMap<(&str, &[u64], Why), usize> = BTreeMap::new();
+        let mut of_end: BTreeMap<(&str, usize), usize> = BTreeMap::new();
+        for (told, why) in &duplicates {
+            let (kind, number) = match *why {
+                Why::Apart(number) => ("by the other side", Some(number)),
+                Why::Died(number) => ("by a death", Some(number)),
+                Why::Turn(number) => ("by wrong turns", Some(number)),
+                Why::Lost => ("by lost gossip", None),
+                Why::Crossed => ("by crossing", None),
+                Why::Nothing => panic!("seed {seed}: {told:?} was told twice for no reason"),
+            };
+            *kinds.entry(kind).or_default() += 1;
+            *of_notification.entry((&told.group, &told.firing, *why)).or_default() += 1;
+            if let Some(number) = number
+                && told.at > world.disturbances[number].to
+            {
+                after_end += 1;
+                *of_end.entry((&told.group, number)).or_default() += 1;
+            }
         }
+        for ((group, firing, why), count) in &of_notification {
+            let most = if matches!(why, Why::Crossed | Why::Lost) { NODES - 1 } else { 1 };
+            assert!(*count <= most, "seed {seed}: {group} {firing:?}: {count} times by {why:?}");
+        }
+        for ((group, number), count) in &of_end {
+            let end = world.disturbances[*number];
+            assert!(*count <= 1, "seed {seed}: {group} {count} times after the end of {end:?}");
+        }
+        let groups: HashSet<&str> = world.told.iter().map(|told| told.group.as_str()).collect();
         told += world.told.len();
-        twice += duplicates.values().sum::<usize>();
-        events += world.disturbances.len() * groups.len();
+        twice += duplicates.len();
+        pairs += world.disturbances.len() * groups.len();
+        let rest = [Why::Crossed, Why::Lost];
+        undisturbed += duplicates.iter().filter(|(_, why)| rest.contains(why)).count();
     }
     println!(
-        "{count} seeds: {told} notifications, 0 alerts lost, {twice} told twice over {events} (group, event) pairs, at most {worst} of one group; {stray} by lost gossip alone"
+        "{count} seeds: {told} notifications, 0 alerts lost, {twice} told twice over {pairs} pairs of a group and a disturbance: {kinds:?}; {after_end} after its end, at most one a pair"
     );
-    assert!(twice * 20 <= events, "too many duplicates");
-    assert!(stray * 100 <= told, "gossip that is lost three times over is rare");
+    assert!(twice * 10 <= pairs, "too many duplicates");
+    assert!(undisturbed * 10 <= told, "words cross and are lost three times over rarely");
 }
