@@ -122,6 +122,7 @@ pub fn exercise(data: &[u8]) {
             let mut parser = Parser::new(data, media_type, options);
             while let Ok(Some(_)) = parser.next() {
                 let _ = parser.labels(&mut scratch);
+                let _ = parser.start_timestamp();
                 parser.exemplars(&mut exemplars);
                 exemplars.clear();
                 let _ = parser.take_histogram();

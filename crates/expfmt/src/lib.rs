@@ -19,6 +19,7 @@ mod pb;
 mod protobuf;
 mod scan;
 mod series;
+mod starts;
 mod text;
 
 pub use encode::{Format, negotiate};

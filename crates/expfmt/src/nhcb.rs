@@ -165,6 +165,7 @@ struct Ready {
     raw: Vec<u8>,
     labels: ScratchLabels,
     timestamp: Option<Timestamp>,
+    start: Option<Timestamp>,
     exemplars: Vec<Exemplar>,
     histogram: Option<HistogramSample>,
 }
@@ -181,6 +182,7 @@ pub(crate) struct NhcbParser<'b> {
     scratch: ScratchLabels,
     base: ScratchLabels,
     timestamp: Option<Timestamp>,
+    start: Option<Timestamp>,
     exemplars: Vec<Exemplar>,
     /// The histogram the parser stands at.
     ready: Option<Ready>,
@@ -202,6 +204,7 @@ impl<'b> NhcbParser<'b> {
             scratch: ScratchLabels::default(),
             base: ScratchLabels::default(),
             timestamp: None,
+            start: None,
             exemplars: Vec::new(),
             ready: None,
             held: None,
@@ -256,6 +259,7 @@ impl<'b> NhcbParser<'b> {
             raw: std::mem::take(&mut self.key).into_bytes(),
             labels: std::mem::take(&mut self.base),
             timestamp: self.timestamp,
+            start: self.start,
             exemplars,
             histogram: Some(histogram),
         });
@@ -265,6 +269,9 @@ impl<'b> NhcbParser<'b> {
     /// Takes the present series up, if it is a classic histogram's.
     fn collect(&mut self) -> bool {
         let Some(part) = self.part() else { return false };
+        if !self.collecting {
+            self.start = self.line.start_timestamp();
+        }
         let state = self.line.state();
         if !self.collecting {
             self.collecting = true;
@@ -339,6 +346,14 @@ impl<'b> NhcbParser<'b> {
                 Ok(())
             }
             None => self.line.labels(self.options.type_and_unit_labels, out),
+        }
+    }
+
+    pub(crate) fn start_timestamp(&mut self) -> Option<Timestamp> {
+        match &self.ready {
+            Some(ready) => ready.start,
+            None if self.collected_present => self.start,
+            None => self.line.start_timestamp(),
         }
     }
 

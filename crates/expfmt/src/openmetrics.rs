@@ -10,6 +10,7 @@ use crate::lex::{Dialect, Lexer, State, Token};
 use crate::number::{parse_float, quote_bytes};
 use crate::parser::{Entry, TextState, set_type};
 use crate::scan::{self, MetaWord};
+use crate::starts::{Starts, is_created, is_timed};
 
 /// The exemplar of the present sample, not yet decoded.
 #[derive(Clone, Copy, Debug)]
@@ -26,39 +27,74 @@ pub(crate) struct OpenMetricsParser<'b> {
     skip_created: bool,
     pub(crate) state: TextState<'b>,
     pub(crate) exemplar: Option<RawExemplar<'b>>,
+    starts: Starts,
 }
 
 impl<'b> OpenMetricsParser<'b> {
     pub(crate) fn new(body: &'b [u8], skip_created: bool) -> Self {
         let lex = Lexer::new(body, Dialect::OpenMetrics);
-        Self { lex, skip_created, state: TextState::default(), exemplar: None }
+        let (state, starts) = (TextState::default(), Starts::default());
+        Self { lex, skip_created, state, exemplar: None, starts }
+    }
+
+    /// A parser of what comes after the present line, start times included.
+    pub(crate) fn ahead(&self) -> Self {
+        let state = TextState {
+            name: self.state.name,
+            metric_type: self.state.metric_type,
+            careful: self.state.careful,
+            ..TextState::default()
+        };
+        let starts = Starts::default();
+        Self { lex: self.lex.clone(), skip_created: false, state, exemplar: None, starts }
+    }
+
+    /// Bytes of the body that are read.
+    pub(crate) fn position(&self) -> usize {
+        self.lex.pos
+    }
+
+    /// When the present sample began to count, if start times are read as such.
+    pub(crate) fn start_timestamp(&mut self) -> Option<Timestamp> {
+        if !self.skip_created {
+            return None;
+        }
+        let mut starts = std::mem::take(&mut self.starts);
+        let start = starts.find(self);
+        self.starts = starts;
+        start
     }
 
     #[inline]
     pub(crate) fn next(
         &mut self,
-        known: impl FnOnce(&[u8]) -> Option<usize>,
+        mut known: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Result<Option<Entry>, ParseError> {
         self.exemplar = None;
         let body = self.lex.body;
-        let rest = &body[self.lex.pos.min(body.len())..];
-        match rest.first() {
-            None => {}
-            // A line that ended oddly is still open.
-            _ if self.lex.state != State::Init || self.state.careful => {}
-            Some(b'#') => {
-                if let Some(entry) = self.quick_meta(rest) {
-                    return Ok(Some(entry));
+        loop {
+            let rest = &body[self.lex.pos.min(body.len())..];
+            match rest.first() {
+                None => {}
+                // A line that ended oddly is still open.
+                _ if self.lex.state != State::Init || self.state.careful => {}
+                Some(b'#') => {
+                    if let Some(entry) = self.quick_meta(rest) {
+                        return Ok(Some(entry));
+                    }
+                }
+                Some(_) => {
+                    let len = known(rest).filter(|len| scan::ends_series(rest, *len));
+                    if self.quick_series(rest, len).is_some() {
+                        if self.skips() {
+                            continue;
+                        }
+                        return Ok(Some(Entry::Series));
+                    }
                 }
             }
-            Some(_) => {
-                let len = known(rest).filter(|len| scan::ends_series(rest, *len));
-                if !self.skip_created && self.quick_series(rest, len).is_some() {
-                    return Ok(Some(Entry::Series));
-                }
-            }
+            return self.slow();
         }
-        self.slow()
     }
 
     /// A series line without timestamp and exemplar.
@@ -138,7 +174,7 @@ impl<'b> OpenMetricsParser<'b> {
                 got => return Err(self.lex.mismatch("expected a valid start token", got, start)),
             };
             self.sample(raw, named, token, start)?;
-            if !(self.skip_created && self.is_created(raw)) {
+            if !self.skips() {
                 return Ok(Some(Entry::Series));
             }
         }
@@ -148,19 +184,10 @@ impl<'b> OpenMetricsParser<'b> {
         self.lex.error(start, "data does not end with # EOF".into())
     }
 
-    /// Whether the series is the start time of a counter, histogram or summary.
-    fn is_created(&self, raw: &[u8]) -> bool {
-        let timed = matches!(
-            self.state.metric_type,
-            MetricType::Counter | MetricType::Summary | MetricType::Histogram
-        );
-        let name = match raw {
-            [b'{', b'"', quoted @ ..] => {
-                &quoted[..memchr::memchr(b'"', quoted).unwrap_or(quoted.len())]
-            }
-            _ => &raw[..memchr::memchr(b'{', raw).unwrap_or(raw.len())],
-        };
-        timed && name.ends_with(b"_created")
+    /// Whether the present series is a start time that is not to be seen as a sample.
+    #[inline]
+    fn skips(&self) -> bool {
+        self.skip_created && is_timed(self.state.metric_type) && is_created(self.state.raw)
     }
 
     fn meta(&mut self, token: Token, start: usize) -> Result<Entry, ParseError> {

@@ -62,7 +62,7 @@ pub struct ParserOptions {
     pub convert_classic_to_nhcb: bool,
     /// Give the classic series too where a histogram is given as a native one.
     pub keep_classic: bool,
-    /// Leave out `_created` series of OpenMetrics.
+    /// Read `_created` series of OpenMetrics as start times of others, not as samples.
     pub skip_created: bool,
 }
 
@@ -116,11 +116,18 @@ impl<'b> LineParser<'b> {
     #[inline]
     pub(crate) fn next(
         &mut self,
-        known: impl FnOnce(&[u8]) -> Option<usize>,
+        known: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Result<Option<Entry>, ParseError> {
         match self {
             Self::Text(parser) => parser.next(known),
             Self::OpenMetrics(parser) => parser.next(known),
+        }
+    }
+
+    pub(crate) fn start_timestamp(&mut self) -> Option<Timestamp> {
+        match self {
+            Self::Text(_) => None,
+            Self::OpenMetrics(parser) => parser.start_timestamp(),
         }
     }
 
@@ -213,7 +220,7 @@ impl<'b> Parser<'b> {
     #[inline]
     pub fn next_known(
         &mut self,
-        known: impl FnOnce(&[u8]) -> Option<usize>,
+        known: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Result<Option<Entry>, ParseError> {
         match &mut self.format {
             Format::Line(parser) => parser.next(known),
@@ -272,11 +279,13 @@ impl<'b> Parser<'b> {
         }
     }
 
-    /// When the present sample's counting began, where the format says so.
-    pub fn start_timestamp(&self) -> Option<Timestamp> {
-        match &self.format {
+    /// When the present sample's counting began, in milliseconds, where the format says so: protobuf, and OpenMetrics with
+    /// [`ParserOptions::skip_created`], which then reads ahead.
+    pub fn start_timestamp(&mut self) -> Option<Timestamp> {
+        match &mut self.format {
+            Format::Line(parser) => parser.start_timestamp(),
+            Format::Nhcb(parser) => parser.start_timestamp(),
             Format::Protobuf(parser) => parser.start_timestamp(),
-            _ => None,
         }
     }
 

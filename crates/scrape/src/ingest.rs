@@ -40,6 +40,10 @@ pub(crate) struct IngestOptions {
     pub(crate) type_and_unit_labels: bool,
     /// Write metadata to storage.
     pub(crate) append_metadata: bool,
+    /// Read when counting began, and tell storage.
+    pub(crate) parse_starts: bool,
+    /// Append a zero there, too.
+    pub(crate) start_zeros: bool,
     /// Seed of the cache's hashes.
     pub(crate) hash_seed: u64,
 }
@@ -78,6 +82,9 @@ struct Batch<'a> {
     sample_limit: u64,
     bucket_limit: u64,
     max_schema: i32,
+    /// When the present sample began to count.
+    start: Option<Timestamp>,
+    start_zeros: bool,
 }
 
 /// Small enough to come back in registers: errors are rare and may cost an allocation.
@@ -175,6 +182,7 @@ impl Ingest {
         }
         let mut parser = Parser::new(body, media_type, self.parser_options());
         let mut batch = Batch::new(app, &self.config, now_ms);
+        batch.start_zeros = self.options.start_zeros;
         let mut faults = Faults::default();
         let target = Arc::clone(&self.target);
         let mut metadata = target.metadata.lock();
@@ -219,6 +227,9 @@ impl Ingest {
                 _ => None,
             };
             let histogram = histogram.as_deref();
+            if self.options.parse_starts {
+                batch.start = parser.start_timestamp();
+            }
             let sample = parser.sample();
             let value = sample.value;
             let own_time = sample.timestamp.filter(|_| honor_timestamps);
@@ -457,7 +468,7 @@ impl Ingest {
             ignore_native_histograms: !target.flag(NATIVE, config.scrape_native_histograms),
             convert_classic_to_nhcb: target.flag(NHCB, config.convert_classic_histograms_to_nhcb),
             keep_classic: target.flag(CLASSIC, config.always_scrape_classic_histograms),
-            skip_created: false,
+            skip_created: self.options.parse_starts,
         }
     }
 }
@@ -483,6 +494,8 @@ impl<'a> Batch<'a> {
             sample_limit: config.limits.sample_limit,
             bucket_limit: config.native_histogram_bucket_limit,
             max_schema: pick_schema(config.native_histogram_min_bucket_factor),
+            start: None,
+            start_zeros: false,
         }
     }
 
@@ -505,13 +518,50 @@ impl<'a> Batch<'a> {
             return Err(Refused::append(AppendError::OutOfBounds));
         }
         let Some(histogram) = histogram else {
+            let series = match self.start {
+                Some(start) => self.append_start(series, labels, start, t, None),
+                None => series,
+            };
             return self.app.append(series, labels, t, value).map_err(Refused::append);
         };
-        let appended = match self.bound(histogram.clone())? {
+        let histogram = self.bound(histogram.clone())?;
+        let series = match self.start {
+            Some(start) => self.append_start(series, labels, start, t, Some(&histogram)),
+            None => series,
+        };
+        let appended = match histogram {
             HistogramSample::Int(h) => self.app.append_histogram(series, labels, t, h),
             HistogramSample::Float(h) => self.app.append_float_histogram(series, labels, t, h),
         };
         appended.map_err(Refused::append)
+    }
+
+    /// Tells storage when the sample that follows began to count, by a zero there if that is wanted. Nearly all zeros were appended
+    /// before: that they are late is no fault. Returns how to name the series from now on.
+    #[cold]
+    fn append_start(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+        histogram: Option<&HistogramSample>,
+    ) -> SeriesRef {
+        if !self.start_zeros {
+            self.app.start_of_next(start);
+            return series;
+        }
+        let appended = match histogram {
+            None => self.app.append_start_zero(series, labels, start, t),
+            Some(HistogramSample::Int(h)) => {
+                self.app.append_start_zero_histogram(series, labels, start, t, h)
+            }
+            Some(HistogramSample::Float(h)) => {
+                self.app.append_start_zero_float_histogram(series, labels, start, t, h)
+            }
+        };
+        self.app.start_of_next(start);
+        appended.unwrap_or(series)
     }
 
     /// Brings a histogram within the job's limits, by halving its resolution as often as it takes.

@@ -36,6 +36,10 @@ pub struct ManagerOptions {
     pub type_and_unit_labels: bool,
     /// `--enable-feature=metadata-wal-records`.
     pub append_metadata: bool,
+    /// `--enable-feature=created-timestamp-zero-ingestion`: a zero where a counter, summary or histogram says it began.
+    pub start_zeros: bool,
+    /// `--enable-feature=st-storage`: storage keeps start timestamps.
+    pub store_starts: bool,
     /// How far a timestamp may be moved to its planned time; zero moves none. At most a hundredth of the interval counts.
     pub timestamp_tolerance: Duration,
     /// Seed of the hashes that series caches go by; best a new one per process.
@@ -48,6 +52,8 @@ impl Default for ManagerOptions {
             reload_interval: Duration::from_secs(5),
             type_and_unit_labels: false,
             append_metadata: false,
+            start_zeros: false,
+            store_starts: false,
             timestamp_tolerance: Duration::from_millis(2),
             hash_seed: 0x9e37_79b9_7f4a_7c15,
         }
@@ -283,6 +289,8 @@ impl Manager {
         let options = IngestOptions {
             type_and_unit_labels: self.options.type_and_unit_labels,
             append_metadata: self.options.append_metadata,
+            parse_starts: self.options.start_zeros || self.options.store_starts,
+            start_zeros: self.options.start_zeros,
             hash_seed: self.options.hash_seed,
         };
         let pool = Pool::new(Arc::clone(&config), around, options)

@@ -278,6 +278,7 @@ impl<'b> Work<'_, 'b> {
             if self.receiver.options.zero_ingestion && sample.start != 0 && sample.timestamp != 0 {
                 found = self.zero(found, labels, sample.timestamp, sample.start)?;
             }
+            self.batch.appender.start_of_next(sample.start);
             match self.batch.sample(found, labels, sample.timestamp, sample.value) {
                 Ok(series) => {
                     found = series;
@@ -330,7 +331,7 @@ impl<'b> Work<'_, 'b> {
         if start >= t {
             return Ok(series);
         }
-        match self.batch.appender.append_start_zero(series, labels, start) {
+        match self.batch.appender.append_start_zero(series, labels, start, t) {
             Ok(series) => Ok(series),
             Err(AppendError::EmptyLabels) => Err(AppendError::EmptyLabels.into()),
             Err(_) => Ok(series),

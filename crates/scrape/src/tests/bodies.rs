@@ -260,3 +260,61 @@ fn metadata_is_kept_and_written_when_it_changes() {
     assert_eq!(list.len(), 1);
     assert_eq!((list[0].metric.as_str(), list[0].metadata.help.as_str()), ("a_total", "two"));
 }
+
+/// Values with their times, of bodies with start times.
+fn with_starts(config: &str, bodies: &[&str]) -> Vec<Vec<String>> {
+    let options =
+        IngestOptions { parse_starts: true, start_zeros: true, ..IngestOptions::default() };
+    let mut bench = Bench::with_options(job(config), options);
+    bench.content_type = OPENMETRICS;
+    bodies.iter().map(|body| bench.stored(body)).collect()
+}
+
+#[test]
+fn a_zero_is_appended_where_counting_began() {
+    let body = |total: u32, created: &str| {
+        format!(
+            "# TYPE c counter\nc_total {total}\nc_created {created}\n# TYPE g gauge\ng 1\n# EOF\n"
+        )
+    };
+    let stored =
+        with_starts("", &[&body(1, "999"), &body(2, "999"), &body(1, "1002.5"), &body(2, "9999")]);
+    let c = |value: &str| format!("c_total{{{TARGET}}} {value}");
+    let g = format!("g{{{TARGET}}} 1");
+    assert_eq!(stored[0], [c("began"), c("1 since 999000"), g.clone()]);
+    // The same start is older than what is there, a new one is not, and one in the future is no start.
+    assert_eq!(stored[1], [c("2 since 999000"), g.clone()]);
+    assert_eq!(stored[2], [c("began"), c("1 since 1002500"), g.clone()]);
+    assert_eq!(stored[3], [c("2 since 9999000"), g]);
+}
+
+#[test]
+fn histograms_begin_with_an_empty_one() {
+    let body = "# TYPE h histogram\nh_bucket{le=\"1.0\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_count 2\nh_sum 3\nh_created 999\n# EOF\n";
+    let stored = with_starts("convert_classic_histograms_to_nhcb: true", &[body]);
+    assert_eq!(
+        stored[0],
+        [
+            format!("h{{{TARGET}}} began(schema -53)"),
+            format!("h{{{TARGET}}} histogram(schema -53, count 2) since 999000")
+        ]
+    );
+    let classic = with_starts("", &[body]);
+    assert_eq!(classic[0].iter().filter(|line| line.ends_with("began")).count(), 4);
+    // Without zeros the start is told alone.
+    let options = IngestOptions { parse_starts: true, ..IngestOptions::default() };
+    let mut bench = Bench::with_options(job(""), options);
+    bench.content_type = OPENMETRICS;
+    assert_eq!(bench.stored(body).last().unwrap(), &format!("h_sum{{{TARGET}}} 3 since 999000"));
+    // Without the feature it is a series like others.
+    let mut bench = Bench::new(job(""));
+    bench.content_type = OPENMETRICS;
+    assert_eq!(bench.stored(body).last().unwrap(), &format!("h_created{{{TARGET}}} 999"));
+}
+
+#[test]
+fn starts_take_no_place_within_the_sample_limit() {
+    let body = "# TYPE c counter\nc_total{a=\"1\"} 1\nc_created{a=\"1\"} 999\nc_total{a=\"2\"} 1\nc_created{a=\"2\"} 999\n# EOF\n";
+    let stored = with_starts("sample_limit: 2", &[body]);
+    assert_eq!(stored[0].len(), 4);
+}

@@ -69,13 +69,21 @@ pub(super) fn show(labels: &Labels) -> String {
 
 impl Appendable for Recorder {
     fn appender(&self, options: AppendOptions) -> Box<dyn Appender + '_> {
-        Box::new(Batch { recorder: self, options, pending: Vec::new(), samples: Vec::new() })
+        Box::new(Batch {
+            recorder: self,
+            options,
+            start: None,
+            pending: Vec::new(),
+            samples: Vec::new(),
+        })
     }
 }
 
 struct Batch<'a> {
     recorder: &'a Recorder,
     options: AppendOptions,
+    /// Of the next sample.
+    start: Option<Timestamp>,
     pending: Vec<String>,
     samples: Vec<(u64, Timestamp, f64)>,
 }
@@ -137,8 +145,39 @@ impl Appender for Batch<'_> {
         t: Timestamp,
         value: f64,
     ) -> Result<SeriesRef, AppendError> {
-        let shown = if is_stale_nan(value) { "STALE".to_owned() } else { value.to_string() };
+        let mut shown = if is_stale_nan(value) { "STALE".to_owned() } else { value.to_string() };
+        if let Some(start) = self.start.take() {
+            shown.push_str(&format!(" since {start}"));
+        }
         self.add(series, labels, t, value, shown)
+    }
+
+    fn start_of_next(&mut self, start: Timestamp) {
+        self.start = Some(start);
+    }
+
+    fn append_start_zero(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        t: Timestamp,
+    ) -> Result<SeriesRef, AppendError> {
+        if start >= t {
+            return Err(AppendError::OutOfBounds);
+        }
+        self.add(series, labels, start, 0.0, "began".to_owned())
+    }
+
+    fn append_start_zero_histogram(
+        &mut self,
+        series: SeriesRef,
+        labels: &Labels,
+        start: Timestamp,
+        _: Timestamp,
+        like: &Histogram,
+    ) -> Result<SeriesRef, AppendError> {
+        self.add(series, labels, start, 0.0, format!("began(schema {})", like.schema))
     }
 
     fn append_histogram(
@@ -148,7 +187,8 @@ impl Appender for Batch<'_> {
         t: Timestamp,
         h: Histogram,
     ) -> Result<SeriesRef, AppendError> {
-        let shown = format!("histogram(schema {}, count {})", h.schema, h.count);
+        let since = self.start.take().map_or(String::new(), |start| format!(" since {start}"));
+        let shown = format!("histogram(schema {}, count {}){since}", h.schema, h.count);
         self.add(series, labels, t, h.sum, shown)
     }
 
