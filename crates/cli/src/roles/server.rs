@@ -233,7 +233,8 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
         Failure::config(format!("could not compile CORS regex string {cors:?}: {err}"))
     })?;
     let external = values.text("web.external-url");
-    let auto_reload = values.bool("config.auto-reload");
+    let has = |name: &str| features.iter().any(|feature| feature == name);
+    let auto_reload = values.bool("config.auto-reload") || has("auto-reload-config");
     let agent = values.bool("agent");
     Ok(ServerPlan {
         role: if agent { "agent" } else { "server" },
@@ -325,8 +326,10 @@ fn receive_plan(values: &Values, features: &[String]) -> Result<ReceivePlan, Fai
 
 /// Features that act here.
 const FEATURES: &[&str] = &[
+    "auto-reload-config",
     "created-timestamp-zero-ingestion",
     "exemplar-storage",
+    "extra-scrape-metrics",
     "metadata-wal-records",
     "otlp-deltatocumulative",
     "otlp-native-delta-ingestion",
@@ -353,10 +356,8 @@ const ALWAYS_ON: &[&str] = &[
 
 /// Features that the peer knows and that change nothing here.
 const WITHOUT_EFFECT: &[&str] = &[
-    "auto-reload-config",
     "concurrent-rule-eval",
     "delayed-compaction",
-    "extra-scrape-metrics",
     "fast-startup",
     "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
@@ -367,6 +368,18 @@ const WITHOUT_EFFECT: &[&str] = &[
     "use-uncached-io",
     "xor2-encoding",
 ];
+
+/// How configurations are read: features change defaults of `global`.
+fn load_options(plan: &ServerPlan) -> LoadOptions {
+    let has = |name: &str| plan.features.iter().any(|feature| feature == name);
+    let mut options = LoadOptions { agent: plan.agent.is_some(), ..LoadOptions::default() };
+    options.defaults.extra_scrape_metrics = has("extra-scrape-metrics");
+    if has("created-timestamp-zero-ingestion") || has("st-storage") {
+        // Start times come with protobuf at no cost.
+        options.defaults.scrape_protocols = Some(scrape::config::PROTO_FIRST_PROTOCOLS.to_vec());
+    }
+    options
+}
 
 /// Says of each feature that does nothing why: an unknown one is a warning with the peer too.
 fn check_features(features: &[String]) {
@@ -474,7 +487,7 @@ fn route_prefix(prefix: &str, external: &str) -> Result<String, Failure> {
 /// Runs a server until the shutdown. Start order: configuration, listeners, database, discovery, scraping. Stop order: no new
 /// requests, no new scrapes, log and head closed.
 pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), Failure> {
-    let load_options = LoadOptions { agent: plan.agent.is_some(), ..LoadOptions::default() };
+    let load_options = load_options(&plan);
     let loaded = plan.config.load(&load_options).map_err(|err| {
         Failure::config(format!(
             "Error loading config (--config.file={}): {err}",
@@ -591,6 +604,8 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
             timestamp_tolerance: plan.timestamp_tolerance,
             type_and_unit_labels: plan.features.iter().any(|f| f == "type-and-unit-labels"),
             append_metadata: plan.features.iter().any(|f| f == "metadata-wal-records"),
+            start_zeros: plan.features.iter().any(|f| f == "created-timestamp-zero-ingestion"),
+            store_starts: plan.features.iter().any(|f| f == "st-storage"),
             hash_seed: now.unsigned_abs() ^ u64::from(std::process::id()) << 40,
         },
         store.appendable(),
