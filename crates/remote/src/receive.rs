@@ -278,6 +278,7 @@ impl Batch<'_> {
         let t = message.timestamp;
         self.check_time(t)?;
         let fault = |err: &dyn std::fmt::Display| ReceiveError::Histogram(err.to_string());
+        self.appender.start_of_next(message.start_timestamp);
         let histogram = histogram_from_proto(message).map_err(|err| fault(&err))?;
         let appended = match histogram {
             AnyHistogram::Integer(mut h) => {

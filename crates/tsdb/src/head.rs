@@ -384,6 +384,11 @@ impl Head {
         self.xor2.store(on, Ordering::Release);
     }
 
+    /// Whether new float chunks are of encoding 4.
+    pub fn writes_xor2(&self) -> bool {
+        self.xor2.load(Ordering::Acquire)
+    }
+
     /// Which encodings new chunks have.
     fn encodings(&self) -> Encodings {
         Encodings {

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gauntlet_api::{ApiLimits, ApiState, QueryLog, Receivers, RoleStatus as _};
-use gauntlet_config::{LoadOptions, Loaded};
+use gauntlet_config::{FloatEncoding, LoadOptions, Loaded};
 use gauntlet_discovery::{self as discovery, Deps, NetworkClients};
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_net::server::{Server, ServerOptions};
@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     flag_retention: Retention,
     /// `--enable-feature=exemplar-storage`.
     keeps_exemplars: bool,
+    /// `--enable-feature=xor2-encoding` and `st-storage`; the file goes before the first.
+    flag_encoding: FlagEncoding,
     query_log: Arc<QueryLog>,
     reload_state: Mutex<ReloadState>,
     reload_ok: Gauge,
@@ -172,9 +174,13 @@ impl Shared {
     }
 
     async fn apply(&self, loaded: Arc<Loaded>) -> Result<(), String> {
-        for warning in loaded.warnings.iter().chain(&config::without_effect(&loaded)) {
+        for warning in &loaded.warnings {
             warn!(warning, "configuration");
         }
+        let xor2 = match self.db.agent() {
+            Some(_) => false,
+            None => self.flag_encoding.writes_xor2(&loaded)?,
+        };
         let log = &loaded.config.global.query_log_file;
         self.query_log
             .reopen(Path::new(log))
@@ -186,6 +192,7 @@ impl Shared {
             db.set_stale_series_threshold(tsdb.stale_series_compaction_threshold);
             let exemplars = max_exemplars(&loaded, self.keeps_exemplars);
             db.apply_config(tsdb.out_of_order_time_window.as_ms(), exemplars);
+            db.head().set_xor2(xor2);
         }
         if let Some(db) = self.db.agent() {
             db.set_out_of_order_window(tsdb.out_of_order_time_window.as_ms());
@@ -201,6 +208,27 @@ impl Shared {
             }
         }
         Ok(())
+    }
+}
+
+/// What flags say of float chunks.
+#[derive(Clone, Copy)]
+struct FlagEncoding {
+    xor2: bool,
+    store_starts: bool,
+}
+
+impl FlagEncoding {
+    /// Whether new float chunks are XOR2. The reason of a refusal is upstream's text.
+    fn writes_xor2(self, loaded: &Loaded) -> Result<bool, String> {
+        let xor2 = match loaded.config.storage.tsdb.float_encoding {
+            Some(encoding) => encoding == FloatEncoding::Xor2,
+            None => self.xor2,
+        };
+        if self.store_starts && !xor2 {
+            return Err("float chunk encoding \"xor\" is incompatible with start-timestamp storage; XOR chunks do not store start timestamps, use \"xor2\"".to_owned());
+        }
+        Ok(xor2)
     }
 }
 
@@ -244,8 +272,8 @@ fn plan(values: &Values) -> Result<ServerPlan, Failure> {
             true => "storage.agent.path",
             false => "storage.tsdb.path",
         })),
-        tsdb: tsdb_options(values),
-        agent: agent.then(|| agent_options(values)).transpose()?,
+        tsdb: tsdb_options(values, &features),
+        agent: agent.then(|| agent_options(values, &features)).transpose()?,
         compact_interval: millis(values.duration_ms("storage.tsdb.block-reload-interval")),
         engine: EngineFlags {
             lookback_ms: values.duration_ms("query.lookback-delta"),
@@ -330,6 +358,7 @@ const FEATURES: &[&str] = &[
     "created-timestamp-zero-ingestion",
     "exemplar-storage",
     "extra-scrape-metrics",
+    "histograms-st-encoding",
     "metadata-wal-records",
     "otlp-deltatocumulative",
     "otlp-native-delta-ingestion",
@@ -338,8 +367,10 @@ const FEATURES: &[&str] = &[
     "promql-experimental-functions",
     "promql-extended-range-selectors",
     "promql-per-step-stats",
+    "st-storage",
     "type-and-unit-labels",
     "use-start-timestamps",
+    "xor2-encoding",
 ];
 
 /// Features that are always on, as they are by now with the peer.
@@ -359,14 +390,11 @@ const WITHOUT_EFFECT: &[&str] = &[
     "concurrent-rule-eval",
     "delayed-compaction",
     "fast-startup",
-    "histograms-st-encoding",
     "memory-snapshot-on-shutdown",
     "old-ui",
     "search-api",
-    "st-storage",
     "st-synthesis",
     "use-uncached-io",
-    "xor2-encoding",
 ];
 
 /// How configurations are read: features change defaults of `global`.
@@ -392,7 +420,8 @@ fn check_features(features: &[String]) {
     }
 }
 
-fn tsdb_options(values: &Values) -> Options {
+fn tsdb_options(values: &Values, features: &[String]) -> Options {
+    let has = |name: &str| features.iter().any(|feature| feature == name);
     let size = values.bytes("storage.tsdb.retention.size");
     let time = match values.is_given("storage.tsdb.retention.time") {
         true => values.duration_ms("storage.tsdb.retention.time"),
@@ -407,6 +436,9 @@ fn tsdb_options(values: &Values) -> Options {
         max_block_ms: values.duration_ms("storage.tsdb.max-block-duration"),
         samples_per_chunk: u16::try_from(values.count("storage.tsdb.samples-per-chunk"))
             .unwrap_or(120),
+        xor2: has("xor2-encoding"),
+        histogram_starts: has("histograms-st-encoding"),
+        store_starts: has("st-storage"),
         no_lockfile: values.bool("storage.tsdb.no-lockfile"),
         wal_compression: wal_compression(values),
         durability: Durability::parse(&values.text("storage.tsdb.durability")).unwrap_or_default(),
@@ -419,7 +451,7 @@ fn tsdb_options(values: &Values) -> Options {
     options
 }
 
-fn agent_options(values: &Values) -> Result<AgentOptions, Failure> {
+fn agent_options(values: &Values, features: &[String]) -> Result<AgentOptions, Failure> {
     if values.count("storage.agent.checkpoint-batch-size") == 0 {
         return Err(Failure::config("storage.agent.checkpoint-batch-size must be greater than 0"));
     }
@@ -430,6 +462,7 @@ fn agent_options(values: &Values) -> Result<AgentOptions, Failure> {
             _ => Compression::Snappy,
         },
         no_lockfile: values.bool("storage.agent.no-lockfile"),
+        store_starts: features.iter().any(|feature| feature == "st-storage"),
         ..AgentOptions::default()
     };
     if values.is_given("storage.agent.wal-segment-size") {
@@ -503,6 +536,13 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     plan.tsdb.retention_ms = retention.time_ms;
     plan.tsdb.retention_bytes = retention.bytes;
     plan.tsdb.retention_percent = retention.percent;
+    let flag_encoding =
+        FlagEncoding { xor2: plan.tsdb.xor2, store_starts: plan.tsdb.store_starts };
+    if plan.agent.is_none() {
+        plan.tsdb.xor2 = flag_encoding
+            .writes_xor2(&loaded)
+            .map_err(|reason| Failure::new(format!("opening storage failed: {reason}")))?;
+    }
     // Replay needs both: it brings back exemplars and late samples.
     let keeps_exemplars = plan.features.iter().any(|f| f == "exemplar-storage");
     plan.tsdb.max_exemplars = max_exemplars(&loaded, keeps_exemplars);
@@ -538,6 +578,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
         started_ms: now,
         flag_retention,
         keeps_exemplars,
+        flag_encoding,
         query_log: query_log(&plan, &start),
         reload_state: Mutex::new(ReloadState { successful: true, at_ms: now, problem: None }),
         reload_ok: registry.gauge(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gauntlet_block::compact::{
-    CompactOptions, block_ranges, compact_blocks, mark_deletable, mark_failed, plan,
+    CompactOptions, SampleMerge, block_ranges, compact_blocks, mark_deletable, mark_failed, plan,
 };
 use gauntlet_block::{BlockMeta, BlockReader, Ulid, delete_block};
 use gauntlet_model::Timestamp;
@@ -164,7 +164,8 @@ impl Db {
 
     /// Merges blocks. Where that fails for damage, they are marked, so that it is not tried for ever and the others go on.
     fn compact_these(&self, inputs: &[Arc<BlockReader>]) -> Result<()> {
-        let options = CompactOptions::default();
+        let merge = SampleMerge { prefer_xor2: self.head.writes_xor2() };
+        let options = CompactOptions { merge: &merge, ..CompactOptions::default() };
         match compact_blocks(&self.fs, &self.dir, inputs, self.new_ulid(), &options) {
             Ok(made) => {
                 self.counters.compactions.fetch_add(1, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gauntlet_config::{Config, ConfigErrors, FloatEncoding, LoadOptions, Loaded, ProcessEnv};
+use gauntlet_config::{Config, ConfigErrors, LoadOptions, Loaded, ProcessEnv};
 use gauntlet_discovery::{SdConfig, SdConfigs, discoverer};
 use gauntlet_scrape::ScrapeConfig;
 
@@ -121,23 +121,6 @@ fn refused(loaded: &Loaded) -> Vec<String> {
             }
         }
     }
-    out
-}
-
-/// What is read and changes nothing here, each for the log: nothing is ignored in silence.
-pub(crate) fn without_effect(loaded: &Loaded) -> Vec<String> {
-    let tsdb = &loaded.config.storage.tsdb;
-    let mut out = Vec::new();
-    let mut note = |given: bool, what: &str, why: &str| {
-        if given {
-            out.push(format!("{what}: {why}"));
-        }
-    };
-    note(
-        tsdb.float_encoding == Some(FloatEncoding::Xor2),
-        "storage.tsdb.chunk_encoding.floats",
-        "floats are written as xor",
-    );
     out
 }
 
