@@ -139,7 +139,12 @@ fn app(web: &Web, path: &str, gzip: bool, headers: &HeaderMap) -> Response {
 }
 
 /// A file of the app, or, where the role has `pages`, the app itself for the path of one of them.
-fn app_file(path: &str, gzip: bool, headers: &HeaderMap, pages: bool) -> Option<Response> {
+pub(crate) fn app_file(
+    path: &str,
+    gzip: bool,
+    headers: &HeaderMap,
+    pages: bool,
+) -> Option<Response> {
     let name = path.trim_start_matches('/');
     let asset = match gauntlet_ui::asset(name, gzip) {
         Some(asset) => asset,
@@ -183,7 +188,7 @@ fn secure(headers: &mut HeaderMap, policy: &'static str) {
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(crate) fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|v| v.to_str().ok())

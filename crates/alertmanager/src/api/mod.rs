@@ -1,4 +1,4 @@
-//! The HTTP API v2, the ledger's endpoint, and the small pages beside them (health, reload, v1's farewell).
+//! The HTTP API v2, the endpoints of ledger and routes, and the small pages beside them (health, reload, v1's farewell).
 //!
 //! Paths, parameters, bodies, statuses and texts are the peer's. [`Api::answer`] takes a request whose prefix is cut off and whose
 //! body is still to come. Left out: metrics and screens, which whoever serves it puts beside it.
@@ -13,6 +13,7 @@ mod ledger;
 mod limit;
 mod params;
 mod receivers;
+mod routes;
 mod silences;
 mod status;
 
@@ -139,6 +140,7 @@ impl Api {
             ("GET", "/silences") => silences::list(manager, mode, &params),
             ("POST", "/silences") => silences::post(manager, request).await,
             ("GET", "/ledger") => ledger::get(manager, mode, &params).await,
+            ("GET", "/routes") => routes::get(manager, mode, &params),
             (_, path) if path.starts_with("/silence/") => {
                 let id = &path["/silence/".len()..];
                 match method.as_str() {
@@ -149,7 +151,7 @@ impl Api {
             }
             (_, "/alerts") => Err(Answer::not_allowed(method, &["POST", "GET"])),
             (_, "/silences") => Err(Answer::not_allowed(method, &["POST", "GET"])),
-            (_, "/status" | "/receivers" | "/alerts/groups" | "/ledger") => {
+            (_, "/status" | "/receivers" | "/alerts/groups" | "/ledger" | "/routes") => {
                 Err(Answer::not_allowed(method, &["GET"]))
             }
             (_, other) => Err(Answer::not_found(&format!("/api/v2{other}"))),

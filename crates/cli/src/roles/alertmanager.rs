@@ -2,12 +2,13 @@
 
 mod cluster;
 mod config;
+mod overview;
 mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use gauntlet_alertmanager::api::{Api, ApiOptions, VersionInfo};
+use gauntlet_alertmanager::api::{Api, ApiOptions, ClusterView, VersionInfo};
 use gauntlet_alertmanager::metrics::Features;
 use gauntlet_alertmanager::{FeatureFlags, Manager, ManagerOptions, ParseMode};
 use gauntlet_net::server::{Server, ServerOptions};
@@ -19,6 +20,7 @@ use crate::flags::program::ALERTMANAGER_VERSION;
 use crate::flags::values::Values;
 use crate::roles::{Failure, Start, common};
 use config::Loader;
+use overview::{Overview, Refused};
 use web::Web;
 
 const NS_PER_MS: i64 = 1_000_000;
@@ -55,7 +57,7 @@ pub(crate) async fn run(mut start: Start) -> Result<(), Failure> {
     let api = Api::new(
         ApiOptions {
             manager: Arc::clone(&manager),
-            cluster: cluster.as_ref().map(cluster::Node::view),
+            cluster: cluster.as_ref().map(|node| node.view() as Arc<dyn ClusterView>),
             version: version(),
             mode,
             get_concurrency: match values.int("web.get-concurrency") {
@@ -68,7 +70,15 @@ pub(crate) async fn run(mut start: Start) -> Result<(), Failure> {
         },
         &registry,
     );
-    let web = Web::new(api, Arc::clone(&manager), registry.clone(), loader.prefix().to_owned());
+    let refused = Refused::default();
+    let overview = Overview {
+        manager: Arc::clone(&manager),
+        registry: registry.clone(),
+        cluster: cluster.as_ref().map(cluster::Node::view),
+        recent: start.recent.clone(),
+        refused: Arc::clone(&refused),
+    };
+    let web = Web::new(api, overview, registry.clone(), loader.prefix().to_owned());
     let server = listen(values).await?;
     for address in server.addresses() {
         info!(%address, "Listening on");
@@ -81,7 +91,7 @@ pub(crate) async fn run(mut start: Start) -> Result<(), Failure> {
     let reloading = async {
         tokio::select! {
             () = shutdown.wait() => {}
-            () = reload_loop(&loader, &manager, &mut start.reload, reloads) => {}
+            () = reload_loop(&loader, &manager, &refused, &mut start.reload, reloads) => {}
         }
     };
     tokio::join!(server.run(web.router(), shutdown.clone()), reloading);
@@ -183,6 +193,7 @@ fn reload_asker(sender: Reloads) -> gauntlet_alertmanager::api::Reload {
 async fn reload_loop(
     loader: &Loader,
     manager: &Manager,
+    refused: &Refused,
     signals: &mut mpsc::Receiver<()>,
     mut requests: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
 ) {
@@ -197,6 +208,7 @@ async fn reload_loop(
             error!(err = %reason, "Loading configuration file failed");
             manager.reload_failed();
         }
+        *refused.lock() = result.as_ref().err().cloned();
         if let Some(answer) = answer {
             let _ = answer.send(result);
         }

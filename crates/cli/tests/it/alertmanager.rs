@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use gauntlet_testkit::http;
-use gauntlet_testkit::process::Process;
+use gauntlet_testkit::process::{Process, ask_until};
 use gauntlet_testkit::sink::Sink;
 use serde_json::{Value, json};
 
@@ -247,6 +247,89 @@ fn groups_show_what_the_labels_of_their_route_give() {
     let groups = http::get(address, "/api/v2/alerts/groups").unwrap();
     let groups: Value = serde_json::from_slice(&groups.body).unwrap();
     assert_eq!(groups[0]["routeLabels"], json!({"what": "Disk x2"}), "{groups}");
+    assert!(process.terminate().success());
+}
+
+/// What the web app asks beyond API v2, below a prefix: what the role is, and the way of an alert.
+#[test]
+fn screens_learn_what_there_is_and_what_fails() {
+    let config = r#"
+route: {receiver: a, group_wait: 0s, routes: [{receiver: b, matchers: [x="y"], group_by: [...]}]}
+receivers: [{name: a}, {name: b, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--cluster.listen-address=", "--web.external-url=http://host.example/am/eu"];
+    let (process, address) = alertmanager(folder.path(), config, &more);
+    let get = |path: &str| {
+        let answer = http::get(address, path).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        serde_json::from_slice::<Value>(&answer.body).unwrap()
+    };
+    for (path, to) in [("/", "/am/eu/"), ("/am/eu", "eu/")] {
+        let answer = http::get(address, path).unwrap();
+        assert_eq!((answer.status, answer.header("location")), (302, Some(to)), "{path}");
+    }
+    assert_eq!(http::get(address, "/am/europe").unwrap().status, 404);
+    assert_eq!(http::get(address, "/am/eu/").unwrap().status, 200);
+    assert_eq!(http::get(address, "/am/eu/api/v1/status").unwrap().status, 410);
+    assert_eq!(get("/am/eu/api/v1/features"), json!({"status": "success", "data": {}}));
+
+    let headers = [("Content-Type", "application/json")];
+    let alert = br#"[{"labels": {"alertname": "A", "x": "y"}}]"#;
+    let answer = http::request(address, "POST", "/am/eu/api/v2/alerts", &headers, alert).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let routes = get("/am/eu/api/v2/routes?label=x%3D%22y%22");
+    let seen: Vec<Value> = routes["routes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| {
+            let field = |name: &str| route[name].clone();
+            json!([
+                field("receiver"),
+                field("depth"),
+                field("groupByAll"),
+                field("alerts"),
+                field("takes")
+            ])
+        })
+        .collect();
+    assert_eq!(
+        json!(seen),
+        json!([["a", 0, false, 0, false], ["b", 1, true, 1, true]]),
+        "{routes}"
+    );
+    assert!(get("/am/eu/api/v2/routes")["routes"][0].get("takes").is_none());
+    let odd = http::get(address, "/am/eu/api/v2/routes?label=x%3D~%22y%22").unwrap();
+    assert_eq!((odd.status, odd.text().contains("gives no label its value")), (400, true));
+
+    let overview = ask_until(address, "/am/eu/api/v1/status/overview", |answer| {
+        let overview: Value = serde_json::from_slice(&answer.body).ok()?;
+        let overview = overview["data"].clone();
+        let parts = overview["parts"].as_array()?;
+        let named = |part: &Value| part["name"] == "Receiver b" && part["cure"].is_string();
+        parts.iter().any(named).then_some(overview)
+    });
+    assert_eq!(overview["role"], "alertmanager");
+    assert_eq!(overview["cluster"], json!({"status": "disabled"}));
+    // A refused reload is told with its reason until one works.
+    std::fs::write(folder.path().join("am.yml"), "route: {receiver: nobody}\n").unwrap();
+    assert_eq!(http::request(address, "POST", "/am/eu/-/reload", &[], b"").unwrap().status, 500);
+    let part = |overview: &Value| {
+        overview["data"]["parts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|p| p["name"] == "Configuration")
+            .unwrap()
+            .clone()
+    };
+    let refused = part(&get("/am/eu/api/v1/status/overview"));
+    assert_eq!(refused["state"], "bad");
+    assert!(refused["text"].as_str().unwrap().contains("nobody"), "{refused}");
+    std::fs::write(folder.path().join("am.yml"), config).unwrap();
+    assert_eq!(http::request(address, "POST", "/am/eu/-/reload", &[], b"").unwrap().status, 200);
+    assert_eq!(part(&get("/am/eu/api/v1/status/overview"))["state"], "good");
     assert!(process.terminate().success());
 }
 

@@ -23,7 +23,13 @@ pub(super) struct Node {
 
 /// The view of the cluster in the words of those who ask.
 #[derive(Debug)]
-struct Seen(Arc<View>);
+pub(super) struct Seen(Arc<View>);
+
+impl Seen {
+    pub(super) fn view(&self) -> &View {
+        &self.0
+    }
+}
 
 /// One kind of state of the manager.
 struct ManagerState {
@@ -100,8 +106,8 @@ impl Node {
         }
     }
 
-    pub(super) fn view(&self) -> Arc<dyn ClusterView> {
-        self.view.clone()
+    pub(super) fn view(&self) -> Arc<Seen> {
+        Arc::clone(&self.view)
     }
 
     pub(super) async fn leave(self, timeout: Duration) {

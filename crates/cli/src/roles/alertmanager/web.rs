@@ -1,40 +1,42 @@
-//! What the role serves over HTTP: the API, `/metrics`, a plain page. Left out: the web app,
-//! which has no pages for this role yet.
+//! What the role serves over HTTP: the API, `/metrics`, the web app, or a plain page where the app was not built in.
+//!
+//! Below `/api/v1` the peer answers that v1 is gone, and so does this but for the two questions that the web app asks every role.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use gauntlet_alertmanager::Manager;
 use gauntlet_alertmanager::api::Api;
-use gauntlet_api::router::not_found;
+use gauntlet_api::router::{not_found, redirect};
 use gauntlet_telemetry::{Family, Histogram, Registry};
 use gauntlet_ui::{PlainPage, Section};
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
+use serde_json::{Value, json};
 
-use crate::web::{metrics, plain_page};
+use super::overview::{Overview, PAGES};
+use crate::web::{accepts_gzip, app_file, metrics, plain_page};
 
 const SIZE_BOUNDS: [f64; 7] = [100.0, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
 
 /// The role's HTTP side.
 pub(super) struct Web {
     api: Api,
-    manager: Arc<Manager>,
+    overview: Overview,
     registry: Registry,
     prefix: String,
     sizes: Family<Histogram>,
 }
 
 impl Web {
-    pub(super) fn new(api: Api, manager: Arc<Manager>, registry: Registry, prefix: String) -> Self {
+    pub(super) fn new(api: Api, overview: Overview, registry: Registry, prefix: String) -> Self {
         let sizes = registry.histogram_vec(
             "alertmanager_http_response_size_bytes",
             "Histogram of response size for HTTP requests.",
             &["handler", "method"],
             &SIZE_BOUNDS,
         );
-        Self { api, manager, registry, prefix, sizes }
+        Self { api, overview, registry, prefix, sizes }
     }
 
     pub(super) fn router(self) -> Router {
@@ -42,7 +44,7 @@ impl Web {
     }
 
     fn page(&self) -> PlainPage {
-        let config = self.manager.config();
+        let config = self.overview.manager.config();
         let receivers = config.as_ref().map_or(0, |config| config.receivers.len());
         PlainPage {
             title: "Alertmanager".to_owned(),
@@ -50,7 +52,7 @@ impl Web {
             sections: vec![
                 Section::new("State")
                     .row("receivers", receivers.to_string())
-                    .row("running since", self.manager.started_at().to_ms_text()),
+                    .row("running since", self.overview.manager.started_at().to_ms_text()),
                 Section::new("API")
                     .link("Alerts", "all that are there", format!("{}/api/v2/alerts", self.prefix))
                     .link(
@@ -80,13 +82,34 @@ impl Web {
 }
 
 async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
-    let path = request.uri().path();
-    let Some(path) = path.strip_prefix(web.prefix.as_str()) else { return not_found() };
+    let whole = request.uri().path();
+    let below =
+        whole.strip_prefix(web.prefix.as_str()).filter(|p| p.is_empty() || p.starts_with('/'));
+    let Some(path) = below else {
+        // Who opens the port should not have to know the prefix.
+        let lost = whole == "/" && *request.method() == Method::GET;
+        return if lost {
+            redirect(StatusCode::FOUND, &format!("{}/", web.prefix))
+        } else {
+            not_found()
+        };
+    };
+    if path.is_empty() {
+        // The app finds its files beside its address, which must not look like a file's itself. Relative, for proxies.
+        let last = web.prefix.rsplit('/').next().unwrap_or_default();
+        return redirect(StatusCode::FOUND, &format!("{last}/"));
+    }
     if !web.prefix.is_empty() {
-        let path = if path.is_empty() { "/" } else { path };
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
         let Ok(uri) = format!("{path}{query}").parse::<Uri>() else { return not_found() };
         *request.uri_mut() = uri;
+    }
+    if *request.method() == Method::GET {
+        match request.uri().path() {
+            "/api/v1/status/overview" => return success(web.overview.json().await),
+            "/api/v1/features" => return success(json!({})),
+            _ => {}
+        }
     }
     let request = match web.api.answer(request).await {
         Ok(response) => return response,
@@ -98,8 +121,12 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
     let path = request.uri().path();
     let response = match path {
         "/metrics" => metrics(&web.registry, request.headers()),
-        "/" => plain_page(&web.page()),
-        _ => not_found(),
+        "/" if !gauntlet_ui::is_built() => plain_page(&web.page()),
+        _ => {
+            let page = path == "/" || PAGES.contains(&path.trim_start_matches('/'));
+            app_file(path, accepts_gzip(request.headers()), request.headers(), page)
+                .unwrap_or_else(not_found)
+        }
     };
     let handler = match path {
         "/metrics" | "/" => path,
@@ -109,4 +136,10 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
         web.sizes.with(&[handler, "get"]).observe(size as f64);
     }
     response
+}
+
+/// An answer in the shape of API v1.
+fn success(data: Value) -> Response {
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (kind, json!({ "status": "success", "data": data }).to_string()).into_response()
 }
