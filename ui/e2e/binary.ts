@@ -53,6 +53,43 @@ export async function startQuery(): Promise<Running> {
   return ready(spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] }), self, "", () => undefined);
 }
 
+/** A server of alerts: one receiver that is told, one that refuses, one whose route is always mute; a prefix where one is wanted. */
+export async function startAlertmanager(prefix = ""): Promise<Running> {
+  const folder = mkdtempSync(join(tmpdir(), "gauntlet-e2e-"));
+  const sink = createHttpServer((_, response) => void response.end());
+  const [port, sinkPort, cluster] = [await freePort(), await freePort(), await freePort()];
+  await new Promise<void>((resolve) => sink.listen(sinkPort, "127.0.0.1", resolve));
+  const self = `127.0.0.1:${port}`;
+  writeFileSync(
+    join(folder, "am.yml"),
+    `route:
+  receiver: everybody
+  group_by: [alertname, cluster]
+  group_wait: 1s
+  group_interval: 1s
+  routes:
+  - { matchers: ['team="db"'], receiver: database-team, group_by: [alertname, instance], continue: true }
+  - { matchers: ['severity="info"'], receiver: nobody, mute_time_intervals: [always] }
+receivers:
+- { name: everybody, webhook_configs: [{ url: "http://127.0.0.1:${sinkPort}/" }] }
+- { name: database-team, webhook_configs: [{ url: "http://127.0.0.1:1/" }] }
+- { name: nobody }
+inhibit_rules:
+- { source_matchers: ['alertname="ClusterDown"'], target_matchers: ['severity="warning"'], equal: [cluster] }
+time_intervals:
+- { name: always, time_intervals: [{ times: [{ start_time: "00:00", end_time: "24:00" }] }] }
+`,
+  );
+  const args = ["alertmanager", `--config.file=${join(folder, "am.yml")}`, `--storage.path=${join(folder, "data")}`, `--web.listen-address=${self}`];
+  args.push(`--cluster.listen-address=127.0.0.1:${cluster}`, "--cluster.settle-timeout=0s");
+  if (prefix !== "") args.push(`--web.external-url=http://${self}${prefix}`);
+  return ready(spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] }), self, prefix, () => {
+    sink.closeAllConnections();
+    sink.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
 async function ready(child: ChildProcess, host: string, prefix: string, clean: () => void): Promise<Running> {
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => {

@@ -191,7 +191,7 @@ function NotFound() {
     <div>
       <h1>No such page</h1>
       <p>
-        Nothing is served at <code>{location.pathname}</code>. <a href={address("query")}>Query</a> is a good place to start.
+        Nothing is served at <code>{location.pathname}</code>. <a href={address("")}>The first page</a> is a good place to start.
       </p>
     </div>
   );

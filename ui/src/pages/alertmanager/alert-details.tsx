@@ -7,7 +7,7 @@ import { type Alert, type Silence, useV2 } from "./api";
 import { kindsOf } from "./grouping";
 import { link } from "./place";
 
-export function AlertDetails({ alert, known }: { alert: Alert; known: ReadonlyMap<string, Alert> }) {
+export function AlertDetails({ alert, known, story = false }: { alert: Alert; known: ReadonlyMap<string, Alert>; story?: boolean }) {
   const utc = zone.value === "utc";
   const { silencedBy, inhibitedBy, mutedBy = [] } = alert.status;
   const ends = Date.parse(alert.endsAt);
@@ -16,7 +16,7 @@ export function AlertDetails({ alert, known }: { alert: Alert; known: ReadonlyMa
       {kindsOf(alert)[0] === "active" ? null : (
         <>
           <dt>Quiet because</dt>
-          <dd>
+          <dd class="sentence">
             {silencedBy.map((id) => (
               <SilencedBy id={id} key={id} />
             ))}
@@ -56,7 +56,7 @@ export function AlertDetails({ alert, known }: { alert: Alert; known: ReadonlyMa
       <dd>{alert.receivers.map(({ name }) => name).join(", ") || "nobody"}</dd>
       <dt>See</dt>
       <dd class="row">
-        <a href={link("ledger", { fingerprint: alert.fingerprint })}>what became of it</a>
+        {story ? null : <a href={link("ledger", { fingerprint: alert.fingerprint })}>what became of it</a>}
         {alert.generatorURL ? (
           <a href={alert.generatorURL} rel="noreferrer">
             its source

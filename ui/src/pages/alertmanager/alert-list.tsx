@@ -6,11 +6,9 @@ import type { LabelSet } from "../../lib/labels";
 import { zone } from "../../lib/settings";
 import type { Alert } from "./api";
 import { AlertDetails } from "./alert-details";
-import { type Bundle, type Kind, kindsOf, type Row, rows } from "./grouping";
+import { type Bundle, kindsOf, type Row, rows } from "./grouping";
 import { type Matcher, matcher } from "./matchers";
 import { silenceLink } from "./place";
-
-export const BADGES: Record<Kind, string> = { active: "bad", silenced: "", inhibited: "", muted: "" };
 
 interface Props {
   bundles: readonly Bundle[];
@@ -46,7 +44,7 @@ export function AlertList({ bundles, folded, flat = false, onPick, label, known 
           const index = shown.first + i;
           return (
             <div
-              class={row.kind === "group" ? "item group" : `item ${tone(row.alert)}`}
+              class={row.kind === "group" ? `item group ${loudest(row.bundle.alerts)}` : `item ${tone(row.alert)} ${row.alone || flat ? "" : "member"}`}
               role="listitem"
               aria-setsize={list.length}
               aria-posinset={index + 1}
@@ -82,19 +80,28 @@ function tone(alert: Alert): string {
   return /^(warn|warning|medium|p2)$/.test(severity) ? "warning" : "plain";
 }
 
+const TONES = ["quieted", "plain", "warning", "loud"];
+
+/** Of the loudest of them: a folded group must not hide what matters. */
+function loudest(alerts: readonly Alert[]): string {
+  return TONES[alerts.reduce((worst, alert) => Math.max(worst, TONES.indexOf(tone(alert))), 0)] as string;
+}
+
 function Head({ row: { bundle, folded, shared }, onPick, onTurn }: { row: Extract<Row, { kind: "group" }>; onPick?: Props["onPick"]; onTurn: () => void }) {
   const quiet = bundle.alerts.filter((alert) => kindsOf(alert)[0] !== "active").length;
   const names = Object.keys(bundle.labels);
   const count = bundle.alerts.length;
   return (
-    <div class="row head">
-      <button type="button" class="turn" aria-expanded={!folded} onClick={onTurn}>
-        <span aria-hidden="true">{folded ? "▸" : "▾"}</span> <b>{count}</b>
-        <span class="sr-only"> alerts of this group</span>
-      </button>
-      {names.length === 0 ? <span class="muted">{bundle.receiver === undefined ? "all alerts" : "without group labels"}</span> : <Picks labels={bundle.labels} onPick={onPick} strong />}
-      <Picks labels={Object.fromEntries(Object.entries(shared).filter(([name]) => bundle.labels[name] === undefined))} onPick={onPick} />
-      {quiet > 0 ? <span class="muted">{quiet === count ? "quiet" : `${quiet} quiet`}</span> : null}
+    <div class="one">
+      <div class="row">
+        <button type="button" class="turn" aria-expanded={!folded} onClick={onTurn}>
+          <span aria-hidden="true">{folded ? "▸" : "▾"}</span> <b>{count}</b>
+          <span class="sr-only"> alerts of this group</span>
+        </button>
+        {names.length === 0 ? <span class="muted">{bundle.receiver === undefined ? "all alerts" : "without group labels"}</span> : <Picks labels={bundle.labels} onPick={onPick} strong />}
+        <Picks labels={Object.fromEntries(Object.entries(shared).filter(([name]) => bundle.labels[name] === undefined))} onPick={onPick} />
+        {quiet > 0 ? <span class="muted">{quiet === count ? "quiet" : `${quiet} quiet`}</span> : null}
+      </div>
       <span class="row end">
         {bundle.receiver === undefined ? null : <span class="muted">to {bundle.receiver}</span>}
         {names.length > 0 ? (
@@ -115,22 +122,31 @@ interface RowProps {
   known: Props["known"];
 }
 
-function AlertRow({ row: { alert, hide }, open, onPick, onOpen, known }: RowProps) {
+function AlertRow({ row: { alert, hide, alone }, open, onPick, onOpen, known }: RowProps) {
   const { alertname = "", ...others } = alert.labels;
   const rest = Object.fromEntries(Object.entries(others).filter(([name]) => hide[name] === undefined));
   const started = Date.parse(alert.startsAt);
   const summary = alert.annotations.summary ?? alert.annotations.message ?? alert.annotations.description ?? Object.values(alert.annotations)[0];
   return (
     <>
-      <div class="row one">
-        <button type="button" class="turn" aria-expanded={open} onClick={onOpen}>
-          <span aria-hidden="true">{open ? "▾" : "▸"}</span> <span class="strong">{alertname || "no name"}</span>
-        </button>
-        {kindsOf(alert).map((kind) => (kind === "active" ? null : <span class="badge" key={kind}>{kind}</span>))}
-        {alert.status.state === "unprocessed" ? <span class="badge">new</span> : null}
-        <Picks labels={rest} onPick={onPick} />
-        {summary ? <span class="muted summary">{summary}</span> : null}
+      <div class="one">
+        <div class="row">
+          <button type="button" class="turn" aria-expanded={open} onClick={onOpen}>
+            <span aria-hidden="true">{open ? "▾" : "▸"}</span> <span class="strong">{alertname || "no name"}</span>
+          </button>
+          {kindsOf(alert).map((kind) =>
+            kind === "active" ? null : (
+              <span class="badge" key={kind}>
+                {kind}
+              </span>
+            ),
+          )}
+          {alert.status.state === "unprocessed" ? <span class="badge">new</span> : null}
+          <Picks labels={rest} onPick={onPick} />
+          {summary ? <span class="muted summary">{summary}</span> : null}
+        </div>
         <span class="row end">
+          {alone?.receiver === undefined ? null : <span class="muted">to {alone.receiver}</span>}
           <span class="muted nowrap" title={time(started, zone.value === "utc")}>
             {ago(started)}
           </span>

@@ -33,8 +33,13 @@ test("a silence can be changed and copied", () => {
   expect(edit).toMatchObject({ id: "1", start: "2026-11-24 09:00:00", end: "2026-11-24 11:00:00", duration: "2h" });
   expect(fromSilence({ ...silence, status: { state: "expired" } }, "copy", text)).toMatchObject({ start: "", end: "", duration: "2h" });
   expect(fromSilence(silence, "copy", text).id).toBeUndefined();
+  // One that was ended after a second was not meant to last that long.
+  expect(fromSilence({ ...silence, status: { state: "expired" }, endsAt: "2026-11-24T09:00:01Z" }, "copy", text).duration).toBe("1h");
   const made = (change: Partial<Draft>) => replaces({ ...edit, ...change }, silence, now, true);
   expect([made({}), made({ end: "+5h" }), made({ comment: "x" }), made({ matchers: [] }), made({ start: "" })]).toEqual([false, false, false, true, true]);
+  expect(made({ start: "2026-11-24 09:00:01" })).toBe(true);
+  const pending: Silence = { ...silence, status: { state: "pending" } };
+  expect([replaces({ ...edit, start: "+1h" }, pending, now, true), replaces({ ...edit, start: "" }, pending, now, true)]).toEqual([false, true]);
 });
 
 test("until the morning", () => {

@@ -57,11 +57,15 @@ export function toApi(draft: Draft, nowMs: number, utc: boolean): NewSilence {
   return { id, matchers: matchers.map((one) => ({ ...one, isEqual: one.isEqual ?? true })), startsAt: new Date(start).toISOString(), endsAt: new Date(end).toISOString(), createdBy: createdBy.trim(), comment: comment.trim() };
 }
 
+/** A silence that is over may have been ended early; one like it lasts this long at least. */
+const COPY_MS = 3_600_000;
+
 /** The fields of a silence: to change it, or, without its id, for one like it from now on that lasts as long. */
 export function fromSilence(silence: Silence, how: "edit" | "copy", text: (ms: number) => string): Draft {
   const [start, end] = [Date.parse(silence.startsAt), Date.parse(silence.endsAt)];
   const { matchers, createdBy, comment } = silence;
-  const duration = formatDuration(Math.max(Math.round((end - start) / 60_000) * 60_000, 60_000));
+  const least = how === "copy" && silence.status.state === "expired" ? COPY_MS : 60_000;
+  const duration = formatDuration(Math.max(Math.round((end - start) / 60_000) * 60_000, least));
   if (how === "copy") return { matchers, createdBy, comment, start: "", end: "", duration };
   return { id: silence.id, matchers, createdBy, comment, start: text(start), end: text(end), duration };
 }
@@ -71,9 +75,9 @@ export function replaces(draft: Draft, before: Silence, nowMs: number, utc: bool
   const list = (matchers: readonly Matcher[]) => matchers.map(matcherText).sort().join();
   if (before.status.state === "expired" || list(draft.matchers) !== list(before.matchers)) return true;
   const { start } = span(draft, nowMs, utc);
-  // Fields hold whole seconds.
-  const moved = start === undefined || Math.abs(start - Date.parse(before.startsAt)) >= 1000;
-  return before.status.state === "active" ? moved : start !== undefined && start < nowMs;
+  // The server compares whole seconds.
+  const moved = start === undefined || Math.floor(start / 1000) !== Math.floor(Date.parse(before.startsAt) / 1000);
+  return before.status.state === "active" ? moved : start === undefined || start <= nowMs;
 }
 
 /** The next morning at nine, and Monday's: until then most silences of the night and of the week's end are wanted. */

@@ -49,3 +49,7 @@ test("a folded group is its head alone, and common labels are said there", () =>
   expect(open.length).toBe(3);
   expect(open[0]).toMatchObject({ shared: { job: "x" } });
 });
+
+test("a group of one is its alert", () => {
+  expect(rows(groupBy([a, b], ["alertname"]), () => true)).toMatchObject([{ kind: "alert", alone: { labels: { alertname: "A" } } }, { alert: b }]);
+});

@@ -98,12 +98,24 @@ export function groupBy(alerts: readonly Alert[], names: readonly string[]): Bun
   return [...found.values()].sort((a, b) => b.alerts.length - a.alerts.length || a.key.localeCompare(b.key));
 }
 
-export type Row = { kind: "group"; key: string; bundle: Bundle; folded: boolean; shared: LabelSet } | { kind: "alert"; key: string; alert: Alert; hide: LabelSet };
+export type Row = { kind: "group"; key: string; bundle: Bundle; folded: boolean; shared: LabelSet } | {
+      kind: "alert";
+      key: string;
+      alert: Alert;
+      hide: LabelSet;
+      /** The group, where the alert is alone in it and stands for it. */
+      alone?: Bundle;
+    };
 
-/** The list as it is drawn: heads of groups, and the alerts of those that are not folded, newest first. */
+/** The list as it is drawn: heads of groups, and the alerts of those that are not folded, newest first. A group of one has no head. */
 export function rows(bundles: readonly Bundle[], isFolded: (key: string) => boolean): Row[] {
   const out: Row[] = [];
   for (const bundle of bundles) {
+    const [only] = bundle.alerts;
+    if (only && bundle.alerts.length === 1) {
+      out.push({ kind: "alert", key: `a ${bundle.key} ${only.fingerprint}`, alert: only, hide: {}, alone: bundle });
+      continue;
+    }
     const folded = isFolded(bundle.key);
     // What all have in common is said once, at the head.
     const shared = { ...commonLabels(bundle.alerts.map((alert) => alert.labels)), ...bundle.labels };

@@ -113,15 +113,18 @@ function Entries({ entries, alerts }: { entries: readonly LedgerEntry[]; alerts:
       rowKey={({ number }) => String(number)}
       rowHeight={alerts ? 52 : 31}
       columns={[
-        { title: "When", width: "150px", cell: ({ at }) => <span title={ago(Date.parse(at))}>{time(Date.parse(at), utc)}</span> },
-        { title: "What", width: "116px", cell: ({ event }) => <EventBadge event={event} /> },
+        { title: "When", width: "150px", wideOnly: true, cell: ({ at }) => <span title={ago(Date.parse(at))}>{time(Date.parse(at), utc)}</span> },
+        { title: "What", width: "116px", wideOnly: true, cell: ({ event }) => <EventBadge event={event} /> },
         {
           title: "Entry",
           width: "minmax(0, 1fr)",
           cell: (entry) => (
             <>
+              <div class="narrowonly">
+                <EventBadge event={entry.event} /> <span class="muted">{time(Date.parse(entry.at), utc)}</span>
+              </div>
               {alerts ? <Subjects entry={entry} /> : null}
-              <div>
+              <div class="sentence">
                 <Sentence entry={entry} />
               </div>
             </>
@@ -169,12 +172,17 @@ function Rest({ labels }: { labels: LabelSet }) {
   );
 }
 
+/** Times of a sentence in the chosen zone. */
+function readable(text: string): string {
+  return text.replace(/\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)/g, (at) => time(Date.parse(at), zone.value === "utc"));
+}
+
 /** The sentence, with links to the silences or the alert that it names. */
 function Sentence({ entry }: { entry: LedgerEntry }) {
   const { cause } = entry;
   return (
     <>
-      {entry.text.replace(/(\d{4}-\d\d-\d\dT[\d:]+)\.\d+/g, "$1")}
+      {readable(entry.text)}
       {cause?.silences?.map((id) => (
         <span key={id}>
           {" "}
@@ -223,7 +231,8 @@ function Story({ fingerprint }: { fingerprint: string }) {
           <ul class="verdicts">
             {found.map((one) => (
               <li key={one.receiver}>
-                <span class={`badge ${VERDICT[one.state]}`}>{WORDS[one.state]}</span> <b>{one.receiver}</b> {one.text.replace(/(\d{4}-\d\d-\d\dT[\d:]+)\.\d+/g, "$1")}
+                <span class={`badge ${VERDICT[one.state]}`}>{WORDS[one.state]}</span> <b>{one.receiver}</b> {readable(one.text)}
+                {one.before ? <span class="muted"> (told before, {one.before})</span> : null}
               </li>
             ))}
           </ul>
@@ -238,7 +247,7 @@ function Story({ fingerprint }: { fingerprint: string }) {
       {alert ? (
         <>
           <h2>The alert now</h2>
-          <AlertDetails alert={alert} known={known} />
+          <AlertDetails alert={alert} known={known} story />
         </>
       ) : entries.length > 0 && present.answer ? (
         <p class="muted">It does not fire at present.</p>

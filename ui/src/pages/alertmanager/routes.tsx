@@ -69,7 +69,7 @@ export function RoutesPage() {
               </span>
             </div>
             <div class="muted pace">
-              {route.groupByAll ? "each alert alone" : route.groupBy.length > 0 ? `grouped by ${route.groupBy.join(", ")}` : "all in one group"}; speaks after {duration(route.groupWaitMs)}, of changes every {duration(route.groupIntervalMs)}, again every {duration(route.repeatIntervalMs)}
+              {route.groupByAll ? "each alert alone" : route.groupBy.length > 0 ? `grouped by ${route.groupBy.join(", ")}` : "all in one group"}; speaks {route.groupWaitMs === 0 ? "at once" : `after ${duration(route.groupWaitMs)}`}, of changes every {duration(route.groupIntervalMs)}, again every {duration(route.repeatIntervalMs)}
               {route.muteTimeIntervals.length > 0 ? `; mute in ${route.muteTimeIntervals.join(", ")}` : ""}
               {route.activeTimeIntervals.length > 0 ? `; active only in ${route.activeTimeIntervals.join(", ")}` : ""}
             </div>

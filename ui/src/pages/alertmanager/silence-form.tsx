@@ -137,7 +137,7 @@ function Form({ first, before }: { first: Draft; before?: Silence }) {
         <button type="submit" class="primary" disabled={saving}>
           {saving ? "Saving …" : before ? "Save changes" : "Silence"}
         </button>
-        <a href={before ? link("silences", { id: before.id }) : link("silences")}>Leave</a>
+        <a href={before ? link("silences", { id: before.id }) : link("silences")}>Cancel</a>
         <span class="muted">
           <kbd>Ctrl</kbd> <kbd>Enter</kbd> saves
         </span>

@@ -6,7 +6,8 @@ export interface Verdict {
   state: "told" | "failed" | "trying" | "quiet" | "waits";
   /** How it stands, a clause after the receiver's name. */
   text: string;
-  at: string;
+  /** When it was told last, where it is not told now. */
+  before?: string;
 }
 
 const STATES: Record<string, Verdict["state"]> = { sent: "told", told: "told", failed: "failed", attempt: "trying", suppressed: "quiet", resumed: "waits", grouped: "waits" };
@@ -16,8 +17,15 @@ export function verdicts(entries: readonly LedgerEntry[], when: (at: string) => 
   const found = new Map<string, Verdict>();
   for (const entry of entries) {
     const state = STATES[entry.event];
-    if (state === undefined || entry.receiver === undefined || found.has(entry.receiver)) continue;
-    found.set(entry.receiver, { receiver: entry.receiver, state, text: clause(entry, when), at: entry.at });
+    if (state === undefined || entry.receiver === undefined) continue;
+    const known = found.get(entry.receiver);
+    if (known) {
+      // Told before it became quiet, or before a later one failed: that is half of the answer.
+      if (state === "failed" && known.state === "trying" && !known.before) known.state = "failed";
+      if (state === "told" && known.state !== "told" && !known.before) known.before = when(entry.toldAt ?? entry.at);
+      continue;
+    }
+    found.set(entry.receiver, { receiver: entry.receiver, state, text: clause(entry, when) });
   }
   return [...found.values()].sort((a, b) => a.receiver.localeCompare(b.receiver));
 }
