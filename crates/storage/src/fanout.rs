@@ -35,7 +35,7 @@ impl Queryable for Fanout {
             if sets.len() > 1 && sets.iter().any(|set| set.deferred().is_some()) {
                 // Merging looks at all label sets, in order.
                 let mut request = request.clone();
-                request.hints.deferred = false;
+                request.hints.deferred = None;
                 sets = ask(&request).await?;
             }
             Ok(if sets.is_empty() { SeriesSet::default() } else { merge_sets(sets) })

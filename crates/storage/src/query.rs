@@ -47,8 +47,9 @@ pub struct SelectHints {
     pub latest_only: bool,
     /// Only label sets are wanted; sets may come without chunks.
     pub labels_only: bool,
-    /// The reader takes series in any order and loads them a few at a time: see [`SeriesSet::deferred`].
-    pub deferred: bool,
+    /// The reader takes series in the storage's own order and loads them a few at a time: see [`SeriesSet::deferred`]. The range
+    /// is that of all selections of the query: where several places have a part of it, all of them are merged, in order of labels.
+    pub deferred: Option<TimeRange>,
     /// Coarsest resolution in ms that the reader takes (Thanos `max_source_resolution`); 0 means raw only.
     pub max_resolution_ms: i64,
     /// Labels that tell replicas apart, to be removed, with their series deduplicated; empty for none.

@@ -409,6 +409,10 @@ async fn fetch(
     cancel: &Cancel,
     deferred: bool,
 ) -> Result<Vec<SeriesSet>, EngineError> {
+    let ranges = plan.selects.iter().map(|spec| spec.range);
+    let whole = ranges
+        .reduce(|a, b| TimeRange::new(a.min.min(b.min), a.max.max(b.max)))
+        .filter(|_| deferred);
     let requests: Vec<SelectRequest> = plan
         .selects
         .iter()
@@ -417,7 +421,7 @@ async fn fetch(
             range: spec.range,
             hints: SelectHints {
                 // Removing replicas needs to see all series, in order.
-                deferred: deferred && spec.hints.replica_labels.is_empty(),
+                deferred: whole.filter(|_| spec.hints.replica_labels.is_empty()),
                 ..spec.hints.clone()
             },
             budget: Arc::clone(budget),

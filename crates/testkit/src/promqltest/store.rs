@@ -256,7 +256,7 @@ impl Queryable for MemoryStore {
         async move {
             request.cancel.check()?;
             let set = self.select_now(&request.matchers, request.range);
-            Ok(match request.hints.deferred {
+            Ok(match request.hints.deferred.is_some() {
                 true => SeriesSet::of_deferred(Arc::new(Parts(set))),
                 false => set,
             })

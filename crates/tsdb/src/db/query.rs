@@ -19,6 +19,9 @@ use crate::head::Head;
 pub(crate) struct View {
     pub(crate) head: Option<Arc<Head>>,
     pub(crate) blocks: Vec<Arc<BlockReader>>,
+    /// Whether series of the head may be loaded later, in its own order: all of the query is about the head alone. Next to
+    /// others it is merged, in order of label set.
+    defers: bool,
 }
 
 impl View {
@@ -27,6 +30,7 @@ impl View {
         Self {
             head: head.may_have(range).then(|| Arc::clone(head)),
             blocks: blocks.iter().filter(in_range).cloned().collect(),
+            defers: false,
         }
     }
 
@@ -37,9 +41,7 @@ impl View {
             sets.push(block.select_series(request)?);
         }
         if let Some(head) = &self.head {
-            // Next to others it is merged, in order of label set.
-            let alone = sets.iter().all(SeriesSet::is_vacant) && warning.is_none();
-            let deferred = match request.hints.deferred && !request.hints.labels_only && alone {
+            let deferred = match self.defers && !request.hints.labels_only {
                 true => head.select_deferred(request)?,
                 false => None,
             };
@@ -110,8 +112,13 @@ fn limited(mut answer: LabelAnswer, limit: usize) -> LabelAnswer {
 }
 
 impl Db {
-    fn view(&self, range: TimeRange) -> View {
-        View::new(&self.head, &self.blocks(), range)
+    /// `whole`: see [`gauntlet_storage::SelectHints::deferred`].
+    fn view(&self, range: TimeRange, whole: Option<TimeRange>) -> View {
+        let blocks = self.blocks();
+        let overlaps =
+            |whole: TimeRange| blocks.iter().any(|b| b.meta().overlaps(whole.min, whole.max));
+        let defers = whole.is_some_and(|whole| !overlaps(whole));
+        View { defers, ..View::new(&self.head, &blocks, range) }
     }
 
     /// Runs `work` over a view. Samples that left the head for a block which the view does not have yet would be missed: then it is
@@ -119,11 +126,12 @@ impl Db {
     async fn read<T: Send + 'static>(
         &self,
         range: TimeRange,
+        whole: Option<TimeRange>,
         work: impl Fn(&View) -> Result<T, QueryError> + Clone + Send + 'static,
     ) -> Result<T, QueryError> {
         loop {
             let departures = self.head.departures();
-            let view = self.view(range);
+            let view = self.view(range, whole);
             let result = match &self.pool {
                 None => work(&view),
                 Some(pool) => {
@@ -154,19 +162,19 @@ impl Queryable for Db {
         &'a self,
         request: &'a SelectRequest,
     ) -> BoxFuture<'a, Result<SeriesSet, QueryError>> {
-        let (range, request) = (request.range, request.clone());
-        let is_quick = request.hints.deferred && self.head.is_quick(&request.matchers);
+        let (range, whole) = (request.range, request.hints.deferred);
+        let request = request.clone();
         async move {
             let departures = self.head.departures();
-            let view = self.view(range);
+            let view = self.view(range, whole);
             // Not worth the way to another thread.
-            if is_quick && view.blocks.is_empty() {
+            if view.defers && self.head.is_quick(&request.matchers) {
                 let set = view.select(&request)?;
                 if departures == self.head.departures() {
                     return Ok(set);
                 }
             }
-            self.read(range, move |view| view.select(&request)).await
+            self.read(range, whole, move |view| view.select(&request)).await
         }
         .boxed()
     }
@@ -176,7 +184,7 @@ impl Queryable for Db {
         request: &'a LabelRequest,
     ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
         let (range, request) = (request.range, request.clone());
-        self.read(range, move |view| view.label_names(&request)).boxed()
+        self.read(range, None, move |view| view.label_names(&request)).boxed()
     }
 
     fn label_values<'a>(
@@ -185,6 +193,6 @@ impl Queryable for Db {
         request: &'a LabelRequest,
     ) -> BoxFuture<'a, Result<LabelAnswer, QueryError>> {
         let (range, request, name) = (request.range, request.clone(), name.to_owned());
-        self.read(range, move |view| view.label_values(&name, &request)).boxed()
+        self.read(range, None, move |view| view.label_values(&name, &request)).boxed()
     }
 }
