@@ -2,7 +2,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { accessibilityProblems } from "./a11y";
-import { binary, type Running, startAlertmanager } from "./binary";
+import { binary, type Running, startAlertmanager, startProxy } from "./binary";
 import { artefacts, firstPaint, launch, missing, watched } from "./browser";
 
 const skip = missing(["the binary (GAUNTLET_BIN)", binary]);
@@ -173,9 +173,11 @@ describe.skipIf(skip !== undefined)("a server of alerts", () => {
     await page.getByText("2 alerts that it quiets will be told of again.").waitFor();
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
-    await listed.getByRole("button", { name: "Expire", exact: true }).click();
+    // On its own page too, and the page shows it at once.
+    await listed.getByRole("link").first().click();
+    await page.getByRole("button", { name: "Expire", exact: true }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Expire" }).click();
-    await page.getByText(/^ended/).waitFor();
+    await page.getByText(/^ended/).waitFor({ timeout: 5000 });
     // One like it can be made again.
     await page.getByRole("link", { name: "Copy" }).click();
     await page.getByRole("button", { name: "Silence", exact: true }).click();
@@ -245,6 +247,16 @@ describe.skipIf(skip !== undefined)("a server of alerts", () => {
       await page.waitForURL(`${prefixed.url}/alerts`);
       expect(faults).toEqual([]);
       await context.close();
+      // Behind a proxy that adds a prefix of its own, of which the server knows nothing.
+      const proxy = await startProxy(server, "/monitoring");
+      const behind = await watched(browser, proxy.host);
+      await behind.page.goto(`${proxy.url}/#/silences`);
+      await behind.page.waitForURL(`${proxy.url}/silences`);
+      await behind.page.getByRole("link", { name: "Alerts", exact: true }).click();
+      await behind.page.getByRole("combobox").first().waitFor();
+      expect([behind.page.url(), behind.faults]).toEqual([`${proxy.url}/alerts`, []]);
+      await behind.context.close();
+      await proxy.stop();
     } finally {
       await prefixed.stop();
     }

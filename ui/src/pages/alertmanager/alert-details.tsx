@@ -57,7 +57,8 @@ export function AlertDetails({ alert, known, story = false }: { alert: Alert; kn
       <dt>See</dt>
       <dd class="row">
         {story ? null : <a href={link("ledger", { fingerprint: alert.fingerprint })}>what became of it</a>}
-        {alert.generatorURL ? (
+        {/* What an alert brings along may be any text: only what surely is a page becomes a link. */}
+        {/^https?:\/\//i.test(alert.generatorURL ?? "") ? (
           <a href={alert.generatorURL} rel="noreferrer">
             its source
           </a>

@@ -37,7 +37,7 @@ export function AlertsPage() {
   const fold = place.get("fold");
   const folded = fold === "all" || (fold === null && shown > FOLD_FROM && bundles.length > 1);
   const flat = grouping !== null && grouping.trim() === "";
-  const known2 = receivers.answer?.data.map(({ name }) => name) ?? [];
+  const receiverNames = receivers.answer?.data.map(({ name }) => name) ?? [];
   return (
     <>
       <FilterBar
@@ -61,7 +61,7 @@ export function AlertsPage() {
           Receiver
           <select value={receiver} onChange={(e) => change({ receiver: e.currentTarget.value })}>
             <option value="">all</option>
-            {[...new Set(receiver === "" || known2.includes(receiver) ? known2 : [receiver, ...known2])].map((name) => (
+            {[...new Set(receiver === "" || receiverNames.includes(receiver) ? receiverNames : [receiver, ...receiverNames])].map((name) => (
               <option key={name}>{name}</option>
             ))}
           </select>

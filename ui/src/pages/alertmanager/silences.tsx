@@ -39,6 +39,7 @@ function when({ status, startsAt, endsAt }: Silence): string {
 }
 
 function List() {
+  const { route } = useLocation();
   const [place, change] = usePlace();
   const filter = place.get("filter") ?? "";
   const text = place.get("text") ?? "";
@@ -130,7 +131,7 @@ function List() {
           ]}
         />
       ) : null}
-      {ending ? <End silence={ending} alerts={counts.get(ending.id) ?? 0} onDone={() => setEnding(undefined)} /> : null}
+      {ending ? <End silence={ending} alerts={counts.get(ending.id) ?? 0} onDone={() => setEnding(undefined)} onEnded={() => route(link("silences", { id: ending.id }))} /> : null}
     </>
   );
 }
@@ -150,21 +151,22 @@ function Actions({ silence, onEnd }: { silence: Silence; onEnd: () => void }) {
 }
 
 function One({ id }: { id: string }) {
-  const asked = useV2<Silence>(`silence/${encodeURIComponent(id)}`, {}, id, EVERY_MS);
+  const [round, setRound] = useState(0);
+  const asked = useV2<Silence>(`silence/${encodeURIComponent(id)}`, {}, `${id} ${round}`, EVERY_MS);
   return (
     <>
       <p>
         <a href={link("silences")}>All silences</a>
       </p>
       <State asked={asked} what="the silence" />
-      {asked.answer ? <Shown silence={asked.answer.data} /> : null}
+      {asked.answer ? <Shown silence={asked.answer.data} onChange={() => setRound(round + 1)} /> : null}
     </>
   );
 }
 
 const NONE = new Map<string, Alert>();
 
-function Shown({ silence }: { silence: Silence }) {
+function Shown({ silence, onChange }: { silence: Silence; onChange: () => void }) {
   const utc = zone.value === "utc";
   const [ending, setEnding] = useState(false);
   const over = silence.status.state === "expired";
@@ -211,23 +213,22 @@ function Shown({ silence }: { silence: Silence }) {
           {alerts && alerts.length > 0 ? <AlertList label="Alerts of this silence" bundles={bundles} folded={false} flat known={NONE} /> : null}
         </>
       )}
-      {ending ? <End silence={silence} alerts={alerts?.length ?? 0} onDone={() => setEnding(false)} /> : null}
+      {ending ? <End silence={silence} alerts={alerts?.length ?? 0} onDone={() => setEnding(false)} onEnded={onChange} /> : null}
     </>
   );
 }
 
 /** Asks before it ends a silence. Where the keyboard is, nothing happens by a key too many: leaving is the first choice. */
-function End({ silence, alerts, onDone }: { silence: Silence; alerts: number; onDone: () => void }) {
+function End({ silence, alerts, onDone, onEnded }: { silence: Silence; alerts: number; onDone: () => void; onEnded: () => void }) {
   const [refused, setRefused] = useState<string>();
   const [busy, setBusy] = useState(false);
   const shown = useRef(false);
-  const { route } = useLocation();
   const end = async () => {
     setBusy(true);
     try {
       await expireSilence(silence.id);
       onDone();
-      route(link("silences", { id: silence.id }));
+      onEnded();
     } catch (error) {
       setBusy(false);
       setRefused(error instanceof Error ? error.message : String(error));
