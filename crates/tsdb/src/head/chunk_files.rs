@@ -478,7 +478,8 @@ fn scan(
             // A chunk crosses the window's end: move on, and widen for one that is larger than the window.
             let wanted = if here == 0 && !window.is_empty() { window.len() * 2 } else { WINDOW };
             start = at;
-            window.resize(wanted, 0);
+            // Zeros from the start, not written: see the log's reader.
+            window = vec![0; wanted];
             let read = file.read_at(&mut window, start).map_err(|err| fault(at as usize, &err))?;
             window.truncate(read);
             if read == 0 {

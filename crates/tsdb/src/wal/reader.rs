@@ -207,11 +207,14 @@ impl SegmentReader {
             return Ok(false);
         }
         self.span_offset += self.span.len() as u64;
-        self.span.resize(READ_PAGES * PAGE_BYTES, 0);
-        let wanted = self.limit.saturating_sub(self.span_offset).min(self.span.len() as u64);
-        self.span.truncate(wanted as usize);
-        let read = self.file.read_at(&mut self.span, self.span_offset)?;
-        self.at_end = read < READ_PAGES * PAGE_BYTES;
+        let full = READ_PAGES * PAGE_BYTES;
+        if self.span.len() < full {
+            // Memory that is zeros when it comes: a vector made longer would be written over, page by page.
+            self.span = vec![0; full];
+        }
+        let wanted = self.limit.saturating_sub(self.span_offset).min(full as u64) as usize;
+        let read = self.file.read_at(&mut self.span[..wanted], self.span_offset)?;
+        self.at_end = read < full;
         self.span.truncate(read);
         self.at = std::mem::take(&mut self.skip);
         Ok(read > self.at)

@@ -1,10 +1,15 @@
 //! Random appends, deletions, restarts and compactions: what is read equals a sorted map.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use gauntlet_model::{Labels, Matcher, SeriesRef};
+use gauntlet_runtime::Fs;
 use gauntlet_storage::{AppendOptions, Appendable, TimeRange};
+use gauntlet_testkit::FaultFs;
 use gauntlet_tsdb::{Db, Options};
 
-use crate::support::{Samples, any, open, read};
+use crate::support::{Samples, any, open, open_on, read};
 
 struct Random(u64);
 
@@ -53,7 +58,9 @@ fn check(db: &Db, model: &Samples, what: &str) {
 
 fn run(seed: u64, window: i64) {
     let mut random = Random(seed * 7919 + 1);
-    let dir = tempfile::tempdir().unwrap();
+    // In memory: a thousand syncs would be most of the time.
+    let fs: Arc<dyn Fs> = Arc::new(FaultFs::new(seed));
+    let dir = Path::new("/data");
     let options = Options {
         min_block_ms: 600_000,
         max_block_ms: 5_400_000,
@@ -62,7 +69,7 @@ fn run(seed: u64, window: i64) {
         retention_ms: 0,
         ..Options::default()
     };
-    let mut db = open(dir.path(), options.clone());
+    let mut db = open_on(Arc::clone(&fs), dir, options.clone());
     let mut model = Samples::new();
     let mut refs: Vec<SeriesRef> = vec![SeriesRef(0); 60];
     let mut now = 1_000_000i64;
@@ -108,7 +115,7 @@ fn run(seed: u64, window: i64) {
             0 | 1 => db.compact_tick().unwrap(),
             2 => {
                 drop(db);
-                db = open(dir.path(), options.clone());
+                db = open_on(Arc::clone(&fs), dir, options.clone());
                 // References do not outlive a process: one of a series that was never logged may be given anew.
                 refs.fill(SeriesRef(0));
                 assert_eq!(db.replay_stats().damages, 0);
@@ -140,9 +147,9 @@ fn run(seed: u64, window: i64) {
     db.flush_head().unwrap();
     assert!(db.blocks().len() > 1);
     check(&db, &model, "all in blocks");
-    let snapshot = dir.path().join("snapshots/s1");
+    let snapshot = dir.join("snapshots/s1");
     db.snapshot(&snapshot, true).unwrap();
-    let copy = open(&snapshot, options.clone());
+    let copy = open_on(fs, &snapshot, options);
     check(&copy, &model, "snapshot");
 }
 

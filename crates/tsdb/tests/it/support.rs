@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use gauntlet_chunk::Columns;
 use gauntlet_model::{Labels, MatchOp, Matcher};
-use gauntlet_runtime::{Clock, ManualClock, SystemFs};
+use gauntlet_runtime::{Clock, Fs, ManualClock, SystemFs};
 use gauntlet_storage::{
     DecodeScratch, LabelRequest, Queryable, SelectRequest, SeriesSet, TimeRange,
 };
@@ -17,8 +17,12 @@ use gauntlet_tsdb::{Db, Options};
 pub(crate) type Samples = BTreeMap<Labels, Vec<(i64, u64)>>;
 
 pub(crate) fn open(dir: &Path, options: Options) -> Db {
+    open_on(SystemFs::shared(), dir, options)
+}
+
+pub(crate) fn open_on(fs: Arc<dyn Fs>, dir: &Path, options: Options) -> Db {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(1_800_000_000_000));
-    let db = Db::open(dir, options, clock, SystemFs::shared()).unwrap();
+    let db = Db::open(dir, options, clock, fs).unwrap();
     db.wait_replayed().unwrap();
     db
 }
