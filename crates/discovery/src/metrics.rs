@@ -138,6 +138,10 @@ impl Metrics {
             "prometheus_treecache_zookeeper_failures_total",
             "The total number of ZooKeeper failures.",
         );
+        let _ = registry.gauge(
+            "prometheus_treecache_watcher_goroutines",
+            "The current number of watcher goroutines.",
+        );
         let consul_rpc_duration = registry.summary_vec(
             "prometheus_sd_consul_rpc_duration_seconds",
             "The duration of a Consul RPC call in seconds.",

@@ -2,9 +2,10 @@
 //!
 //! One client serves one job or endpoint list; connections are pooled per scheme, host and port. Files that the configuration names (tokens,
 //! passwords, certificates) are read again when they are needed, so that a rotated secret needs no reload. Errors say at which
-//! stage a request failed, in the words of the peers. Left out: `oauth2` with signed assertions and proxies that do not speak
-//! plain HTTP; both are refused when the client is built.
+//! stage a request failed, in the words of the peers. Left out: proxies that do not speak plain HTTP; they are refused when
+//! the client is built.
 
+mod assertion;
 mod auth;
 mod body;
 mod connect;

@@ -10,6 +10,7 @@ mod sigv4;
 mod tls;
 mod url;
 
+pub(crate) use auth::JWT_BEARER;
 pub use auth::{Authorization, BasicAuth, OAuth2};
 pub use http::{Header, HttpClientConfig, ProxyConfig, RESERVED_HEADERS, canonical_header};
 pub use secret::Secret;

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod client;
 pub mod config;
 mod dial;
+pub mod jwt;
 mod peer_tls;
 pub mod percent;
 pub mod server;

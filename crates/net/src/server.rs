@@ -5,6 +5,7 @@
 
 mod guard;
 mod listen;
+mod names;
 mod web_config;
 
 use std::net::SocketAddr;

@@ -6,12 +6,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use gauntlet_net::config::Secret;
+use gauntlet_net::jwt::{Algorithm, RsaKey};
 use gauntlet_runtime::Clock;
-use ring::rand::SystemRandom;
-use ring::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair};
 
 use super::Making;
 use crate::answer::answer;
@@ -45,7 +42,7 @@ answer! {
 
 enum Source {
     /// Signs statements of its own with a key.
-    ServiceAccount { email: String, key_id: String, key: Box<RsaKeyPair>, url: String },
+    ServiceAccount { email: String, key_id: String, key: Box<RsaKey>, url: String },
     /// Has a lasting token of a user.
     User { client_id: String, client_secret: Secret, refresh_token: Secret, url: String },
     /// Asks the machine.
@@ -149,7 +146,7 @@ fn of_file(text: &[u8]) -> Result<Source, String> {
         "service_account" => Ok(Source::ServiceAccount {
             email: file.client_email,
             key_id: file.private_key_id,
-            key: Box::new(rsa_key(&file.private_key)?),
+            key: Box::new(RsaKey::from_pem(&file.private_key)?),
             url,
         }),
         "authorized_user" => Ok(Source::User {
@@ -162,53 +159,18 @@ fn of_file(text: &[u8]) -> Result<Source, String> {
     }
 }
 
-/// An RSA key in PEM, as PKCS #8 or PKCS #1.
-pub(crate) fn rsa_key(pem: &str) -> Result<RsaKeyPair, String> {
-    let body: String = pem.lines().map(str::trim).filter(|l| !l.starts_with("-----")).collect();
-    let der = STANDARD.decode(body).map_err(|err| format!("bad private key: {err}"))?;
-    let key = RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der));
-    key.map_err(|err| format!("bad private key: {err}"))
-}
-
-/// Text signed with RSA, by PKCS #1 1.5 with a hash.
-pub(crate) fn rsa_sign(
-    key: &RsaKeyPair,
-    encoding: &'static dyn RsaEncoding,
-    text: &[u8],
-) -> Result<Vec<u8>, String> {
-    let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(encoding, &SystemRandom::new(), text, &mut signature)
-        .map_err(|_| "cannot sign with the private key".to_owned())?;
-    Ok(signature)
-}
-
-/// A signed JSON Web Token of its two parts; the header's `alg` is `RS256` or `RS512`.
-pub(crate) fn jwt(
-    key: &RsaKeyPair,
-    header: &serde_json::Value,
-    claims: &serde_json::Value,
-) -> Result<String, String> {
-    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let text = format!("{}.{}", part(header), part(claims));
-    let encoding: &'static dyn RsaEncoding =
-        if header["alg"] == "RS512" { &RSA_PKCS1_SHA512 } else { &RSA_PKCS1_SHA256 };
-    let signature = rsa_sign(key, encoding, text.as_bytes())?;
-    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
-}
-
 fn assertion(
     email: &str,
     key_id: &str,
-    key: &RsaKeyPair,
+    key: &RsaKey,
     url: &str,
     scope: &str,
     now_secs: i64,
 ) -> Result<String, String> {
-    let header = serde_json::json!({"alg": "RS256", "typ": "JWT", "kid": key_id});
     let claims = serde_json::json!({
         "iss": email, "scope": scope, "aud": url, "iat": now_secs, "exp": now_secs + 3600,
     });
-    jwt(key, &header, &claims)
+    key.token(Algorithm::Rs256, key_id, &claims)
 }
 
 #[cfg(test)]

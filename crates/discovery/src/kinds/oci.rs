@@ -9,12 +9,11 @@ use std::sync::Arc;
 use base64::Engine as _;
 use gauntlet_model::float::plain_float;
 use gauntlet_model::{Labels, TargetGroup};
+use gauntlet_net::jwt::{Algorithm, RsaKey};
 use gauntlet_runtime::Clock;
-use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::google::{rsa_key, rsa_sign};
 use super::{Making, Pairs, refresh};
 use crate::answer::answer;
 use crate::discoverer::StartError;
@@ -70,7 +69,7 @@ answer! {
 pub(super) struct Oci {
     api: Api,
     clock: Arc<dyn Clock>,
-    key: RsaKeyPair,
+    key: RsaKey,
     key_id: String,
     tenancy: String,
     region: String,
@@ -97,7 +96,7 @@ impl Oci {
             }
             std::fs::read_to_string(file).map_err(fail)
         };
-        let key = read().and_then(|pem| rsa_key(&pem)).map_err(|err| making.refused(err))?;
+        let key = read().and_then(|pem| RsaKey::from_pem(&pem)).map_err(|err| making.refused(err))?;
         let [tenancy, user, fingerprint, region] =
             ["tenancy", "user", "fingerprint", "region"].map(|name| fields.str(name).to_owned());
         Ok(Self {
@@ -219,7 +218,7 @@ impl Oci {
         let date = http_date(self.clock.now_ms());
         let target = format!("/{VERSION}/{path}");
         let text = format!("date: {date}\n(request-target): get {target}\nhost: {host}");
-        let signature = rsa_sign(&self.key, &RSA_PKCS1_SHA256, text.as_bytes())?;
+        let signature = self.key.sign(Algorithm::Rs256, text.as_bytes())?;
         let signature = base64::engine::general_purpose::STANDARD.encode(signature);
         let authorization = format!(
             "Signature version=\"1\",headers=\"date (request-target) host\",keyId=\"{}\",algorithm=\"rsa-sha256\",signature=\"{signature}\"",

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use gauntlet_model::{Labels, TargetGroup};
 use gauntlet_net::config::Secret;
+use gauntlet_net::jwt::{Algorithm, RsaKey, token_id};
 use gauntlet_runtime::Clock;
-use ring::rand::{SecureRandom as _, SystemRandom};
-use ring::signature::RsaKeyPair;
 use serde_json::{Map, Value, json};
 
-use super::google::{jwt, rsa_key};
 use super::{Making, refresh};
 use crate::answer::answer;
 use crate::config::Fields;
@@ -75,7 +73,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// A service account that signs for its tokens.
 struct Account {
     credentials: KeyCredentials,
-    key: RsaKeyPair,
+    key: RsaKey,
     known: Option<(Secret, i64)>,
 }
 
@@ -109,7 +107,7 @@ impl Account {
             pem if pem.is_empty() => file.credentials.private_key.clone(),
             pem => pem,
         };
-        let key = rsa_key(&pem).map_err(|err| format!("setting up authentication: {err}"))?;
+        let key = RsaKey::from_pem(&pem).map_err(|err| format!("setting up authentication: {err}"))?;
         Ok(Some(Self { credentials: file.credentials, key, known: None }))
     }
 
@@ -122,11 +120,10 @@ impl Account {
         let KeyCredentials { aud, iss, kid, sub, token_endpoint, .. } = &self.credentials;
         let url = if token_endpoint.is_empty() { TOKEN_URL } else { token_endpoint };
         let now = now_ms / 1000;
-        let header = json!({ "alg": "RS512", "typ": "JWT", "kid": kid });
         let claims = json!({
-            "iss": iss, "sub": sub, "jti": random_id()?, "aud": aud, "iat": now, "exp": now + 3600,
+            "iss": iss, "sub": sub, "jti": token_id()?, "aud": aud, "iat": now, "exp": now + 3600,
         });
-        let assertion = jwt(&self.key, &header, &claims)?;
+        let assertion = self.key.token(Algorithm::Rs512, kid, &claims)?;
         let pairs = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", &*assertion),
@@ -147,17 +144,6 @@ fn read(path: &str) -> Result<String, String> {
         return Err(format!("{path}: larger than {MAX_FILE_BYTES} bytes"));
     }
     std::fs::read_to_string(path).map_err(fail)
-}
-
-/// A random UUID, version 4.
-fn random_id() -> Result<String, String> {
-    let mut bytes = [0; 16];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| "no random bytes".to_owned())?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
-    let [a, b, c, d, e] = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    Ok(format!("{a}-{b}-{c}-{d}-{e}"))
 }
 
 impl Stackit {

@@ -1,7 +1,7 @@
-//! OAuth 2 client credentials: a token is asked for when it is needed and kept until shortly before it expires.
+//! OAuth 2: a token is asked for when it is needed and kept until shortly before it expires.
 //!
-//! Left out: assertions signed with a key (`grant_type: ...jwt-bearer`), which are refused. Credentials go in the header first and, should the
-//! server not take that, in the form, as Go's package finds out.
+//! Client credentials go in the header first and, should the server not take that, in the form, as Go's package finds out; the other grant
+//! shows a signed assertion.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,11 +15,12 @@ use http::{Request, Uri};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::assertion::Assertion;
 use super::auth::Source;
 use super::body::BodyReader;
 use super::error::{ClientError, Stage};
 use super::{ClientOptions, HttpClient};
-use crate::config::{HttpClientConfig, OAuth2};
+use crate::config::{HttpClientConfig, JWT_BEARER, OAuth2};
 
 /// A token this close to its end is not used any more.
 const EARLY: Duration = Duration::from_secs(10);
@@ -33,11 +34,20 @@ const MAX_ANSWER_BYTES: u64 = 1 << 20;
 pub(super) struct Tokens {
     client: HttpClient,
     uri: Uri,
-    client_id: String,
-    secret: Source,
-    /// The form without credentials.
-    form: String,
+    grant: Grant,
     token: Mutex<Option<Token>>,
+}
+
+/// What is shown for a token.
+#[derive(Debug)]
+enum Grant {
+    Secret {
+        client_id: String,
+        secret: Source,
+        /// The form without credentials.
+        form: String,
+    },
+    Assertion(Box<Assertion>),
 }
 
 struct Token {
@@ -53,10 +63,6 @@ impl std::fmt::Debug for Token {
 
 impl Tokens {
     pub(super) fn new(config: &OAuth2) -> Result<Self, ClientError> {
-        if !matches!(config.grant_type.as_str(), "" | "client_credentials") {
-            let message = format!("oauth2 grant_type {:?} is not supported", config.grant_type);
-            return Err(ClientError::config(message));
-        }
         let inner = HttpClientConfig {
             tls_config: config.tls_config.clone(),
             proxy: config.proxy.clone(),
@@ -66,19 +72,23 @@ impl Tokens {
             .token_url
             .parse()
             .map_err(|_| ClientError::config("oauth2 token_url is not a URL"))?;
-        let mut form = "grant_type=client_credentials".to_owned();
-        if !config.scopes.is_empty() {
-            push_pair(&mut form, "scope", &config.scopes.join(" "));
-        }
-        for (name, value) in &config.endpoint_params {
-            push_pair(&mut form, name, value);
-        }
+        let grant = match config.grant_type.as_str() {
+            JWT_BEARER => Grant::Assertion(Box::new(Assertion::new(config)?)),
+            // As the peer has it: every other word is the usual grant.
+            _ => Grant::Secret {
+                client_id: config.client_id.clone(),
+                secret: Source::new(
+                    &config.client_secret,
+                    &config.client_secret_file,
+                    "client secret",
+                ),
+                form: secret_form(config),
+            },
+        };
         Ok(Self {
             client: HttpClient::new(&inner, ClientOptions::default())?,
             uri,
-            client_id: config.client_id.clone(),
-            secret: Source::new(&config.client_secret, &config.client_secret_file, "client secret"),
-            form,
+            grant,
             token: Mutex::new(None),
         })
     }
@@ -105,17 +115,21 @@ impl Tokens {
     }
 
     async fn fetch(&self) -> Result<Token, ClientError> {
-        let secret = self.secret.read().await?;
+        let (client_id, secret, form) = match &self.grant {
+            Grant::Assertion(assertion) => return self.ask(assertion.form().await?, None).await,
+            Grant::Secret { client_id, secret, form } => (client_id, secret, form),
+        };
+        let secret = secret.read().await?;
         let mut id = String::new();
-        push_escaped(&mut id, &self.client_id);
+        push_escaped(&mut id, client_id);
         id.push(':');
         push_escaped(&mut id, &secret);
         let basic = format!("Basic {}", STANDARD.encode(id));
-        let first = self.ask(self.form.clone(), Some(basic)).await;
+        let first = self.ask(form.clone(), Some(basic)).await;
         match first {
             Err(err) if err.stage == Stage::Status => {
-                let mut form = self.form.clone();
-                push_pair(&mut form, "client_id", &self.client_id);
+                let mut form = form.clone();
+                push_pair(&mut form, "client_id", client_id);
                 push_pair(&mut form, "client_secret", &secret);
                 self.ask(form, None).await
             }
@@ -163,8 +177,23 @@ impl Tokens {
     }
 }
 
-fn push_pair(form: &mut String, name: &str, value: &str) {
-    form.push('&');
+fn secret_form(config: &OAuth2) -> String {
+    let mut form = String::new();
+    push_pair(&mut form, "grant_type", "client_credentials");
+    if !config.scopes.is_empty() {
+        push_pair(&mut form, "scope", &config.scopes.join(" "));
+    }
+    for (name, value) in &config.endpoint_params {
+        push_pair(&mut form, name, value);
+    }
+    form
+}
+
+/// Adds a field to a form.
+pub(super) fn push_pair(form: &mut String, name: &str, value: &str) {
+    if !form.is_empty() {
+        form.push('&');
+    }
     push_escaped(form, name);
     form.push('=');
     push_escaped(form, value);

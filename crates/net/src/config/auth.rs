@@ -115,7 +115,7 @@ impl ToYaml for Authorization {
 }
 
 /// The grant type that signs its own assertion instead of showing a client secret.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// `oauth2`: a token fetched from `token_url`.
 #[derive(Clone, Debug, Default, PartialEq)]

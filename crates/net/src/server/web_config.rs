@@ -16,6 +16,7 @@ use rustls::{
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 
+use super::names::NamedClient;
 use crate::client::{certificates, io_text};
 use crate::config::{Secret, TlsVersion, join_dir};
 use crate::tls_versions;
@@ -54,6 +55,8 @@ pub(crate) struct ServerTls {
     curves: Vec<String>,
     min_version: Option<TlsVersion>,
     max_version: Option<TlsVersion>,
+    /// Names of which a client's certificate must have one, if it shows any.
+    allowed_sans: Option<Vec<String>>,
 }
 
 const HEADERS: [(&str, &[&str]); 5] = [
@@ -154,12 +157,9 @@ impl ServerTls {
             curves: map.take_default(cx, "curve_preferences"),
             min_version: map.take(cx, "min_version"),
             max_version: map.take(cx, "max_version"),
+            allowed_sans: map.take::<Option<Vec<String>>>(cx, "client_allowed_sans").flatten(),
         };
         let _: bool = map.take_or(cx, "prefer_server_cipher_suites", true);
-        let sans: Vec<String> = map.take_default(cx, "client_allowed_sans");
-        if !sans.is_empty() {
-            map.problem(cx, "client_allowed_sans", "client_allowed_sans is not supported yet");
-        }
         map.finish(cx).then_some(tls)
     }
 
@@ -285,8 +285,12 @@ impl ServerTls {
             "RequireAndVerifyClientCert" => (true, true),
             other => return Err(format!("invalid ClientAuth: {other}")),
         };
+        let named = |verifier: Arc<dyn ClientCertVerifier>| match &self.allowed_sans {
+            Some(allowed) => Arc::new(NamedClient::new(verifier, allowed.clone())),
+            None => verifier,
+        };
         if !verify {
-            return Ok(Some(Arc::new(AnyClient { provider, required })));
+            return Ok(Some(named(Arc::new(AnyClient { provider, required }))));
         }
         let mut roots = RootCertStore::empty();
         if material.client_ca.is_empty() {
@@ -298,7 +302,7 @@ impl ServerTls {
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let builder = if required { builder } else { builder.allow_unauthenticated() };
         let verifier = builder.build().map_err(|err| format!("client_ca: {err}"))?;
-        Ok(Some(verifier))
+        Ok(Some(named(verifier)))
     }
 }
 

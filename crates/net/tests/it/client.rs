@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use gauntlet_net::config::{BasicAuth, HttpClientConfig, Secret};
 use gauntlet_net::{BodyReader, ClientError, ClientOptions, HttpClient, ServerOptions, Stage};
 use http::{HeaderMap, Request};
 
-use crate::serve;
+use crate::{serve, testdata};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -209,6 +211,53 @@ async fn bearer_tokens_stay_with_the_host_first_asked() {
     let base = format!("http://{}", server.address);
     assert_eq!(fetch(&client, &format!("{base}/auth"), 0).await.unwrap(), "Bearer token");
     assert_eq!(fetch(&client, &format!("{base}/away"), 0).await.unwrap(), "");
+}
+
+#[tokio::test]
+async fn oauth2_tokens_are_had_for_a_signed_assertion() {
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = std::sync::Arc::clone(&asked);
+    let token = move |headers: HeaderMap, form: String| async move {
+        assert!(!headers.contains_key("authorization"));
+        seen.lock().unwrap().push(form);
+        r#"{"access_token":"abc","expires_in":3600}"#
+    };
+    let router = router().route("/token", axum::routing::post(token));
+    let server = serve(router, ServerOptions::default()).await;
+    let oauth2 = gauntlet_net::config::OAuth2 {
+        grant_type: "urn:ietf:params:oauth:grant-type:jwt-bearer".into(),
+        client_id: "me".into(),
+        client_certificate_key_file: testdata("rsa.key"),
+        client_certificate_key_id: "k1".into(),
+        signature_algorithm: "RS384".into(),
+        token_url: format!("http://{}/token", server.address),
+        scopes: vec!["a".into()],
+        endpoint_params: [("x".to_owned(), "y".to_owned())].into(),
+        ..gauntlet_net::config::OAuth2::default()
+    };
+    let client = client(&HttpClientConfig { oauth2: Some(oauth2), ..HttpClientConfig::default() });
+    let url = format!("http://{}/auth", server.address);
+    for _ in 0..2 {
+        assert_eq!(fetch(&client, &url, 0).await.unwrap(), "Bearer abc");
+    }
+    let forms = asked.lock().unwrap();
+    let [form] = &forms[..] else { panic!("{forms:?}") };
+    let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
+    let rest = form.strip_prefix(grant).unwrap();
+    let assertion = rest.strip_suffix("&scope=a&x=y").unwrap();
+    let parts: Vec<&str> = assertion.split('.').collect();
+    let read = |part: &str| -> serde_json::Value {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    };
+    assert_eq!(read(parts[0]), serde_json::json!({"alg": "RS384", "typ": "JWT", "kid": "k1"}));
+    let claims = read(parts[1]);
+    assert_eq!([&claims["iss"], &claims["sub"], &claims["scope"]], ["me", "me", "a"]);
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 600);
+    let public = std::fs::read(testdata("rsa.der")).unwrap();
+    let signed = format!("{}.{}", parts[0], parts[1]);
+    ring::signature::UnparsedPublicKey::new(&ring::signature::RSA_PKCS1_2048_8192_SHA384, public)
+        .verify(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(parts[2]).unwrap())
+        .unwrap();
 }
 
 #[tokio::test]

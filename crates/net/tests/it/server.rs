@@ -156,6 +156,37 @@ async fn tls_checks_both_sides() {
 }
 
 #[tokio::test]
+async fn clients_need_one_of_the_allowed_names() {
+    let client = HttpClientConfig {
+        tls_config: TlsConfig {
+            ca_file: testdata("ca.pem"),
+            cert_file: testdata("client.pem"),
+            key_file: testdata("client.key"),
+            ..TlsConfig::default()
+        },
+        ..HttpClientConfig::default()
+    };
+    for (auth, sans, taken) in [
+        ("RequireAndVerifyClientCert", "[other.test, client.test]", true),
+        ("RequireAndVerifyClientCert", "[127.0.0.1]", true),
+        ("RequireAndVerifyClientCert", "[client]", false),
+        ("RequireAndVerifyClientCert", "[]", false),
+        ("VerifyClientCertIfGiven", "[other.test]", false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let web = format!(
+            "tls_server_config:\n  cert_file: {}\n  key_file: {}\n  client_ca_file: {}\n  client_auth_type: {auth}\n  client_allowed_sans: {sans}\n",
+            testdata("server.pem"),
+            testdata("server.key"),
+            testdata("ca.pem")
+        );
+        let server = serve(router(), options(&web, &dir)).await;
+        let url = format!("https://{}/", server.address);
+        assert_eq!(get_with(&client, &url).await.is_ok(), taken, "{auth} {sans}");
+    }
+}
+
+#[tokio::test]
 async fn bad_web_configs_are_refused_at_the_start() {
     for (web, text) in [
         ("tls_server_confi: {}\n", "field tls_server_confi not found"),
@@ -167,7 +198,6 @@ async fn bad_web_configs_are_refused_at_the_start() {
             "Expected one of: [\"deny\" \"sameorigin\"]",
         ),
         ("basic_auth_users:\n  a: plain\n", "not a bcrypt hash"),
-        ("tls_server_config:\n  client_allowed_sans: [a]\n", "not supported yet"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let err = Server::bind(&["127.0.0.1:0"], options(web, &dir)).await.unwrap_err();
