@@ -3,5 +3,6 @@
 pub mod btrfs;
 pub mod ethtool;
 pub mod perf;
+pub mod prefetch;
 pub mod sockets;
 pub mod timex;

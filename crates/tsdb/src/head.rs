@@ -9,6 +9,7 @@ mod appender;
 mod blocks;
 mod cells;
 pub(crate) mod chunk_files;
+mod column;
 mod cut;
 mod deferred;
 mod exemplars;

@@ -165,6 +165,8 @@ impl HeadAppender<'_> {
                         Route::Known => {}
                         Route::Late if discard_late => return Err(AppendError::OutOfOrder),
                         Route::InOrder | Route::Late => {
+                            // Until the batch is committed the end of the chunk has time to come near.
+                            data.prefetch_end(slot);
                             self.has_others |= !matches!(value, Value::Float(_));
                             self.pending.push(Pending { series, t, value });
                         }

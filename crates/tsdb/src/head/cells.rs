@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gauntlet_chunk::xor::{XOR_HEADER_BYTES, XOR_STEP_BYTES, XorState};
 use gauntlet_chunk::xor2::{Starts, append_step};
+use gauntlet_sys::prefetch::prefetch;
 
 use super::spill::{Spill, SpillLost, Spilled, UNIT_CELLS};
 
@@ -51,6 +52,14 @@ impl Cells {
     /// Full cells go to `spill` from now on.
     pub(crate) fn spill_to(&mut self, spill: Arc<Spill>) {
         self.spill = Some(spill);
+    }
+
+    /// Asks for the chain's last cell to be brought near.
+    #[inline]
+    pub(crate) fn prefetch(&self, chain: Chain) {
+        if let Some(block) = self.blocks.get(chain.last as usize / BLOCK_CELLS) {
+            prefetch(&block[chain.last as usize % BLOCK_CELLS]);
+        }
     }
 
     /// Encodes a sample behind the others of a chunk. The chain holds the chunk without its count. About 10 ns.

@@ -7,6 +7,7 @@
 
 mod series;
 mod tail;
+mod worker;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -14,24 +15,25 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use gauntlet_model::Timestamp;
 use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
 use tracing::warn;
 
 use self::series::{SeriesReader, removes_series};
 pub(super) use self::tail::look_at_tail;
+use self::worker::Replaying;
 use super::appender::LateLog;
 use super::chunk_files::FoundChunk;
 
 use super::samples::Value;
-use super::series::NO_CHUNK;
 use super::{Head, SHARDS, split_ref};
 use crate::error::{At as _, Result, TsdbError};
 use crate::wal::checkpoint::{last_checkpoint, remove_checkpoints_below};
 use crate::wal::format::list_segments;
-use crate::wal::record::{Records, TombstoneEntry};
+use crate::wal::record::{RecordError, Records, SAMPLES, TombstoneEntry, each_plain_sample};
 use crate::wal::{Damage, SegmentReader};
 
 /// Samples sent to a worker at once.
-const BATCH: usize = 4096;
+const BATCH: usize = 2048;
 /// Batches that may wait for a worker: bounds the memory of a replay.
 const QUEUE: usize = 16;
 /// Most damages kept by name; all are counted.
@@ -94,11 +96,28 @@ impl LogToReplay {
     }
 }
 
-/// Work for the thread that owns a shard. Series go by their numbers.
+/// Work for the thread that owns a shard.
 struct Work {
     shard: usize,
-    samples: Vec<(u32, Timestamp, Value)>,
+    samples: Samples,
 }
+
+/// Samples of a shard in the order of the log. Series go by their numbers.
+enum Samples {
+    Floats(Vec<Float>),
+    /// Histograms, and whatever has a start timestamp.
+    Others(Vec<(u32, Timestamp, Value)>),
+}
+
+#[derive(Clone, Copy)]
+struct Float {
+    t: Timestamp,
+    value: f64,
+    number: u32,
+}
+
+/// Emptied lists of floats, to be filled again.
+type Spare = Mutex<Vec<Vec<Float>>>;
 
 /// Reads all else.
 struct Reader<'a> {
@@ -106,7 +125,10 @@ struct Reader<'a> {
     stats: &'a mut ReplayStats,
     aliases: RefMap<Alias>,
     removed: HashSet<u64, foldhash::fast::FixedState>,
-    batches: Vec<Vec<(u32, Timestamp, Value)>>,
+    /// By shard. While one has others, it has no floats.
+    floats: Vec<Vec<Float>>,
+    others: Vec<Vec<(u32, Timestamp, Value)>>,
+    spare: &'a Spare,
     workers: Vec<SyncSender<Work>>,
 }
 
@@ -217,6 +239,8 @@ impl Head {
         removed: HashSet<u64, foldhash::fast::FixedState>,
         stats: &mut ReplayStats,
     ) -> Result<RefMap<Alias>> {
+        let spare = Spare::default();
+        let spare = &spare;
         let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, SHARDS);
         let (aliases, unknown) = std::thread::scope(|scope| {
             let mut workers = Vec::new();
@@ -224,14 +248,16 @@ impl Head {
             for _ in 0..threads {
                 let (sender, receiver) = sync_channel(QUEUE);
                 workers.push(sender);
-                threads_running.push(scope.spawn(move || self.replay_worker(&receiver)));
+                threads_running.push(scope.spawn(move || self.replay_worker(&receiver, spare)));
             }
             let mut reader = Reader {
                 head: self,
                 stats,
                 aliases,
                 removed,
-                batches: (0..SHARDS).map(|_| Vec::new()).collect(),
+                floats: (0..SHARDS).map(|_| Vec::new()).collect(),
+                others: (0..SHARDS).map(|_| Vec::new()).collect(),
+                spare,
                 workers,
             };
             reader.read_log(places)?;
@@ -297,40 +323,27 @@ impl Head {
     }
 
     /// Appends what the reader sends until it is gone. Returns how many samples had no series.
-    fn replay_worker(&self, work: &Receiver<Work>) -> u64 {
+    fn replay_worker(&self, work: &Receiver<Work>, spare: &Spare) -> u64 {
         let mut unknown = 0;
-        // Newest time of the log met so far, by shard and slot.
-        let mut newest: Vec<Vec<Timestamp>> = (0..SHARDS).map(|_| Vec::new()).collect();
-        while let Ok(work) = work.recv() {
-            let Work { shard, samples } = work;
+        let mut covered: Vec<Vec<Timestamp>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        while let Ok(Work { shard, samples }) = work.recv() {
             let cutting = self.cutting(shard);
             let mut data = self.shards[shard].data.write();
-            let newest = &mut newest[shard];
-            for (number, t, value) in samples {
-                let Some(slot) = data.slot_of(number) else {
-                    unknown += 1;
-                    // A reference in use somewhere in the log is not given anew.
-                    if number < u32::MAX >> 1 {
-                        data.reserve_number(number);
-                    }
-                    continue;
-                };
-                if newest.len() <= slot as usize {
-                    newest.resize(data.series.len().max(slot as usize + 1), Timestamp::MIN);
+            let mut shard = Replaying { data: &mut data, cutting, covered: &mut covered[shard] };
+            match samples {
+                Samples::Floats(mut floats) => {
+                    unknown += shard.take_floats(&floats);
+                    floats.clear();
+                    spare.lock().push(floats);
                 }
-                let state = &data.series[slot as usize];
-                let is_new = t > newest[slot as usize];
-                newest[slot as usize] = newest[slot as usize].max(t);
-                let value = if value.is_stale() { data.stale_for(slot, value) } else { value };
-                if state_covers(state.last_t(), t) {
-                    // Out of order in the log too, or in a chunk already; or in a hole between chunks.
-                    let hole = is_new && state.closed != NO_CHUNK && !data.is_covered(slot, t);
-                    if !hole {
-                        continue;
+                Samples::Others(others) => {
+                    for (number, t, value) in others {
+                        match shard.slot_of(number) {
+                            Some(slot) => shard.take(slot, t, value),
+                            None => unknown += 1,
+                        }
                     }
-                    data.forget_after(slot, t);
                 }
-                data.append(slot, t, &value, &cutting);
             }
         }
         unknown
@@ -357,7 +370,10 @@ impl Head {
                 break;
             }
             let mut records = Records::default();
-            each_record(self, dir, segment, &mut records, stats, |records, stats| {
+            each_record(self, dir, segment, stats, |record, stats| {
+                records.clear();
+                let decoded = records.decode(record);
+                let records = &mut records;
                 for marker in &records.mmap_markers {
                     // A mark of a chunk that was lost is no mark: its samples are still here.
                     if let Some((shard, slot)) = find(marker.series)
@@ -381,6 +397,7 @@ impl Head {
                     let late = data.late.entry(slot).or_default();
                     stats.late_samples += u64::from(late.insert(t, encodings.strip(value)));
                 }
+                decoded.map(|()| records.unknown == 0)
             })?;
         }
         Ok(())
@@ -423,10 +440,6 @@ impl Head {
     }
 }
 
-fn state_covers(last: Option<Timestamp>, t: Timestamp) -> bool {
-    last.is_some_and(|last| t <= last)
-}
-
 impl Reader<'_> {
     fn read_log(&mut self, places: &[(PathBuf, u32)]) -> Result<()> {
         let head = self.head;
@@ -435,10 +448,15 @@ impl Reader<'_> {
             let mut stats = std::mem::take(self.stats);
             stats.segments += 1;
             head.progress.set_current(u64::from(*segment));
-            let result =
-                each_record(head, dir, *segment, &mut records, &mut stats, |records, stats| {
-                    self.take(records, stats);
-                });
+            let result = each_record(head, dir, *segment, &mut stats, |record, stats| {
+                if record.first() == Some(&SAMPLES) {
+                    return self.take_floats(record, stats);
+                }
+                records.clear();
+                let decoded = records.decode(record);
+                self.take(&mut records, stats);
+                decoded.map(|()| records.unknown == 0)
+            });
             *self.stats = stats;
             result?;
         }
@@ -448,25 +466,65 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Where a sample of the log goes; `None` where it goes nowhere.
+    #[inline]
+    fn place(
+        &mut self,
+        mut series: u64,
+        t: Timestamp,
+        min_valid: Timestamp,
+        stats: &mut ReplayStats,
+    ) -> Option<(usize, u32)> {
+        if t < min_valid || !self.removed.is_empty() && self.removed.contains(&series) {
+            return None;
+        }
+        if !self.aliases.is_empty()
+            && let Some(alias) = self.aliases.get_mut(&series)
+        {
+            alias.max_t = alias.max_t.max(t);
+            series = alias.series;
+        }
+        match split_ref(series) {
+            Some(place) => {
+                stats.samples += 1;
+                Some(place)
+            }
+            None => {
+                stats.unknown_series += 1;
+                None
+            }
+        }
+    }
+
+    /// Takes the samples of a record of plain floats: most of a log.
+    fn take_floats(
+        &mut self,
+        record: &[u8],
+        stats: &mut ReplayStats,
+    ) -> std::result::Result<bool, RecordError> {
+        let min_valid = self.head.min_valid_time();
+        each_plain_sample(record, |series, t, value| {
+            let Some((shard, number)) = self.place(series, t, min_valid, stats) else { return };
+            if !self.others[shard].is_empty() {
+                self.send(shard);
+            }
+            self.floats[shard].push(Float { t, value, number });
+            if self.floats[shard].len() >= BATCH {
+                self.send(shard);
+            }
+        })?;
+        Ok(true)
+    }
+
     fn take(&mut self, records: &mut Records, stats: &mut ReplayStats) {
         let min_valid = self.head.min_valid_time();
-        take_values(records, |mut series, t, value| {
-            if t < min_valid || !self.removed.is_empty() && self.removed.contains(&series) {
-                return;
+        take_values(records, |series, t, value| {
+            let Some((shard, number)) = self.place(series, t, min_valid, stats) else { return };
+            if !self.floats[shard].is_empty() {
+                self.send(shard);
             }
-            if !self.aliases.is_empty()
-                && let Some(alias) = self.aliases.get_mut(&series)
-            {
-                alias.max_t = alias.max_t.max(t);
-                series = alias.series;
-            }
-            let Some((shard, number)) = split_ref(series) else {
-                stats.unknown_series += 1;
-                return;
-            };
-            stats.samples += 1;
-            self.batches[shard].push((number, t, value));
-            if self.batches[shard].len() >= BATCH {
+            self.others[shard].push((number, t, value));
+            if self.others[shard].len() >= BATCH {
                 self.send(shard);
             }
         });
@@ -527,10 +585,14 @@ impl Reader<'_> {
     }
 
     fn send(&mut self, shard: usize) {
-        if self.batches[shard].is_empty() {
+        let samples = if !self.floats[shard].is_empty() {
+            let next = self.spare.lock().pop().unwrap_or_else(|| Vec::with_capacity(BATCH));
+            Samples::Floats(std::mem::replace(&mut self.floats[shard], next))
+        } else if !self.others[shard].is_empty() {
+            Samples::Others(std::mem::take(&mut self.others[shard]))
+        } else {
             return;
-        }
-        let samples = std::mem::replace(&mut self.batches[shard], Vec::with_capacity(BATCH));
+        };
         let worker = &self.workers[shard % self.workers.len()];
         if worker.send(Work { shard, samples }).is_err() {
             panic!("BUG: a replay worker ended before its reader");
@@ -538,24 +600,23 @@ impl Reader<'_> {
     }
 }
 
-/// Hands the records of a segment to `take`, one by one. Damage is noted.
+/// Hands the records of a segment to `take`, one by one. What it does not understand, by its error, or not know, by `false`, is noted
+/// with the damage.
 fn each_record(
     head: &Head,
     dir: &Path,
     segment: u32,
-    records: &mut Records,
     stats: &mut ReplayStats,
-    mut take: impl FnMut(&mut Records, &mut ReplayStats),
+    mut take: impl FnMut(&[u8], &mut ReplayStats) -> std::result::Result<bool, RecordError>,
 ) -> Result<()> {
     let mut reader = SegmentReader::open(&*head.fs, dir, segment).at("opening segment in", dir)?;
     loop {
         if head.progress.is_stopped() {
             return Err(TsdbError::Closing);
         }
-        records.clear();
-        let fault = match reader.next_record() {
+        let taken = match reader.next_record() {
             Ok(None) => break,
-            Ok(Some(record)) => records.decode(record).err(),
+            Ok(Some(record)) => take(record, stats),
             Err(err) => {
                 // The rest of the segment cannot be read: it is lost, and said to be.
                 let path = reader.path().to_owned();
@@ -566,14 +627,14 @@ fn each_record(
                 break;
             }
         };
-        if let Some(fault) = fault {
-            reader.complain_of_record(fault.to_string());
-        }
-        if records.unknown > 0 {
+        match taken {
+            Ok(true) => {}
             // Of a later version; or the byte that says how it is compressed, which no checksum covers, is damaged.
-            reader.complain_of_record("record of a type that is not known".to_owned());
+            Ok(false) => {
+                reader.complain_of_record("record of a type that is not known".to_owned());
+            }
+            Err(fault) => reader.complain_of_record(fault.to_string()),
         }
-        take(records, stats);
     }
     note(stats, reader.take_damage());
     Ok(())

@@ -11,11 +11,12 @@ use gauntlet_chunk::histogram::HistogramChunkAppender;
 use gauntlet_chunk::{Encoding, Starts};
 use gauntlet_model::{Metadata, Timestamp};
 use gauntlet_storage::AppendError;
+use gauntlet_sys::prefetch::prefetch;
 use hashbrown::HashMap;
 
 use super::cells::Cells;
 use super::chunk_files::{ChunkFiles, FoundChunk, HeadChunkRef};
-use super::index::push_tight;
+use super::column::Column;
 use super::late::Late;
 use super::refs::RefTable;
 use super::samples::{Encodings, Value};
@@ -122,12 +123,12 @@ pub(crate) struct Counts {
 
 #[derive(Debug, Default)]
 pub(crate) struct ShardData {
-    pub(crate) series: Vec<Series>,
+    pub(crate) series: Column<Series>,
     free: Vec<u32>,
     refs: RefTable,
     next_number: u32,
     pub(crate) cells: Cells,
-    closed: Vec<Closed>,
+    closed: Column<Closed>,
     free_closed: u32,
     histograms: SideMap<Box<HistogramState>>,
     /// Of open float chunks that have start timestamps.
@@ -179,7 +180,7 @@ impl ShardData {
                 slot
             }
             None => {
-                push_tight(&mut self.series, series);
+                self.series.push(series);
                 (self.series.len() - 1) as u32
             }
         };
@@ -196,6 +197,22 @@ impl ShardData {
     #[inline]
     pub(crate) fn slot_of(&self, number: u32) -> Option<u32> {
         self.refs.get(number)
+    }
+
+    /// Asks for a series' state to be brought near: it will be appended to soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        if let Some(series) = self.series.get(slot as usize) {
+            prefetch(series);
+        }
+    }
+
+    /// Asks for the end of a series' open chunk to be brought near. Its state should be.
+    #[inline]
+    pub(crate) fn prefetch_end(&self, slot: u32) {
+        if let Some(series) = self.series.get(slot as usize) {
+            self.cells.prefetch(series.chain);
+        }
     }
 
     pub(crate) fn set_logged(&mut self, slot: u32) {
@@ -292,10 +309,20 @@ impl ShardData {
         marker
     }
 
-    /// Whether a closed chunk spans `t`.
-    pub(crate) fn is_covered(&self, slot: u32, t: Timestamp) -> bool {
-        self.closed_chunks(slot)
-            .any(|c| c.min_t <= t && t <= c.min_t.saturating_add(i64::from(c.span)))
+    /// The end of the closed chunk that spans `t`; in.
+    pub(crate) fn covering_end(&self, slot: u32, t: Timestamp) -> Option<Timestamp> {
+        let end = |c: &Closed| c.min_t.saturating_add(i64::from(c.span));
+        self.closed_chunks(slot).find(|c| c.min_t <= t && t <= end(c)).map(|c| end(&c))
+    }
+
+    pub(crate) fn has_closed(&self, slot: u32) -> bool {
+        self.series[slot as usize].closed != NO_CHUNK
+    }
+
+    /// Whether the series has an open chunk.
+    pub(crate) fn has_open(&self, slot: u32) -> bool {
+        let series = &self.series[slot as usize];
+        series.count > 0 || series.is_histogram() && self.histograms.contains_key(&slot)
     }
 
     /// Forgets closed chunks that begin after `t`, and the open one, so that the log's samples take their place.
@@ -399,7 +426,7 @@ impl ShardData {
         let closed = Closed { place, min_t, span, older: series.closed };
         if self.free_closed == NO_CHUNK {
             series.closed = self.closed.len() as u32;
-            push_tight(&mut self.closed, closed);
+            self.closed.push(closed);
         } else {
             series.closed = self.free_closed;
             let entry = &mut self.closed[self.free_closed as usize];

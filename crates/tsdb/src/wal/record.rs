@@ -93,6 +93,25 @@ pub struct Records {
     pub unknown: u64,
 }
 
+/// Hands the samples of a record of kind [`SAMPLES`] to `each`; on error, those before the fault.
+pub(crate) fn each_plain_sample(
+    record: &[u8],
+    mut each: impl FnMut(WalRef, Timestamp, f64),
+) -> Result<(), RecordError> {
+    let mut cursor = Cursor::new(record);
+    cursor.skip(1)?;
+    if cursor.is_empty() {
+        return Ok(());
+    }
+    let (first_series, first_t) = (cursor.u64()?, cursor.u64()? as i64);
+    while !cursor.is_empty() {
+        let series = first_series.wrapping_add(cursor.varint()? as u64);
+        let t = first_t.wrapping_add(cursor.varint()?);
+        each(series, t, cursor.f64()?);
+    }
+    Ok(())
+}
+
 /// Why a record was not understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -125,7 +144,7 @@ impl Records {
         let cursor = &mut cursor;
         match *kind {
             SERIES => self.decode_series(cursor),
-            SAMPLES => self.decode_samples(cursor),
+            SAMPLES => self.decode_samples(record),
             SAMPLES_V2 => self.decode_samples_v2(cursor),
             TOMBSTONES => self.decode_tombstones(cursor),
             EXEMPLARS => self.decode_exemplars(cursor),
@@ -157,19 +176,12 @@ impl Records {
         Ok(())
     }
 
-    fn decode_samples(&mut self, cursor: &mut Cursor<'_>) -> Result<(), RecordError> {
-        if cursor.is_empty() {
-            return Ok(());
-        }
-        let (first_series, first_t) = (cursor.u64()?, cursor.u64()? as i64);
-        self.samples.reserve(cursor.remaining() / 10);
-        while !cursor.is_empty() {
-            let series = first_series.wrapping_add(cursor.varint()? as u64);
-            let t = first_t.wrapping_add(cursor.varint()?);
-            let value = cursor.f64()?;
+    fn decode_samples(&mut self, record: &[u8]) -> Result<(), RecordError> {
+        // An entry takes ten bytes at least.
+        self.samples.reserve(record.len() / 10);
+        each_plain_sample(record, |series, t, value| {
             self.samples.push(SampleEntry { series, start: 0, t, value });
-        }
-        Ok(())
+        })
     }
 
     fn decode_samples_v2(&mut self, cursor: &mut Cursor<'_>) -> Result<(), RecordError> {

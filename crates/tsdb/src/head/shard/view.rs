@@ -7,8 +7,8 @@ use gauntlet_model::Timestamp;
 use gauntlet_storage::{Chunk, ChunkData, TimeRange};
 
 use super::super::chunk_files::LOST_CHUNK;
-use super::super::series::{HAS_SAMPLE, Series};
-use super::{Closed, HistogramState, ShardData};
+use super::super::series::HAS_SAMPLE;
+use super::{HistogramState, ShardData};
 
 impl ShardData {
     /// Appends the series' chunks with samples in `range`, oldest first. Bytes of open chunks go to `copies`: their place
@@ -170,11 +170,11 @@ impl ShardData {
             .map(|state| size_of::<HistogramState>() + state.open.bytes().len() * 2 + 512)
             .sum();
         ShardBytes {
-            series: self.series.capacity() * size_of::<Series>() + self.free.capacity() * 4,
+            series: self.series.heap_bytes() + self.free.capacity() * 4,
             refs: self.refs.heap_bytes(),
             cells_used: used,
             cells,
-            closed: self.closed.capacity() * size_of::<Closed>(),
+            closed: self.closed.heap_bytes(),
             side: histograms
                 + self.histograms.allocation_size()
                 + self.starts.allocation_size()
