@@ -16,11 +16,12 @@ pub enum Kind {
     Sent,
     Failed,
     Told,
+    Duplicate,
     Forgotten,
 }
 
 impl Kind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Received,
         Self::Restored,
         Self::Limited,
@@ -31,6 +32,7 @@ impl Kind {
         Self::Sent,
         Self::Failed,
         Self::Told,
+        Self::Duplicate,
         Self::Forgotten,
     ];
 
@@ -46,6 +48,7 @@ impl Kind {
             Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Told => "told",
+            Self::Duplicate => "duplicate",
             Self::Forgotten => "forgotten",
         }
     }
@@ -98,6 +101,8 @@ pub enum Event {
     Failed { group_key: String, receiver: String, integration: String, tries: u32, error: String },
     /// A peer told, or this process before it was started again: there is nothing left to tell.
     Told { group_key: String, receiver: String, integration: String, at: Time },
+    /// A peer has told the same of the group as this process, which neither knew of the other.
+    Duplicate { group_key: String, receiver: String, integration: String, at: Time },
     /// Over, told of, gone.
     Forgotten,
 }
@@ -115,6 +120,7 @@ impl Event {
             Self::Sent { .. } => Kind::Sent,
             Self::Failed { .. } => Kind::Failed,
             Self::Told { .. } => Kind::Told,
+            Self::Duplicate { .. } => Kind::Duplicate,
             Self::Forgotten => Kind::Forgotten,
         }
     }
@@ -128,7 +134,8 @@ impl Event {
             | Self::Attempt { receiver, .. }
             | Self::Sent { receiver, .. }
             | Self::Failed { receiver, .. }
-            | Self::Told { receiver, .. } => Some(receiver),
+            | Self::Told { receiver, .. }
+            | Self::Duplicate { receiver, .. } => Some(receiver),
             _ => None,
         }
     }

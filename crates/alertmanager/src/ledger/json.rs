@@ -148,7 +148,8 @@ fn push_fields(out: &mut Object, event: &Event) {
             out.number("tries", tries);
             out.number("tookMs", took_ms);
         }
-        Event::Told { group_key, receiver, integration, at } => {
+        Event::Told { group_key, receiver, integration, at }
+        | Event::Duplicate { group_key, receiver, integration, at } => {
             push_group(out, group_key, receiver);
             out.text("integration", integration);
             out.text("toldAt", &at.to_string());
@@ -226,6 +227,12 @@ fn event(value: &Value) -> Option<Event> {
             took_ms: value.get("tookMs")?.as_i64()?,
         },
         "told" => Event::Told {
+            group_key: group_key()?,
+            receiver: receiver()?,
+            integration: integration()?,
+            at: time("toldAt")?,
+        },
+        "duplicate" => Event::Duplicate {
             group_key: group_key()?,
             receiver: receiver()?,
             integration: integration()?,

@@ -4,6 +4,7 @@
 //! alert that is still silenced leave no trace. Recent entries are in memory ([`Ledger`]), all in segments of JSON
 //! lines on disk ([`LedgerFiles`]); [`LedgerQuery`] looks at both. Page: docs/formats/alert-ledger.md.
 
+mod deliveries;
 mod event;
 mod files;
 mod json;
@@ -19,6 +20,7 @@ use crate::labels::Fingerprint;
 use crate::metrics::LedgerMetrics;
 use crate::time::Time;
 
+pub use deliveries::{Delivery, Failure};
 pub use event::{Cause, Event, Kind};
 pub use files::LedgerFiles;
 pub use query::LedgerQuery;
@@ -77,6 +79,7 @@ pub struct Ledger {
     unwritten: Vec<Arc<Chunk>>,
     unwritten_bytes: usize,
     keep_unwritten: bool,
+    deliveries: deliveries::Deliveries,
     metrics: LedgerMetrics,
 }
 
@@ -103,6 +106,7 @@ impl Ledger {
             unwritten: Vec::new(),
             unwritten_bytes: 0,
             keep_unwritten,
+            deliveries: deliveries::Deliveries::default(),
             metrics,
         }
     }
@@ -114,6 +118,7 @@ impl Ledger {
 
     /// Notes what happened to several at once.
     pub(crate) fn note_all(&mut self, at: Time, alerts: Arc<[Subject]>, more: usize, event: Event) {
+        self.deliveries.note(at, &event);
         let entry = LedgerEntry { number: self.next, at, alerts, more, event };
         self.next += 1;
         self.metrics.entries.inc();
@@ -162,6 +167,11 @@ impl Ledger {
     pub(crate) fn recent(&mut self) -> Vec<Arc<Chunk>> {
         self.close();
         self.chunks.iter().cloned().collect()
+    }
+
+    /// How telling goes now, by receiver and integration.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.deliveries.iter()
     }
 
     /// Entries noted so far, or the number of the next where numbers began at 1.

@@ -67,7 +67,13 @@ fn events() -> Vec<Event> {
             tries: 7,
             error: "x".into(),
         },
-        Event::Told { group_key, receiver, integration, at: at(3) },
+        Event::Told {
+            group_key: group_key.clone(),
+            receiver: receiver.clone(),
+            integration: integration.clone(),
+            at: at(3),
+        },
+        Event::Duplicate { group_key, receiver, integration, at: at(4) },
         Event::Forgotten,
     ]
 }
@@ -97,18 +103,18 @@ fn answers_are_newest_first_and_keep_to_what_is_asked() {
         query.recent(&chunks, &|_| None).iter().map(|entry| entry.number).collect()
     };
     let all = ask(LedgerQuery::default());
-    assert!(all.len() == 15 && all.is_sorted_by(|a, b| a > b));
+    assert!(all.len() == 16 && all.is_sorted_by(|a, b| a > b));
     let matchers = Matchers::new(parse_utf8_list("alertname=B").expect("matchers"));
     assert_eq!(
         ask(LedgerQuery { matchers, ..LedgerQuery::default() }),
-        [15, 14, 12, 10, 8, 6, 4, 2]
+        [16, 14, 12, 10, 8, 6, 4, 2]
     );
     let fingerprint = Some(subject("A").fingerprint);
     let kinds = vec![Kind::Forgotten, Kind::Received];
-    assert_eq!(ask(LedgerQuery { fingerprint, kinds, ..LedgerQuery::default() }), [15, 1]);
+    assert_eq!(ask(LedgerQuery { fingerprint, kinds, ..LedgerQuery::default() }), [16, 15, 1]);
     assert_eq!(
         ask(LedgerQuery { receiver: Some("r".into()), limit: 2, ..LedgerQuery::default() }),
-        [13, 12]
+        [14, 13]
     );
     assert_eq!(
         ask(LedgerQuery { from: Some(at(2)), to: Some(at(3)), ..LedgerQuery::default() }),

@@ -41,6 +41,9 @@ impl LedgerEntry {
             Event::Told { receiver, integration, at, .. } => {
                 format!("a peer has told {receiver} by {integration} at {at}")
             }
+            Event::Duplicate { receiver, integration, at, .. } => format!(
+                "told twice to {receiver} by {integration}: a peer told the same at {at}, and neither had heard of the other"
+            ),
             Event::Forgotten => "over and forgotten".to_owned(),
         }
     }

@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::dispatch::Route;
 use crate::durable::AppendFile;
 use crate::labels::Fingerprint;
-use crate::ledger::{LedgerEntry, LedgerFiles, LedgerQuery};
+use crate::ledger::{Delivery, LedgerEntry, LedgerFiles, LedgerQuery};
 use crate::metrics::{Features, Metrics};
 use crate::pipeline::{
     Action, AlertInfo, AlertQuery, Core, CoreOptions, GroupInfo, Peer, Pipelines, Posted,
@@ -233,6 +233,11 @@ impl Manager {
             Ok(found)
         });
         asked.await.map_err(std::io::Error::other)?
+    }
+
+    /// How telling goes now, by receiver and integration; of the time since the start. Costs no look at the ledger.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.core.lock().ledger().deliveries().cloned().collect()
     }
 
     /// The configuration in force.

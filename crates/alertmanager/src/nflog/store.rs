@@ -29,13 +29,31 @@ pub struct NotificationLog {
     retention_ns: i64,
     file: Option<Arc<AppendFile>>,
     outgoing: Vec<Vec<u8>>,
+    /// What peers told as this process did, since that was last asked for.
+    duplicates: Vec<Duplicate>,
     metrics: LogMetrics,
+}
+
+/// A peer has told what this process told.
+#[derive(Clone, Debug)]
+pub(crate) struct Duplicate {
+    pub(crate) group_key: Arc<str>,
+    pub(crate) receiver: LogReceiver,
+    /// When the peer did.
+    pub(crate) at: Time,
 }
 
 impl NotificationLog {
     /// An empty log. An entry is remembered for at most `retention_ns`.
     pub fn new(retention_ns: i64, metrics: LogMetrics) -> Self {
-        Self { entries: HashMap::new(), retention_ns, file: None, outgoing: Vec::new(), metrics }
+        Self {
+            entries: HashMap::new(),
+            retention_ns,
+            file: None,
+            outgoing: Vec::new(),
+            duplicates: Vec::new(),
+            metrics,
+        }
     }
 
     /// Takes in a snapshot and goes on appending to `file`, which holds it.
@@ -127,6 +145,11 @@ impl NotificationLog {
             let twice = known.is_some_and(|known| known.told_twice(&mesh));
             if twice {
                 self.metrics.duplicates.inc();
+                self.duplicates.push(Duplicate {
+                    group_key: Arc::clone(&mesh.entry.group_key),
+                    receiver: mesh.entry.receiver.clone(),
+                    at: mesh.entry.timestamp,
+                });
             }
             if mesh.expires_at < now || !newer {
                 continue;
@@ -146,6 +169,11 @@ impl NotificationLog {
     /// Messages for the cluster since the last call.
     pub fn take_outgoing(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.outgoing)
+    }
+
+    /// What was told twice since the last call.
+    pub(crate) fn take_duplicates(&mut self) -> Vec<Duplicate> {
+        std::mem::take(&mut self.duplicates)
     }
 
     /// Forgets what was to be remembered until now. Returns how many.

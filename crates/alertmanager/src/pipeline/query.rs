@@ -11,7 +11,7 @@ use crate::alert::{Alert, AlertId, AlertState, Status};
 use crate::config::Config;
 use crate::dispatch::Route;
 use crate::labels::{Fingerprint, alert_order, set_order};
-use crate::ledger::Ledger;
+use crate::ledger::{Event, Ledger, MAX_ALERTS_AN_ENTRY, Subject};
 use crate::metrics::Metrics;
 use crate::nflog::NotificationLog;
 use crate::silence::{Silence, SilenceError, Silences};
@@ -270,8 +270,35 @@ impl Core {
     pub fn merge(&mut self, channel: &str, bytes: &[u8], now: Time) -> Result<(), String> {
         match channel {
             "sil" => self.silences.merge(bytes, now).map(drop),
-            "nfl" => self.log.merge(bytes, now).map(drop),
+            "nfl" => {
+                let merged = self.log.merge(bytes, now).map(drop);
+                self.note_duplicates(now);
+                merged
+            }
             other => Err(format!("unknown state {other:?}")),
+        }
+    }
+
+    /// Notes what a peer told as well, about the alerts that the group has now.
+    fn note_duplicates(&mut self, now: Time) {
+        for twice in self.log.take_duplicates() {
+            let group = self.groups.iter().find(|(_, group)| group.key == twice.group_key);
+            let mut ids: Vec<AlertId> =
+                group.map(|(_, group)| group.members.keys().copied().collect()).unwrap_or_default();
+            ids.sort_unstable();
+            let named = ids.iter().take(MAX_ALERTS_AN_ENTRY).map(|id| Subject {
+                fingerprint: self.store.slot(*id).fingerprint,
+                labels: self.store.labels(*id),
+            });
+            let alerts: Arc<[Subject]> = named.collect();
+            let more = ids.len() - alerts.len();
+            let event = Event::Duplicate {
+                group_key: twice.group_key.as_ref().to_owned(),
+                receiver: twice.receiver.group_name.as_ref().to_owned(),
+                integration: format!("{}[{}]", twice.receiver.integration, twice.receiver.index),
+                at: twice.at,
+            };
+            self.ledger.note_all(now, alerts, more, event);
         }
     }
 

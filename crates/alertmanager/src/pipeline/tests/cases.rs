@@ -609,6 +609,61 @@ fn a_duplicate_of_a_peer_is_counted_once() {
     }
     assert_eq!(a.metric("alertmanager_notifications_duplicate_total", &[]), 1.0);
     assert_eq!(b.metric("alertmanager_notifications_duplicate_total", &[]), 1.0);
+    let twice = LedgerQuery { kinds: vec![Kind::Duplicate], ..LedgerQuery::default() };
+    let entries = twice.recent(&a.core.ledger.recent(), &|_| None);
+    assert_eq!(entries.len(), 1);
+    assert!(entries[0].in_words().starts_with("told twice to r by webhook[0]: a peer told"));
+    assert_eq!(entries[0].alerts[0].labels.value("n"), "a");
+}
+
+#[test]
+fn an_end_that_a_peer_told_is_no_reason_to_tell_that_it_fires_again() {
+    let (mut a, mut b) = (Lab::new(PLAIN), Lab::new(PLAIN));
+    for lab in [&mut a, &mut b] {
+        lab.post("g=1 n=a", 0, HOUR);
+        lab.run_to(1500);
+        lab.broadcasts.clear();
+    }
+    assert_eq!((a.lines().len(), b.lines().len()), (1, 1));
+    // The end reaches one of them alone.
+    a.post("g=1 n=a", 0, 1500);
+    a.run_to(3500);
+    assert_eq!(a.lines(), ["2000 r[0] all alerts resolved: -a"]);
+    b.run_to(3500);
+    for (channel, message) in &a.broadcasts {
+        b.core.merge(channel, message, b.now).expect("merge");
+    }
+    b.run_to(5500);
+    assert_eq!(b.lines(), Vec::<String>::new(), "nothing was reported since");
+    // A report that it fires is news, whatever the peer told.
+    b.post("g=1 n=a", 0, HOUR);
+    b.run_to(7500);
+    assert_eq!(b.lines(), ["6000 r[0] first notification: +a"]);
+}
+
+#[test]
+fn an_attempt_is_not_made_again_for_what_a_peer_told_meanwhile() {
+    let (mut a, mut b) = (Lab::new(PLAIN), Lab::new(PLAIN));
+    b.answer = Box::new(|_| {
+        let message = "down".to_owned();
+        (0, Err(NotifyError { message, retry: true, reason: FailureReason::ServerError }))
+    });
+    for lab in [&mut a, &mut b] {
+        lab.post("g=1 n=a", 0, HOUR);
+        lab.run_to(1100);
+    }
+    assert_eq!(b.lines(), ["1000 r[0] failed first notification: +a"]);
+    for (channel, message) in &a.broadcasts {
+        b.core.merge(channel, message, b.now).expect("merge");
+    }
+    b.run_to(1900);
+    assert_eq!(b.lines(), Vec::<String>::new());
+    assert_eq!(
+        b.metric("alertmanager_notifications_failed_total", &["webhook", "serverError"]),
+        0.0
+    );
+    let told = LedgerQuery { kinds: vec![Kind::Told], ..LedgerQuery::default() };
+    assert_eq!(told.recent(&b.core.ledger.recent(), &|_| None).len(), 1);
 }
 
 #[test]

@@ -137,22 +137,21 @@ struct Disturbance {
     to: i64,
 }
 
-/// Why something was told twice.
+/// Why something was told twice: what kept the word of an earlier time from the node. Of several the first counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Why {
-    /// The other side of a partition told it too; or it was told while a node was down, which did not hear of it. By the
-    /// number of the disturbance.
-    Apart(usize),
-    /// A node told it and died before it could say so.
-    Died(usize),
-    /// Two nodes took it to be their turn: one comes or goes and not all have seen it yet.
-    Turn(usize),
-    /// The word of it was lost.
-    Lost,
-    /// The word of it was under way: the sender reached the nodes at different times, and the turn of one came as another spoke.
-    Crossed,
-    /// None of these.
+    /// It had the word.
     Nothing,
+    /// The word was under way: the sender reached the nodes at different times, and the turn of one came as another spoke.
+    Crossed,
+    /// The word was lost.
+    Lost,
+    /// Two nodes took it to be their turn: one comes or goes and not all have seen it yet. By the number of the disturbance.
+    Turn(usize),
+    /// The other side of a partition told it; or it was told while the node was down.
+    Apart(usize),
+    /// Who told it died before it could say so.
+    Died(usize),
 }
 
 struct World {
@@ -168,6 +167,8 @@ struct World {
     /// Successful notifications.
     told: Vec<Told>,
     disturbances: Vec<Disturbance>,
+    /// Since when each node takes itself to have this many before it.
+    places: Vec<(i64, [usize; NODES])>,
     /// The notification whose outcome is being taken in.
     answered: Option<usize>,
     loss_percent: u64,
@@ -205,6 +206,7 @@ impl World {
             fires,
             told: Vec::new(),
             disturbances: Vec::new(),
+            places: Vec::new(),
             answered: None,
             loss_percent: if calm { 0 } else { 15 },
         };
@@ -398,10 +400,12 @@ impl World {
                 }
             }
             Happening::Notice => {
-                for node in 0..NODES {
-                    let before = (0..node).filter(|other| self.reachable(*other, node)).count();
-                    self.nodes[node].place.position.store(before, Ordering::Relaxed);
+                let place = |node| (0..node).filter(|other| self.reachable(*other, node)).count();
+                let places: [usize; NODES] = std::array::from_fn(place);
+                for (node, before) in self.nodes.iter().zip(places) {
+                    node.place.position.store(before, Ordering::Relaxed);
                 }
+                self.places.push((self.now, places));
             }
         }
     }
@@ -538,16 +542,35 @@ impl World {
 
     /// What was told although it was the last that had been told: which notification, and why.
     fn duplicates(&self) -> Vec<(&Told, Why)> {
-        let mut last: HashMap<&str, &Told> = HashMap::new();
+        let mut last: HashMap<&str, Vec<&Told>> = HashMap::new();
         let mut found = Vec::new();
         for told in &self.told {
-            let earlier = last.insert(&told.group, told);
-            let same = |e: &&Told| (&e.firing, &e.resolved) == (&told.firing, &told.resolved);
-            if let Some(earlier) = earlier.filter(same) {
-                found.push((told, self.why(earlier, told)));
+            let same = |e: &Told| (&e.firing, &e.resolved) == (&told.firing, &told.resolved);
+            let times = last.entry(&told.group).or_default();
+            if times.last().is_some_and(|earlier| !same(earlier)) {
+                times.clear();
             }
+            let reasons = times.iter().map(|earlier| self.why(earlier, told));
+            if let Some(why) = reasons.min() {
+                found.push((told, why));
+            }
+            times.push(told);
         }
         found
+    }
+
+    /// The disturbance because of which a node counted wrongly how many speak before it, at a time.
+    fn wrong_turn(&self, node: usize, at: i64) -> Option<usize> {
+        let counted = self.places.iter().rfind(|(since, _)| *since <= at)?.1[node];
+        let apart = |d: &Disturbance, other: usize| {
+            d.from <= at && at < d.to && (d.node == other || (!d.crash && d.node == node))
+        };
+        let reachable = |other: &usize| !self.disturbances.iter().any(|d| apart(d, *other));
+        if counted == (0..node).filter(reachable).count() {
+            return None;
+        }
+        let began = |d: &Disturbance| d.from <= at;
+        self.disturbances.iter().rposition(began)
     }
 
     fn why(&self, earlier: &Told, told: &Told) -> Why {
@@ -556,12 +579,8 @@ impl World {
                 |d: &Disturbance| d.from <= at && at <= d.to && (!d.crash || d.node == node);
             self.disturbances.iter().position(holds)
         };
-        // How many speak before is counted when the flush begins.
-        let unsure = |at: i64| {
-            let near = |since: i64| since <= at && at <= since + NOTICE;
-            self.disturbances.iter().rposition(|d| near(d.from) || near(d.to))
-        };
-        let wrong = unsure(told.flushed_at).or_else(|| unsure(earlier.flushed_at));
+        let wrong = self.wrong_turn(told.node, told.flushed_at);
+        let wrong = wrong.or_else(|| self.wrong_turn(earlier.node, earlier.flushed_at));
         let turn = wrong.map_or(Why::Crossed, Why::Turn);
         if earlier.unlogged {
             let died = |d: &Disturbance| {
