@@ -1,4 +1,4 @@
-//! What scraping tells about itself, under upstream's names.
+//! What scraping tells about itself, under upstream's names; what upstream has not is named after us.
 
 use gauntlet_telemetry::{Counter, Family, Gauge, Histogram, Registry, Summary};
 
@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     pub(crate) exceeded_label_limits: Counter,
     pub(crate) exceeded_bucket_limit: Counter,
     pub(crate) duration: Histogram,
+    /// By `scrape_job` and `stage`.
+    pub(crate) failures: Family<Counter>,
 }
 
 impl Metrics {
@@ -151,11 +153,17 @@ impl Metrics {
                 // Upstream's is native alone, which in classic form is its count and sum.
                 &[],
             ),
+            failures: registry.counter_vec(
+                "gauntlet_target_scrapes_failed_total",
+                "Scrapes that failed, by the stage at which they did.",
+                &["scrape_job", "stage"],
+            ),
         }
     }
 
     /// Forgets a job.
     pub(crate) fn remove_job(&self, job: &str) {
+        self.failures.retain(|labels| labels[0] != job);
         let job = &[job];
         self.syncs.remove(job);
         self.target_limit.remove(job);

@@ -245,7 +245,7 @@ impl Pool {
                     self.options,
                     Arc::clone(&self.around.metrics),
                 ),
-                synthetic: SyntheticSeries::new(target.labels(), config.extra_scrape_metrics),
+                synthetic: SyntheticSeries::new(config.extra_scrape_metrics),
             }),
         };
         let client = match target.unix_socket() {

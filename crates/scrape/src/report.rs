@@ -74,24 +74,23 @@ pub(crate) struct Values {
     pub(crate) body_bytes: i64,
 }
 
-/// The synthetic series of one target.
+/// The synthetic series of one target. Their labels are made when storage asks for them: kept, they would be the most of an idle target.
 #[derive(Debug)]
 pub(crate) struct SyntheticSeries {
-    labels: Vec<Labels>,
-    series: Vec<SeriesRef>,
+    series: Box<[SeriesRef]>,
 }
 
 impl SyntheticSeries {
-    pub(crate) fn new(target: &Labels, extra: bool) -> Self {
+    pub(crate) fn new(extra: bool) -> Self {
         let count = if extra { EXTRA } else { PLAIN };
-        let labels = SERIES[..count].iter().map(|s| report_labels(s.name, target)).collect();
-        Self { labels, series: vec![SeriesRef(0); count] }
+        Self { series: vec![SeriesRef(0); count].into() }
     }
 
-    /// Appends one scrape's values.
+    /// Appends one scrape's values of the target with these labels.
     pub(crate) fn append(
         &mut self,
         app: &mut dyn Appender,
+        target: &Labels,
         t: Timestamp,
         values: Values,
         with_metadata: bool,
@@ -107,7 +106,7 @@ impl SyntheticSeries {
             values.body_bytes as f64,
         ];
         for (index, value) in all.into_iter().enumerate().take(self.series.len()) {
-            self.append_one(app, index, t, value, with_metadata)?;
+            self.append_one(app, target, index, t, value, with_metadata)?;
         }
         Ok(())
     }
@@ -116,10 +115,11 @@ impl SyntheticSeries {
     pub(crate) fn append_stale(
         &mut self,
         app: &mut dyn Appender,
+        target: &Labels,
         t: Timestamp,
     ) -> Result<(), AppendError> {
         for index in 0..self.series.len() {
-            self.append_one(app, index, t, STALE_NAN, false)?;
+            self.append_one(app, target, index, t, STALE_NAN, false)?;
         }
         Ok(())
     }
@@ -127,13 +127,24 @@ impl SyntheticSeries {
     fn append_one(
         &mut self,
         app: &mut dyn Appender,
+        target: &Labels,
         index: usize,
         t: Timestamp,
         value: f64,
         with_metadata: bool,
     ) -> Result<(), AppendError> {
-        let (labels, known) = (&self.labels[index], self.series[index]);
-        match app.append(known, labels, t, value) {
+        let mut known = self.series[index];
+        let mut labels = Labels::empty();
+        let mut appended = Err(AppendError::EmptyLabels);
+        if known != SeriesRef(0) {
+            appended = app.append(known, &labels, t, value);
+        }
+        if appended == Err(AppendError::EmptyLabels) {
+            known = SeriesRef(0);
+            labels = report_labels(SERIES[index].name, target);
+            appended = app.append(known, &labels, t, value);
+        }
+        match appended {
             Ok(series) => {
                 self.series[index] = series;
                 if with_metadata && known == SeriesRef(0) {
@@ -143,7 +154,7 @@ impl SyntheticSeries {
                         unit: unit.to_owned(),
                         help: help.to_owned(),
                     };
-                    if let Err(err) = app.update_metadata(series, labels, &metadata) {
+                    if let Err(err) = app.update_metadata(series, &labels, &metadata) {
                         debug!(component = "scrape", %err, "metadata was not taken");
                     }
                 }

@@ -156,7 +156,8 @@ impl<F: Fetch> TargetLoop<F> {
             let now_ms = self.around.clock.now_ms();
             let tolerance = self.around.timestamp_tolerance;
             let (t, lateness) = plan.next(now_ms, self.target.interval, tolerance);
-            let scrape = self.scrape(t, lateness);
+            // Boxed: what a scrape needs while it runs is several times what its target needs in between.
+            let scrape = Box::pin(self.scrape(t, lateness));
             tokio::select! {
                 biased;
                 () = shutdown.wait() => return,
@@ -172,7 +173,7 @@ impl<F: Fetch> TargetLoop<F> {
         tokio::select! {
             biased;
             () = shutdown.wait() => {}
-            () = self.end(ticker) => {}
+            () = Box::pin(self.end(ticker)) => {}
         }
     }
 
@@ -232,7 +233,7 @@ impl<F: Fetch> TargetLoop<F> {
             app = self.around.appendable.appender(options);
             warn!(component = "scrape", target = self.target.url(), %err, "stale markers were not written");
         }
-        let ended = synthetic.append_stale(&mut *app, t);
+        let ended = synthetic.append_stale(&mut *app, self.target.labels(), t);
         let ended = ended.and_then(|()| app.commit());
         if let Err(err) = ended {
             warn!(component = "scrape", target = self.target.url(), %err, "stale markers were not written");
@@ -281,9 +282,10 @@ impl Storing<'_> {
         }
         if let Some(err) = &failure {
             debug!(component = "scrape", target = self.target.url(), stage = err.stage(), %err, "scrape failed");
-            let path = &self.config.scrape_failure_log_file;
+            let (job, path) = (&self.config.job_name, &self.config.scrape_failure_log_file);
+            metrics.failures.with(&[job.as_str(), err.stage()]).inc();
             if !path.is_empty() {
-                let (job, url) = (&self.config.job_name, self.target.url());
+                let url = self.target.url();
                 self.around.failures.log(path, now_ms, job, url, &err.to_string());
             }
         }
@@ -313,7 +315,7 @@ impl Storing<'_> {
             samples_kept: counts.kept,
             body_bytes,
         });
-        match synthetic.append(&mut *app, self.t, values, self.around.append_metadata) {
+        match synthetic.append(&mut *app, self.target.labels(), self.t, values, self.around.append_metadata) {
             Ok(()) => {
                 if let Err(err) = app.commit() {
                     error!(component = "scrape", target = self.target.url(), %err, "scrape was not stored");

@@ -101,7 +101,7 @@ impl World {
                 IngestOptions::default(),
                 Arc::clone(&self.around.metrics),
             ),
-            synthetic: SyntheticSeries::new(self.target.labels(), false),
+            synthetic: SyntheticSeries::new(false),
         });
         self.spawn_with(bodies, takes, carried)
     }
@@ -117,6 +117,8 @@ impl World {
         let (target, config) = (Arc::clone(&self.target), Arc::clone(&self.config));
         let looping = TargetLoop::new(self.around.clone(), target, config, script, carried);
         let (handle, run) = looping.start();
+        // There are thousands of them, and nearly all wait.
+        assert!(std::mem::size_of_val(&run) <= 1024, "{}", std::mem::size_of_val(&run));
         tokio::spawn(run);
         handle
     }
@@ -183,6 +185,8 @@ async fn failures_are_told_and_leave_stale_markers() {
     world.until(33_000).await;
     assert_eq!(world.samples(), ["a 2 22", "up 1 22", "a STALE 32", "up 0 32"]);
     assert_eq!(world.target.report().error.map(|err| err.stage()), Some("parse"));
+    let failures = |stage| world.around.metrics.failures.with(&["j", stage]).get();
+    assert_eq!([failures("connect"), failures("parse"), failures("limit")], [1.0, 1.0, 0.0]);
 }
 
 #[tokio::test(start_paused = true)]
