@@ -12,6 +12,7 @@ use gauntlet_encoding::put::zigzag;
 use gauntlet_encoding::varbit::{fits_signed, widen_signed};
 use gauntlet_encoding::{BitReader, DecodeError};
 use gauntlet_model::Timestamp;
+use gauntlet_sys::simd::{Kernel, vectorised};
 
 use crate::columns::Columns;
 use crate::{ChunkError, Encoding};
@@ -305,16 +306,16 @@ fn decode_all(
     if len + SLACK_BYTES <= SMALL {
         let mut padded = [0; SMALL];
         padded[..len].copy_from_slice(chunk);
-        return decode_padded(&padded, len, samples, max_t, times, values);
+        return vectorised(Padded { padded: &padded, len, samples, max_t, times, values });
     }
     if len + SLACK_BYTES <= LARGE {
         let mut padded = [0; LARGE];
         padded[..len].copy_from_slice(chunk);
-        return decode_padded(&padded, len, samples, max_t, times, values);
+        return vectorised(Padded { padded: &padded, len, samples, max_t, times, values });
     }
     let mut padded = vec![0; len + SLACK_BYTES];
     padded[..len].copy_from_slice(chunk);
-    decode_padded(&padded, len, samples, max_t, times, values)
+    vectorised(Padded { padded: &padded, len, samples, max_t, times, values })
 }
 
 /// Zeros behind a chunk. No sample begins more than 8 bytes behind the end, and none makes more than six refills of 7 bytes.
@@ -373,85 +374,93 @@ impl Bits<'_> {
     }
 }
 
-#[inline(always)]
-fn decode_padded(
-    padded: &[u8],
+/// A chunk of `len` bytes with zeros behind it, and where its samples go.
+struct Padded<'a> {
+    padded: &'a [u8],
     len: usize,
     samples: usize,
     max_t: Timestamp,
-    times: &mut [Timestamp],
-    values: &mut [f64],
-) -> Result<(XorState, usize), Failure> {
-    let (times, values) = (&mut times[..samples], &mut values[..samples]);
-    let mut reader = BitReader::at(&padded[..len], XOR_HEADER_BYTES * 8);
-    let cut = |_: DecodeError| Failure::Cut(0);
-    let mut t = reader.varint().map_err(cut)?;
-    let mut value = reader.bits(64).map_err(cut)?;
-    times[0] = t;
-    values[0] = f64::from_bits(value);
-    let mut window = Window { leading: 0, trailing: 0, significant: 64 };
-    let mut delta = 0i64;
-    let mut read = 1;
-    let second = samples > 1 && t <= max_t;
-    if second {
-        delta = reader.uvarint().map_err(|_| Failure::Cut(1))? as i64;
-    }
-    // Both varints and the first value are whole bytes.
-    let mut bits = Bits { padded, at: reader.position() / 8, word: 0, left: 0 };
-    if second {
-        t = t.wrapping_add(delta);
-        bits.refill();
-        window.value(&mut bits, &mut value).ok_or(Failure::Window(1))?;
-        times[1] = t;
-        values[1] = f64::from_bits(value);
-        read = 2;
-    }
-    while read < samples && t <= max_t {
-        bits.refill();
-        if bits.word >> 62 == 0 {
-            // Pairs of zero bits: same distance, same value. Take the whole run that is in sight.
-            let ready = (bits.word.leading_zeros().min(bits.left) / 2) as usize;
-            let run = ready.min(samples - read);
-            let same = f64::from_bits(value);
-            for (time, slot) in
-                times[read..read + run].iter_mut().zip(&mut values[read..read + run])
-            {
-                t = t.wrapping_add(delta);
-                *time = t;
-                *slot = same;
-            }
-            read += run;
-            bits.skip(run as u32 * 2);
-        } else {
-            if bits.word >> 63 == 0 {
-                bits.skip(1);
-            } else {
-                delta = delta.wrapping_add(change_of_delta(&mut bits));
-            }
-            t = t.wrapping_add(delta);
-            window.value(&mut bits, &mut value).ok_or(Failure::Window(read))?;
-            times[read] = t;
-            values[read] = f64::from_bits(value);
-            read += 1;
+    times: &'a mut [Timestamp],
+    values: &'a mut [f64],
+}
+
+impl Kernel for Padded<'_> {
+    type Output = Result<(XorState, usize), Failure>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self { padded, len, samples, max_t, times, values } = self;
+        let (times, values) = (&mut times[..samples], &mut values[..samples]);
+        let mut reader = BitReader::at(&padded[..len], XOR_HEADER_BYTES * 8);
+        let cut = |_: DecodeError| Failure::Cut(0);
+        let mut t = reader.varint().map_err(cut)?;
+        let mut value = reader.bits(64).map_err(cut)?;
+        times[0] = t;
+        values[0] = f64::from_bits(value);
+        let mut window = Window { leading: 0, trailing: 0, significant: 64 };
+        let mut delta = 0i64;
+        let mut read = 1;
+        let second = samples > 1 && t <= max_t;
+        if second {
+            delta = reader.uvarint().map_err(|_| Failure::Cut(1))? as i64;
         }
-        if bits.at > len + 8 {
+        // Both varints and the first value are whole bytes.
+        let mut bits = Bits { padded, at: reader.position() / 8, word: 0, left: 0 };
+        if second {
+            t = t.wrapping_add(delta);
+            bits.refill();
+            window.value(&mut bits, &mut value).ok_or(Failure::Window(1))?;
+            times[1] = t;
+            values[1] = f64::from_bits(value);
+            read = 2;
+        }
+        while read < samples && t <= max_t {
+            bits.refill();
+            if bits.word >> 62 == 0 {
+                // Pairs of zero bits: same distance, same value. Take the whole run that is in sight.
+                let ready = (bits.word.leading_zeros().min(bits.left) / 2) as usize;
+                let run = ready.min(samples - read);
+                let same = f64::from_bits(value);
+                for (time, slot) in
+                    times[read..read + run].iter_mut().zip(&mut values[read..read + run])
+                {
+                    t = t.wrapping_add(delta);
+                    *time = t;
+                    *slot = same;
+                }
+                read += run;
+                bits.skip(run as u32 * 2);
+            } else {
+                if bits.word >> 63 == 0 {
+                    bits.skip(1);
+                } else {
+                    delta = delta.wrapping_add(change_of_delta(&mut bits));
+                }
+                t = t.wrapping_add(delta);
+                window.value(&mut bits, &mut value).ok_or(Failure::Window(read))?;
+                times[read] = t;
+                values[read] = f64::from_bits(value);
+                read += 1;
+            }
+            if bits.at > len + 8 {
+                return Err(Failure::Cut(read));
+            }
+        }
+        let position = bits.position();
+        if position > len * 8 {
             return Err(Failure::Cut(read));
         }
+        let state = XorState {
+            t,
+            delta,
+            value_bits: value,
+            len_bits: position as u32,
+            count: read as u16,
+            leading: window.leading as u8,
+            trailing: window.trailing as u8,
+        };
+        Ok((state, read))
     }
-    let position = bits.position();
-    if position > len * 8 {
-        return Err(Failure::Cut(read));
-    }
-    let state = XorState {
-        t,
-        delta,
-        value_bits: value,
-        len_bits: position as u32,
-        count: read as u16,
-        leading: window.leading as u8,
-        trailing: window.trailing as u8,
-    };
-    Ok((state, read))
 }
 
 /// Reads a change that is not zero; at least 56 bits are ready.

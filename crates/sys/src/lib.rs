@@ -4,5 +4,6 @@ pub mod btrfs;
 pub mod ethtool;
 pub mod perf;
 pub mod prefetch;
+pub mod simd;
 pub mod sockets;
 pub mod timex;

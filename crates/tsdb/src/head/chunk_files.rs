@@ -32,8 +32,8 @@ const FLUSH_BYTES: usize = 64 << 10;
 const LATE: u8 = 0x80;
 /// Bytes of a file that are looked at together while its chunks are listed.
 const WINDOW: usize = 1 << 20;
-/// First guess of a chunk's size on reading.
-const READ_BYTES: usize = 512;
+/// First guess of a chunk's size on reading: chunks of floats end at about a kilobyte.
+const READ_BYTES: usize = 1152;
 /// Chunks that begin no further apart are read together, what lies between them too: a kilobyte costs less than a call.
 const MAX_GAP: u64 = 4096;
 /// And at most so many bytes at once.

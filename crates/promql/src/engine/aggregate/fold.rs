@@ -2,6 +2,7 @@
 
 use gauntlet_model::histogram::{CounterResetHint, kahan_add};
 use gauntlet_model::{FloatHistogram, Labels};
+use gauntlet_sys::simd::{Kernel, vectorised};
 
 use crate::annotations::{Annotation, Annotations, HistogramOperation};
 use crate::ast::{AggregateOp, PosRange};
@@ -295,7 +296,7 @@ impl Columns<'_> {
     fn fold(&mut self, op: AggregateOp, floats: &[f64]) {
         let value = &mut *self.value;
         match op {
-            AggregateOp::Sum => fold_sum(value, self.extra, floats),
+            AggregateOp::Sum => vectorised(FoldSum { sums: value, cs: self.extra, floats }),
             AggregateOp::Avg => fold_mean(value, self.extra, self.count, floats),
             AggregateOp::Count => {
                 for (n, v) in value.iter_mut().zip(floats) {
@@ -316,16 +317,28 @@ impl Columns<'_> {
 }
 
 /// Written without branches, so that the compiler can take several steps at once.
-fn fold_sum(sums: &mut [f64], cs: &mut [f64], floats: &[f64]) {
-    for ((sum, c), v) in sums.iter_mut().zip(cs).zip(floats) {
-        let (old, old_c) = (*sum, *c);
-        let (added, added_c) = kahan_add(*v, old, old_c);
-        let first = is_absent(old);
-        let none = is_absent(*v);
-        let new = if first { *v } else { added };
-        let new_c = if first { 0.0 } else { added_c };
-        *sum = if none { old } else { new };
-        *c = if none { old_c } else { new_c };
+struct FoldSum<'a> {
+    sums: &'a mut [f64],
+    cs: &'a mut [f64],
+    floats: &'a [f64],
+}
+
+impl Kernel for FoldSum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { sums, cs, floats } = self;
+        for ((sum, c), v) in sums.iter_mut().zip(cs).zip(floats) {
+            let (old, old_c) = (*sum, *c);
+            let (added, added_c) = kahan_add(*v, old, old_c);
+            let first = is_absent(old);
+            let none = is_absent(*v);
+            let new = if first { *v } else { added };
+            let new_c = if first { 0.0 } else { added_c };
+            *sum = if none { old } else { new };
+            *c = if none { old_c } else { new_c };
+        }
     }
 }
 

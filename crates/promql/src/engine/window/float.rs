@@ -2,6 +2,7 @@
 
 use gauntlet_model::Timestamp;
 use gauntlet_model::histogram::kahan_add;
+use gauntlet_sys::simd::{Kernel, vectorised};
 
 use super::quantile::{median_deviation, quantile};
 use super::rate::{Extrapolation, per_second};
@@ -22,7 +23,7 @@ pub(super) fn run(
     use FunctionId as F;
     let row = &mut *out.values;
     if matches!(window.func, F::Rate | F::Increase | F::Delta) {
-        return rate(window, frame, values, row, scratch);
+        return vectorised(Rate { window, frame, values, row, drops: scratch });
     }
     let slide = Slide { frame, window };
     match window.func {
@@ -33,8 +34,13 @@ pub(super) fn run(
             }
             values[hi - 1] - values[hi - 2]
         }),
-        F::SumOverTime => sums(&slide, values, row, sum, |sum, c, _| sum + c),
-        F::AvgOverTime => sums(&slide, values, row, average, |sum, c, n| sum / n + c / n),
+        F::SumOverTime => {
+            vectorised(Sums { slide, values, row, alone: sum, finish: |sum, c, _| sum + c })
+        }
+        F::AvgOverTime => {
+            let finish = |sum, c, n| sum / n + c / n;
+            vectorised(Sums { slide, values, row, alone: average, finish })
+        }
         F::MinOverTime => extreme(&slide, values, row, |new, old| new < old),
         F::MaxOverTime => extreme(&slide, values, row, |new, old| new > old),
         F::CountOverTime => slide.each(row, |_, lo, hi| (hi - lo) as f64),
@@ -121,50 +127,59 @@ impl Slide<'_> {
 
 /// Compensated sums of windows of equal length, several side by side: one alone waits for each of its additions. What
 /// overflows or is no number is left to `alone`.
-fn sums(
-    slide: &Slide<'_>,
-    values: &[f64],
-    row: &mut [f64],
-    alone: impl Fn(&[f64]) -> f64,
-    finish: impl Fn(f64, f64, f64) -> f64,
-) -> Result<RowStats, EngineError> {
-    const LANES: usize = 8;
-    let (lo, hi) = (&slide.frame.lo[..], &slide.frame.hi[..]);
-    let mut step = 0;
-    let mut patience = Patience::default();
-    while step < row.len() {
-        let (first, end) = (lo[step] as usize, hi[step] as usize);
-        let n = end - first;
-        patience.spend(n, &slide.window.cancel)?;
-        // Windows that move on by one sample a step.
-        let side_by_side = n > 0
-            && step + LANES <= row.len()
-            && (1..LANES)
-                .all(|i| lo[step + i] as usize == first + i && hi[step + i] as usize == end + i);
-        if !side_by_side {
-            if n > 0 {
-                row[step] = alone(&values[first..end]);
+struct Sums<'a, A, F> {
+    slide: Slide<'a>,
+    values: &'a [f64],
+    row: &'a mut [f64],
+    alone: A,
+    finish: F,
+}
+
+impl<A: Fn(&[f64]) -> f64, F: Fn(f64, f64, f64) -> f64> Kernel for Sums<'_, A, F> {
+    type Output = Result<RowStats, EngineError>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self { slide, values, row, alone, finish } = self;
+        const LANES: usize = 8;
+        let (lo, hi) = (&slide.frame.lo[..], &slide.frame.hi[..]);
+        let mut step = 0;
+        let mut patience = Patience::default();
+        while step < row.len() {
+            let (first, end) = (lo[step] as usize, hi[step] as usize);
+            let n = end - first;
+            patience.spend(n, &slide.window.cancel)?;
+            // Windows that move on by one sample a step.
+            let side_by_side = n > 0
+                && step + LANES <= row.len()
+                && (1..LANES).all(|i| {
+                    lo[step + i] as usize == first + i && hi[step + i] as usize == end + i
+                });
+            if !side_by_side {
+                if n > 0 {
+                    row[step] = alone(&values[first..end]);
+                }
+                step += 1;
+                continue;
             }
-            step += 1;
-            continue;
-        }
-        let (mut sum, mut c) = ([0.0; LANES], [0.0; LANES]);
-        sum.copy_from_slice(&values[first..first + LANES]);
-        for column in values[first + 1..end + LANES - 1].windows(LANES) {
+            let (mut sum, mut c) = ([0.0; LANES], [0.0; LANES]);
+            sum.copy_from_slice(&values[first..first + LANES]);
+            for column in values[first + 1..end + LANES - 1].windows(LANES) {
+                for i in 0..LANES {
+                    (sum[i], c[i]) = kahan_add_finite(column[i], sum[i], c[i]);
+                }
+            }
             for i in 0..LANES {
-                (sum[i], c[i]) = kahan_add_finite(column[i], sum[i], c[i]);
+                row[step + i] = if sum[i].is_finite() {
+                    finish(sum[i], c[i], n as f64)
+                } else {
+                    alone(&values[first + i..end + i])
+                };
             }
+            step += LANES;
         }
-        for i in 0..LANES {
-            row[step + i] = if sum[i].is_finite() {
-                finish(sum[i], c[i], n as f64)
-            } else {
-                alone(&values[first + i..end + i])
-            };
-        }
-        step += LANES;
+        Ok(slide.frame.stats)
     }
-    Ok(slide.frame.stats)
 }
 
 /// [`kahan_add`] where the sum stays finite: without a branch.
@@ -177,80 +192,101 @@ fn kahan_add_finite(value: f64, sum: f64, c: f64) -> (f64, f64) {
 }
 
 /// rate, increase and delta: first, last and the resets between, whatever the window's length.
-fn rate(
-    window: &Window,
-    frame: &mut Frame,
-    values: &[f64],
-    row: &mut [f64],
-    drops: &mut Vec<f64>,
-) -> Result<RowStats, EngineError> {
-    let counter = window.func != FunctionId::Delta;
-    let is_rate = window.func == FunctionId::Rate;
-    let extrapolation = Extrapolation::new(window.range_ms, counter, is_rate);
-    frame.fit_stretches(window, &extrapolation);
-    let (lo, hi) = (&frame.lo[..], &frame.hi[..]);
-    let stretches = &frame.stretches[..];
-    // Values before a fall, and where the fall is.
+struct Rate<'a> {
+    window: &'a Window,
+    frame: &'a mut Frame,
+    values: &'a [f64],
+    row: &'a mut [f64],
+    drops: &'a mut Vec<f64>,
+}
+
+impl Kernel for Rate<'_> {
+    type Output = Result<RowStats, EngineError>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self { window, frame, values, row, drops } = self;
+        let counter = window.func != FunctionId::Delta;
+        let is_rate = window.func == FunctionId::Rate;
+        let extrapolation = Extrapolation::new(window.range_ms, counter, is_rate);
+        frame.fit_stretches(window, &extrapolation);
+        let (lo, hi) = (&frame.lo[..], &frame.hi[..]);
+        let stretches = &frame.stretches[..];
+        let falls = if counter { list_falls(values, drops, &mut frame.falls) } else { 0 };
+        if falls == 0 {
+            for (((lo, hi), stretch), cell) in lo.iter().zip(hi).zip(stretches).zip(row) {
+                let (lo, hi) = (*lo as usize, *hi as usize);
+                if hi - lo >= 2 {
+                    let rise = values[hi - 1] - values[lo];
+                    *cell = extrapolation.apply(stretch, rise, values[lo]);
+                }
+            }
+            return Ok(frame.stats);
+        }
+        // What a window adds for its resets, it adds in order; several windows side by side, since each waits for its additions.
+        const LANES: usize = 8;
+        let falls_to = &frame.falls[..];
+        let mut patience = Patience::default();
+        for first in (0..row.len()).step_by(LANES) {
+            let lanes = LANES.min(row.len() - first);
+            let (mut rise, mut begin, mut count) = ([0.0; LANES], [0; LANES], [0; LANES]);
+            for lane in 0..lanes {
+                let (lo, hi) = (lo[first + lane] as usize, hi[first + lane] as usize);
+                if hi - lo < 2 {
+                    continue;
+                }
+                rise[lane] = values[hi - 1] - values[lo];
+                begin[lane] = falls_to[lo] as usize;
+                count[lane] = falls_to[hi - 1] as usize - begin[lane];
+            }
+            patience.spend(count.iter().sum(), &window.cancel)?;
+            let most = count.iter().copied().max().unwrap_or(0);
+            // What is no reset of the window is added too, and not taken: no branch is to be guessed.
+            let parts: [&[f64]; LANES] =
+                std::array::from_fn(|lane| drops[begin[lane]..].get(..most).unwrap_or(&[]));
+            if parts.iter().all(|part| part.len() == most) {
+                for k in 0..most {
+                    for lane in 0..LANES {
+                        let added = rise[lane] + parts[lane][k];
+                        rise[lane] = if k < count[lane] { added } else { rise[lane] };
+                    }
+                }
+            } else {
+                for lane in 0..lanes {
+                    let own = &drops[begin[lane]..begin[lane] + count[lane]];
+                    own.iter().for_each(|drop| rise[lane] += drop);
+                }
+            }
+            for lane in 0..lanes {
+                let step = first + lane;
+                if hi[step] - lo[step] >= 2 {
+                    let first = values[lo[step] as usize];
+                    row[step] = extrapolation.apply(&stretches[step], rise[lane], first);
+                }
+            }
+        }
+        Ok(frame.stats)
+    }
+}
+
+/// Puts the values before falls into `drops`, in order, with more behind that mean nothing, and into `falls_to` how many of the
+/// falls are at each value or before it. Returns how many there are. Without a branch: noise falls as often as not.
+#[inline(always)]
+fn list_falls(values: &[f64], drops: &mut Vec<f64>, falls_to: &mut Vec<u32>) -> usize {
     drops.clear();
-    frame.falls.clear();
-    if counter {
-        for (i, pair) in values.windows(2).enumerate().filter(|(_, pair)| pair[1] < pair[0]) {
-            drops.push(pair[0]);
-            frame.falls.push(i as u32 + 1);
+    drops.resize(values.len(), 0.0);
+    falls_to.clear();
+    falls_to.resize(values.len(), 0);
+    let mut falls = 0;
+    for (pair, to) in values.windows(2).zip(falls_to.iter_mut().skip(1)) {
+        // There are fewer falls than values.
+        if let Some(drop) = drops.get_mut(falls) {
+            *drop = pair[0];
         }
+        falls += usize::from(pair[1] < pair[0]);
+        *to = falls as u32;
     }
-    if drops.is_empty() {
-        for (((lo, hi), stretch), cell) in lo.iter().zip(hi).zip(stretches).zip(row) {
-            let (lo, hi) = (*lo as usize, *hi as usize);
-            if hi - lo >= 2 {
-                let rise = values[hi - 1] - values[lo];
-                *cell = extrapolation.apply(stretch, rise, values[lo]);
-            }
-        }
-        return Ok(frame.stats);
-    }
-    // What a window adds for its resets, it adds in order; several windows side by side, since each waits for its additions.
-    const LANES: usize = 8;
-    let (mut from, mut to) = (0, 0);
-    let mut patience = Patience::default();
-    for first in (0..row.len()).step_by(LANES) {
-        let lanes = LANES.min(row.len() - first);
-        let (mut rise, mut begin, mut end) = ([0.0; LANES], [0; LANES], [0; LANES]);
-        for lane in 0..lanes {
-            let (lo, hi) = (lo[first + lane] as usize, hi[first + lane] as usize);
-            if hi - lo < 2 {
-                continue;
-            }
-            rise[lane] = values[hi - 1] - values[lo];
-            while from < drops.len() && frame.falls[from] as usize <= lo {
-                from += 1;
-            }
-            to = to.max(from);
-            while to < drops.len() && (frame.falls[to] as usize) < hi {
-                to += 1;
-            }
-            (begin[lane], end[lane]) = (from, to);
-            patience.spend(to - from, &window.cancel)?;
-        }
-        let common = (0..LANES).map(|lane| end[lane] - begin[lane]).min().unwrap_or(0);
-        for k in 0..common {
-            for lane in 0..LANES {
-                rise[lane] += drops[begin[lane] + k];
-            }
-        }
-        for lane in 0..lanes {
-            let step = first + lane;
-            if hi[step] - lo[step] < 2 {
-                continue;
-            }
-            for drop in &drops[begin[lane] + common..end[lane]] {
-                rise[lane] += drop;
-            }
-            row[step] =
-                extrapolation.apply(&stretches[step], rise[lane], values[lo[step] as usize]);
-        }
-    }
-    Ok(frame.stats)
+    falls
 }
 
 fn instant_rate(times: &[Timestamp], values: &[f64], lo: usize, hi: usize) -> f64 {

@@ -18,7 +18,7 @@ pub(in crate::engine) struct Frame {
     /// How increases are stretched, for the functions that do so.
     pub(super) stretches: Vec<Stretch>,
     stretched: bool,
-    /// Where a counter's values fall; of one series alone.
+    /// How often a counter's values have fallen, by sample; of one series alone.
     pub(super) falls: Vec<u32>,
 }
 
