@@ -166,9 +166,16 @@ fn the_index_offers_every_set_that_matches() {
 
 #[test]
 fn the_seed_corpus_holds_what_the_fuzzer_asks() {
-    for seed in
-        ["", "{a=b}", "a=\"\\x41\"", "foo!~`x`", "\u{a0}a\u{2003}=\"\u{fffd}\"", "a=b,c=d,", "\\"]
-    {
+    for seed in [
+        "",
+        "{a=b}",
+        "\"\"=1",
+        "a=\"\\x41\"",
+        "foo!~`x`",
+        "\u{a0}a\u{2003}=\"\u{fffd}\"",
+        "a=b,c=d,",
+        "\\",
+    ] {
         fuzz::check(seed.as_bytes());
     }
 }
