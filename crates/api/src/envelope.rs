@@ -125,7 +125,8 @@ impl IntoResponse for Answer {
             body.extend_from_slice(tail.as_bytes());
             return json_response(StatusCode::OK, Body::from(body));
         };
-        let mut first = String::from(HEAD);
+        let mut first = String::with_capacity(PART_BYTES + PART_BYTES / 4);
+        first.push_str(HEAD);
         let done = value.part(&mut first);
         let mut first = first.into_bytes();
         let mut end = self.data;

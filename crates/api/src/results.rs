@@ -102,10 +102,16 @@ fn push_series(out: &mut String, matrix: &Matrix, series: usize, times: &StepTim
         // A point is rarely longer than this.
         out.reserve(row.len() * 32);
         for (step, value) in row.iter().enumerate().filter(|(_, v)| !is_no_float(**v)) {
-            out.push_str(if first { ",\"values\":[" } else { "," });
-            first = false;
-            out.push_str(times.text(step));
+            if first {
+                out.push_str(",\"values\":[");
+                out.push_str(&times.text(step)[END_OF_POINT.len()..]);
+                first = false;
+            } else {
+                out.push_str(times.text(step));
+            }
             float::push_json_float(out, *value);
+        }
+        if !first {
             out.push_str("\"]");
         }
     } else {
@@ -132,7 +138,10 @@ fn push_series(out: &mut String, matrix: &Matrix, series: usize, times: &StepTim
     out.push('}');
 }
 
-/// What stands before the value of a point, by step: `[1795500070.500,"`. Made once an answer.
+/// Ends a point that another one follows.
+const END_OF_POINT: &str = "\"],";
+
+/// What stands between the values of two points, by step of the second: `"],[1795500070.500,"`. Made once an answer.
 #[derive(Debug, Default)]
 struct StepTimes {
     text: String,
@@ -146,6 +155,7 @@ impl StepTimes {
         this.starts.reserve(grid.steps + 1);
         for t in grid.times() {
             this.starts.push(this.text.len() as u32);
+            this.text.push_str(END_OF_POINT);
             this.text.push('[');
             push_timestamp(&mut this.text, t);
             this.text.push_str(",\"");
