@@ -270,7 +270,9 @@ receivers: [{name: a}, {name: b, webhook_configs: [{url: 'http://127.0.0.1:1/'}]
         assert_eq!((answer.status, answer.header("location")), (302, Some(to)), "{path}");
     }
     assert_eq!(http::get(address, "/am/europe").unwrap().status, 404);
-    assert_eq!(http::get(address, "/am/eu/").unwrap().status, 200);
+    for path in ["/am/eu/", "/am/eu/metrics"] {
+        assert_eq!(http::get(address, path).unwrap().status, 200, "{path}");
+    }
     assert_eq!(http::get(address, "/am/eu/api/v1/status").unwrap().status, 410);
     assert_eq!(get("/am/eu/api/v1/features"), json!({"status": "success", "data": {}}));
 

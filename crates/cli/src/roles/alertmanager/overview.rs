@@ -2,11 +2,10 @@
 //!
 //! Figures are read from the role's own metrics, so that a screen never says other than a graph.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use gauntlet_alertmanager::Manager;
-use gauntlet_alertmanager::ledger::{Event, Kind, LedgerQuery};
+use gauntlet_alertmanager::ledger::{Delivery, Failure};
 use gauntlet_telemetry::logs::RecentWarnings;
 use gauntlet_telemetry::{MetricFamily, MetricValue, Registry};
 use parking_lot::Mutex;
@@ -18,12 +17,10 @@ use crate::roles::overview::{Part, overview_json};
 /// Pages of the web app that this role fills; each is the last part of an address.
 pub(super) const PAGES: [&str; 9] =
     ["alerts", "silences", "ledger", "routes", "overview", "cluster", "config", "build", "log"];
-/// How far back a notification that failed counts as trouble.
-const TROUBLE_NS: i64 = 60 * 60 * 1_000_000_000;
-/// Most notifications looked at for trouble.
-const TROUBLE_ENTRIES: usize = 1000;
 /// Most receivers with trouble that are named one by one.
 const MOST_NAMED: usize = 8;
+
+const DUPLICATES: &str = "alertmanager_notifications_duplicate_total";
 
 /// Why the last reload was refused; `None` after one that was not.
 pub(super) type Refused = Arc<Mutex<Option<String>>>;
@@ -39,11 +36,11 @@ pub(super) struct Overview {
 
 impl Overview {
     /// JSON of `/api/v1/status/overview`: as every role's, and `cluster` besides.
-    pub(super) async fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let figures = Figures(self.registry.gather());
         let mut parts = vec![alerts(&figures), silences(&figures), self.configuration()];
         parts.extend(self.cluster(&figures));
-        parts.extend(self.notifications().await);
+        parts.extend(self.notifications());
         parts.extend(disk(&figures));
         let not_ready = self.settling().then_some("the cluster settles; until then nobody is told");
         let started_ms = self.manager.started_at().as_ms();
@@ -96,7 +93,7 @@ impl Overview {
                 "wait: it is done within a minute",
             )
         });
-        let twice = figures.sum("alertmanager_notifications_duplicate_total", &[]);
+        let twice = figures.sum(DUPLICATES, &[]);
         if twice > 0.0 {
             parts.push(Part::degraded(
                 "Duplicates",
@@ -107,89 +104,49 @@ impl Overview {
         parts.into_iter().map(|part| part.link("cluster")).collect()
     }
 
-    /// Receivers whose last notification failed, one part each; one part for all if there is none.
-    async fn notifications(&self) -> Vec<Part> {
-        let query = LedgerQuery {
-            kinds: vec![Kind::Failed, Kind::Attempt, Kind::Sent],
-            from: Some(self.manager.now().plus_ns(-TROUBLE_NS)),
-            limit: TROUBLE_ENTRIES,
-            ..LedgerQuery::default()
-        };
-        let found = match self.manager.ledger(query).await {
-            Ok(found) => found,
-            Err(err) => {
-                return vec![Part::failing(
-                    "Notifications",
-                    format!("the ledger cannot be read: {err}"),
-                    "check the folder that --storage.path names",
-                )];
-            }
-        };
-        let mut told = 0;
-        // By integration, in the order of their last word: whether it fails, and whether it gave up since it told last.
-        let mut states: Vec<(&str, &str, Option<&str>, bool)> = Vec::new();
-        let mut settled = HashSet::new();
-        for entry in &found {
-            let (receiver, integration, error, gave_up) = match &entry.event {
-                Event::Failed { receiver, integration, error, .. } => {
-                    (receiver, integration, Some(error), true)
+    /// Integrations that fail, one part each, the worst first; one part for all if none does.
+    fn notifications(&self) -> Vec<Part> {
+        let Some(config) = self.manager.config() else { return Vec::new() };
+        // What a reload took out fails no more.
+        let known = |receiver: &str| config.receivers.iter().any(|one| one.name == receiver);
+        let deliveries = self.manager.deliveries();
+        let mut failing: Vec<(&Delivery, &Failure)> = deliveries
+            .iter()
+            .filter(|delivery| known(&delivery.receiver))
+            .filter_map(|delivery| Some((delivery, delivery.failure.as_ref()?)))
+            .collect();
+        failing.sort_by_key(|(_, failure)| !failure.gave_up);
+        if failing.is_empty() {
+            let told = deliveries.iter().filter_map(|delivery| delivery.told_at).max();
+            let text = match told {
+                None => "none since the start".to_owned(),
+                Some(at) => {
+                    format!("the last one was told {}", ago(self.manager.now().since_ns(at)))
                 }
-                Event::Attempt { receiver, integration, error, .. } => {
-                    (receiver, integration, Some(error), false)
-                }
-                Event::Sent { receiver, integration, .. } => {
-                    told += 1;
-                    (receiver, integration, None, false)
-                }
-                _ => continue,
             };
-            let key = (receiver.as_str(), integration.as_str());
-            if settled.contains(&key) {
-                continue;
-            }
-            if error.is_none() {
-                settled.insert(key);
-            }
-            match states.iter_mut().find(|(r, i, ..)| (*r, *i) == key) {
-                Some(state) => state.3 |= gave_up,
-                None => states.push((key.0, key.1, error.map(String::as_str), gave_up)),
-            }
+            return vec![Part::good("Notifications", text).link("ledger")];
         }
         let cure = "check its address and credentials in the configuration, and that it can be reached from this host";
-        let mut parts = Vec::new();
-        for (receiver, integration, error, gave_up) in states {
-            let Some(error) = error else { continue };
-            let name = format!("Receiver {receiver}");
-            let text = if gave_up {
-                format!("{integration} fails, and some were not told of: {error}")
-            } else {
-                format!("{integration} fails and is tried again: {error}")
-            };
-            let part = if gave_up {
+        let part = |(delivery, failure): &(&Delivery, &Failure)| {
+            let name = format!("Receiver {}", delivery.receiver);
+            let (integration, error) = (&delivery.integration, &failure.error);
+            let since = ago(self.manager.now().since_ns(failure.since));
+            let part = if failure.gave_up {
+                let text = format!(
+                    "{integration} fails, first {since}, and some were not told of: {error}"
+                );
                 Part::failing(name, text, cure)
             } else {
+                let text =
+                    format!("{integration} fails, first {since}, and is tried again: {error}");
                 Part::degraded(name, text, cure)
             };
-            parts.push(part.link("ledger"));
-        }
-        if parts.len() > MOST_NAMED {
-            let rest = parts.len() - MOST_NAMED;
-            parts.truncate(MOST_NAMED);
-            parts.push(Part::failing(
-                "More receivers",
-                format!("{} fail too", count(rest, "integration")),
-                "see the ledger for failed notifications",
-            ));
-        }
-        if parts.is_empty() {
-            let text = match told {
-                0 => "none in the last hour".to_owned(),
-                told if told >= TROUBLE_ENTRIES => {
-                    format!("more than {told} in the last hour, none failed last")
-                }
-                told => format!("{} in the last hour, none failed last", count(told, "delivery")),
-            };
-            parts.push(Part::good("Notifications", text).link("ledger"));
+            part.link("ledger")
+        };
+        let mut parts: Vec<Part> = failing.iter().take(MOST_NAMED).map(part).collect();
+        if failing.len() > MOST_NAMED {
+            let text = format!("{} fail too", count(failing.len() - MOST_NAMED, "integration"));
+            parts.push(Part::failing("More receivers", text, cure).link("ledger"));
         }
         parts
     }
@@ -211,7 +168,7 @@ impl Overview {
             "failedPeers": view.failed_peers(),
             "health": view.health(),
             "queued": view.queued(),
-            "duplicates": figures.sum("alertmanager_notifications_duplicate_total", &[]),
+            "duplicates": figures.sum(DUPLICATES, &[]),
             "merged": figures.sum("alertmanager_cluster_messages_received_total", &[]),
             "sent": figures.sum("alertmanager_cluster_messages_sent_total", &[]),
         })
@@ -235,39 +192,31 @@ fn silences(figures: &Figures) -> Part {
     Part::good("Silences", format!("{active} active, {pending} to come")).link("silences")
 }
 
+/// Counters of what could not be written, what it is about, and what that means.
+const WRITES: [(&str, &str, &str); 4] = [
+    ("alertmanager_alerts_journal_errors_total", "Alerts on disk", "a restart would forget some"),
+    ("alertmanager_ledger_write_errors_total", "Ledger on disk", "a restart forgets some entries"),
+    (
+        "alertmanager_silences_maintenance_errors_total",
+        "Silences on disk",
+        "the snapshot is older than it should be",
+    ),
+    (
+        "alertmanager_nflog_maintenance_errors_total",
+        "Notification log on disk",
+        "after a restart some may be told again",
+    ),
+];
+
 /// What could not be written.
 fn disk(figures: &Figures) -> Vec<Part> {
     let cure = "check space and rights of the folder that --storage.path names";
-    [
-        (
-            "alertmanager_alerts_journal_errors_total",
-            "Alerts on disk",
-            "a restart would forget some",
-        ),
-        (
-            "alertmanager_ledger_write_errors_total",
-            "Ledger on disk",
-            "a restart forgets some entries",
-        ),
-        ("alertmanager_silences_snapshot_errors_total", "Silences on disk", "snapshots failed"),
-        (
-            "alertmanager_nflog_snapshot_errors_total",
-            "Notification log on disk",
-            "snapshots failed",
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(metric, name, harm)| {
+    let part = |(metric, name, harm): (&str, &str, &str)| {
         let errors = figures.sum(metric, &[]) as usize;
-        (errors > 0).then(|| {
-            Part::degraded(
-                name,
-                format!("{} since the start: {harm}", count(errors, "failed write")),
-                cure,
-            )
-        })
-    })
-    .collect()
+        let text = format!("{} since the start: {harm}", count(errors, "failed write"));
+        (errors > 0).then(|| Part::degraded(name, text, cure))
+    };
+    WRITES.into_iter().filter_map(part).collect()
 }
 
 /// All metrics at one moment.
@@ -294,11 +243,82 @@ impl Figures {
     }
 }
 
+/// How long ago, in its largest unit.
+fn ago(ns: i64) -> String {
+    let seconds = (ns / 1_000_000_000).max(0);
+    let (n, noun) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{} ago", count(n as usize, noun))
+}
+
 /// A number with its noun.
 fn count(n: usize, noun: &str) -> String {
     match (n, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{n} {stem}ies"),
+        (_, Some(stem)) if !stem.ends_with('a') => format!("{n} {stem}ies"),
         _ => format!("{n} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gauntlet_alertmanager::ManagerOptions;
+    use gauntlet_runtime::SystemClock;
+
+    use super::*;
+
+    #[test]
+    fn figures_add_up_over_labels() {
+        let registry = Registry::new();
+        let family = registry.gauge_vec("alertmanager_alerts", "", &["receiver", "state"]);
+        for (receiver, state, n) in [("a", "active", 1.0), ("b", "active", 2.0), ("a", "new", 4.0)]
+        {
+            family.with(&[receiver, state]).set(n);
+        }
+        let figures = Figures(registry.gather());
+        assert_eq!(figures.sum("alertmanager_alerts", &[("state", "active")]), 3.0);
+        assert_eq!(
+            figures.sum("alertmanager_alerts", &[("state", "active"), ("receiver", "b")]),
+            2.0
+        );
+        assert_eq!(figures.sum("alertmanager_alerts", &[]), 7.0);
+        assert_eq!(figures.sum("alertmanager", &[]), 0.0);
+    }
+
+    /// A misspelt name would be silent for ever.
+    #[test]
+    fn every_figure_has_its_metric() {
+        let registry = Registry::new();
+        let options = ManagerOptions::new(None, Arc::new(SystemClock));
+        let _manager = Manager::open(options, &registry).unwrap();
+        let families = registry.gather();
+        let writes = WRITES.map(|(metric, ..)| metric);
+        let more = ["alertmanager_alerts", "alertmanager_silences", DUPLICATES];
+        for name in writes.into_iter().chain(more) {
+            assert!(families.iter().any(|family| family.name == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_fails_to_be_written_is_named() {
+        let registry = Registry::new();
+        let errors = registry.counter("alertmanager_alerts_journal_errors_total", "");
+        assert!(disk(&Figures(registry.gather())).is_empty());
+        errors.inc();
+        let parts = disk(&Figures(registry.gather()));
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].name, "Alerts on disk");
+        assert!(parts[0].text.starts_with("1 failed write since"), "{}", parts[0].text);
+    }
+
+    #[test]
+    fn numbers_agree_with_their_nouns() {
+        let texts =
+            [count(0, "alert"), count(1, "alert"), count(2, "delivery"), count(1, "delivery")];
+        assert_eq!(texts, ["0 alerts", "1 alert", "2 deliveries", "1 delivery"]);
     }
 }

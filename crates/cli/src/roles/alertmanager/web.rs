@@ -106,7 +106,7 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
     }
     if *request.method() == Method::GET {
         match request.uri().path() {
-            "/api/v1/status/overview" => return success(web.overview.json().await),
+            "/api/v1/status/overview" => return success(web.overview.json()),
             "/api/v1/features" => return success(json!({})),
             _ => {}
         }
@@ -123,7 +123,9 @@ async fn handle(State(web): State<Arc<Web>>, mut request: Request) -> Response {
         "/metrics" => metrics(&web.registry, request.headers()),
         "/" if !gauntlet_ui::is_built() => plain_page(&web.page()),
         _ => {
-            let page = path == "/" || PAGES.contains(&path.trim_start_matches('/'));
+            // The app knows where the peer's page of the status has gone.
+            let page =
+                matches!(path, "/" | "/status") || PAGES.contains(&path.trim_start_matches('/'));
             app_file(path, accepts_gzip(request.headers()), request.headers(), page)
                 .unwrap_or_else(not_found)
         }
