@@ -78,9 +78,6 @@ pub enum ManagerError {
 
 pub use senders::{build_pipelines, rendered_route_labels};
 
-/// More than so many bytes of the ledger are written at once, by whoever brought them.
-const MAX_UNWRITTEN_LEDGER_BYTES: usize = 1 << 20;
-
 type Broadcast = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 
 /// One Alertmanager's state. Shared by the API, the cluster and the task that [`Manager::run`]s it.
@@ -154,11 +151,7 @@ impl Manager {
     }
 
     /// Takes in reported alerts; returns once what changed is on disk.
-    pub async fn post_alerts(
-        self: &Arc<Self>,
-        alerts: Vec<PostedAlert<'_>>,
-        from: &str,
-    ) -> PostOutcome {
+    pub async fn post_alerts(&self, alerts: Vec<PostedAlert<'_>>, from: &str) -> PostOutcome {
         let (count, start) = (alerts.len(), self.clock.monotonic());
         let posted = self.with(|core, now| core.post(alerts, from, now));
         let each_secs = (self.clock.monotonic() - start).as_secs_f64() / count.max(1) as f64;
@@ -170,12 +163,6 @@ impl Manager {
                 self.metrics.alerts.journal_errors.inc();
                 tracing::error!(component = "provider", err = %reason, "alerts could not be written to disk");
             }
-        }
-        // A flood of news waits for its ledger: memory has a bound.
-        if self.core.lock().ledger().unwritten_bytes() > MAX_UNWRITTEN_LEDGER_BYTES {
-            let manager = Arc::clone(self);
-            // Whether it worked is counted and logged there.
-            let _ = tokio::task::spawn_blocking(move || manager.write_ledger()).await;
         }
         PostOutcome { posted, durable }
     }
