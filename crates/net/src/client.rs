@@ -56,17 +56,20 @@ pub struct ClientOptions {
     pub unix_socket: Option<String>,
     /// Keep no connection between requests.
     pub no_keep_alive: bool,
+    /// Each connection goes to the next of the addresses that the host has.
+    pub round_robin: bool,
 }
 
 impl HttpClient {
     /// Checks the configuration and builds the client. No connection is made yet; files are read then.
     pub fn new(config: &HttpClientConfig, options: ClientOptions) -> Result<Self, ClientError> {
-        let connector = connect::Connector::new(config, options.unix_socket)?;
+        let idle = if options.no_keep_alive { 0 } else { IDLE_PER_HOST };
+        let connector = connect::Connector::new(config, options)?;
         let mut builder = Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(if options.no_keep_alive { 0 } else { IDLE_PER_HOST });
+            .pool_max_idle_per_host(idle);
         Ok(Self {
             client: builder.build(connector.clone()),
             connector,

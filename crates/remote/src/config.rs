@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use gauntlet_yaml::{Context, Mapping};
 
+pub(crate) use azuread::TOKEN_FILE as AZURE_TOKEN_FILE;
 pub use azuread::{AzureAdConfig, AzureCredential};
 pub use otlp::{OtlpConfig, TranslationStrategy};
 pub use read::RemoteReadConfig;

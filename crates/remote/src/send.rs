@@ -6,10 +6,13 @@
 //! receiver then refuses as known is counted apart.
 
 mod acks;
+mod auth;
 mod batch;
 mod client;
 mod cursor;
+mod delta;
 mod feed;
+mod fields;
 mod metadata;
 mod metrics;
 mod queue;
@@ -43,7 +46,7 @@ use self::queue::Queue;
 use self::rate::Rate;
 use self::series::SeriesTable;
 use self::shard::Delivery;
-use crate::config::{ProtobufMessage, RemoteWriteConfig};
+use crate::config::{AzureCredential, ProtobufMessage, RemoteWriteConfig};
 
 /// The log that destinations read.
 pub trait LogSource: Send + Sync + std::fmt::Debug {
@@ -141,7 +144,7 @@ impl RemoteWriter {
             if let Some(what) = unsupported(config) {
                 return Err(format!("remote_write {}: {what}", shown_url(config)));
             }
-            let client = WriteClient::new(config, &self.options.user_agent)
+            let client = WriteClient::new(config, &self.options.user_agent, &self.clock)
                 .map_err(|err| format!("remote_write {}: {err}", shown_url(config)))?;
             if wanted.insert(hash, (config, client)).is_some() {
                 return Err(format!(
@@ -369,11 +372,12 @@ fn shown_url(config: &RemoteWriteConfig) -> String {
 
 /// What of an entry is known and not built: refused by name.
 pub fn unsupported(config: &RemoteWriteConfig) -> Option<&'static str> {
-    let parts = [
-        (config.sigv4.is_some(), "sigv4 is not built yet"),
-        (config.azuread.is_some(), "azuread is not built yet"),
-        (config.google_iam.is_some(), "google_iam is not built yet"),
-        (config.round_robin_dns, "round_robin_dns is not built yet"),
-    ];
-    parts.into_iter().find(|(given, _)| *given).map(|(_, what)| what)
+    match &config.azuread.as_ref()?.credential {
+        AzureCredential::Certificate { certificate_password, .. }
+            if !certificate_password.is_empty() =>
+        {
+            Some("azuread.certificate.certificate_password: keys with a password are not read")
+        }
+        _ => None,
+    }
 }

@@ -1,9 +1,11 @@
 //! Making connections: addresses, TCP or a unix socket, through a proxy or straight, TLS.
 
 use std::future::Future;
+use std::hash::BuildHasher as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use http::Uri;
@@ -16,6 +18,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::ClientOptions;
 use super::error::{ClientError, Stage, io_text};
 use super::proxy::Proxies;
 use super::tls::ClientTls;
@@ -27,6 +30,8 @@ pub(super) struct Connector {
     tls: Arc<ClientTls>,
     proxies: Arc<Proxies>,
     unix_socket: Option<Arc<str>>,
+    /// Counts the connections, where each takes the next of a host's addresses.
+    turns: Option<Arc<AtomicUsize>>,
 }
 
 /// A connection of any kind.
@@ -42,12 +47,15 @@ pub(super) enum Stream {
 impl Connector {
     pub(super) fn new(
         config: &HttpClientConfig,
-        unix_socket: Option<String>,
+        options: ClientOptions,
     ) -> Result<Self, ClientError> {
         let tls = ClientTls::new(&config.tls_config, config.enable_http2)?;
         let proxies = Proxies::new(&config.proxy)?;
-        let unix_socket = unix_socket.map(Arc::from);
-        Ok(Self { tls: Arc::new(tls), proxies: Arc::new(proxies), unix_socket })
+        let unix_socket = options.unix_socket.map(Arc::from);
+        // From one process to the next it begins elsewhere.
+        let first = || std::hash::RandomState::new().hash_one(0u8) as usize;
+        let turns = options.round_robin.then(|| Arc::new(AtomicUsize::new(first())));
+        Ok(Self { tls: Arc::new(tls), proxies: Arc::new(proxies), unix_socket, turns })
     }
 
     /// What a request through a proxy must show it, if it is not a tunnel.
@@ -83,7 +91,10 @@ impl Connector {
         let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let hop = self.proxies.hop(&uri);
         let mut socket = match hop {
-            None => dial(host, port).await?,
+            None => {
+                let turn = self.turns.map(|turns| turns.fetch_add(1, Ordering::Relaxed));
+                dial_from(host, port, turn.unwrap_or(0)).await?
+            }
             Some(hop) => dial(&hop.host, hop.port).await.map_err(ClientError::of_proxy)?,
         };
         if !secure {
@@ -114,6 +125,11 @@ pub(crate) async fn handshake<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + 
 
 /// Tries a host's addresses in turn.
 pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError> {
+    dial_from(host, port, 0).await
+}
+
+/// As [`dial`], beginning with another address at each turn.
+async fn dial_from(host: &str, port: u16, turn: usize) -> Result<TcpStream, ClientError> {
     let found = tokio::net::lookup_host((host, port)).await.map_err(|err| {
         let text = err.to_string();
         let reason = if text.contains("failed to lookup") { "no such host".into() } else { text };
@@ -121,7 +137,7 @@ pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError
     })?;
     let mut last =
         ClientError::new(Stage::Resolve, format!("dial tcp: lookup {host}: no such host"));
-    for address in found {
+    for address in rotated(found.collect(), turn) {
         match TcpStream::connect(address).await {
             Ok(socket) => {
                 // Requests are single small writes; waiting to fill a segment only delays them.
@@ -135,6 +151,16 @@ pub(crate) async fn dial(host: &str, port: u16) -> Result<TcpStream, ClientError
         }
     }
     Err(last)
+}
+
+fn rotated(mut addresses: Vec<std::net::SocketAddr>, turn: usize) -> Vec<std::net::SocketAddr> {
+    let count = addresses.len().max(1);
+    if turn > 0 {
+        // Resolvers give them in any order.
+        addresses.sort_unstable();
+        addresses.rotate_left(turn % count);
+    }
+    addresses
 }
 
 /// The verifier's words for what went wrong, as the peers put the common cases.
@@ -238,5 +264,21 @@ impl Write for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, stream => stream.poll_shutdown(cx))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_turn_begins_with_another_address() {
+        let own = |text: &str| text.parse().unwrap();
+        let all = [own("10.0.0.2:1"), own("10.0.0.1:1"), own("10.0.0.3:1")];
+        assert_eq!(rotated(all.to_vec(), 0), all);
+        let firsts: Vec<_> =
+            (1..5).map(|turn| rotated(all.to_vec(), turn)[0].to_string()).collect();
+        assert_eq!(firsts, ["10.0.0.2:1", "10.0.0.3:1", "10.0.0.1:1", "10.0.0.2:1"]);
+        assert!(rotated(Vec::new(), 7).is_empty());
     }
 }

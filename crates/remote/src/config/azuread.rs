@@ -6,7 +6,7 @@ use gauntlet_net::config::Secret;
 use gauntlet_yaml::{Context, FromYaml, MapBuilder, Mapping, Node, ToYaml, Value};
 
 /// Where a workload identity's token lies unless configured.
-const TOKEN_FILE: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
+pub(crate) const TOKEN_FILE: &str = "/var/run/secrets/azure/tokens/azure-identity-token";
 
 /// One way to get a token.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! One request to a destination, and what its answer means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use http::header::{
 use http::{Method, Request, Uri};
 use http_body_util::BodyExt as _;
 
+use super::auth::{CloudAuth, Means, clean_path};
 use crate::config::{ProtobufMessage, RemoteWriteConfig};
 
 /// Most bytes of an error that are read.
@@ -45,6 +47,7 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct WriteClient {
     http: HttpClient,
+    auth: CloudAuth,
     uri: Uri,
     headers: HeaderMap,
     timeout: Duration,
@@ -53,10 +56,27 @@ pub(super) struct WriteClient {
 
 impl WriteClient {
     /// Checks the configuration; opens no connection.
-    pub(super) fn new(config: &RemoteWriteConfig, user_agent: &str) -> Result<Self, String> {
-        let uri = config.url.as_str().parse().map_err(|err| format!("{err}"))?;
-        let http = HttpClient::new(&config.http, ClientOptions::default())
-            .map_err(|err| err.to_string())?;
+    pub(super) fn new(
+        config: &RemoteWriteConfig,
+        user_agent: &str,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        Self::with(config, user_agent, Means::of_process(Arc::clone(clock))?)
+    }
+
+    pub(super) fn with(
+        config: &RemoteWriteConfig,
+        user_agent: &str,
+        means: Means,
+    ) -> Result<Self, String> {
+        let auth = CloudAuth::new(config, means)?;
+        let mut uri: Uri = config.url.as_str().parse().map_err(|err| format!("{err}"))?;
+        if auth.cleans_path() {
+            uri = with_path(uri, clean_path)?;
+        }
+        let options =
+            ClientOptions { round_robin: config.round_robin_dns, ..ClientOptions::default() };
+        let http = HttpClient::new(&config.http, options).map_err(|err| err.to_string())?;
         let mut headers = HeaderMap::new();
         let (content_type, version) = match config.protobuf_message {
             ProtobufMessage::V1 => ("application/x-protobuf", "0.1.0"),
@@ -77,6 +97,7 @@ impl WriteClient {
         }
         Ok(Self {
             http,
+            auth,
             uri,
             headers,
             timeout: config.remote_timeout.to_std(),
@@ -97,6 +118,9 @@ impl WriteClient {
         *request.headers_mut() = self.headers.clone();
         if attempt > 0 {
             request.headers_mut().insert("retry-attempt", HeaderValue::from(attempt));
+        }
+        if let Err(reason) = self.auth.apply(&mut request).await {
+            return (None, Err(Refusal::Retry { reason, after: None }));
         }
         let response = match self.http.send(request, self.timeout).await {
             Ok(response) => response,
@@ -123,6 +147,9 @@ impl WriteClient {
         if parts.status.is_success() {
             return (taken, Ok(()));
         }
+        if matches!(status, 401 | 403) {
+            self.auth.forget();
+        }
         text.truncate(MAX_ERROR_BYTES);
         let text = String::from_utf8_lossy(&text);
         let reason = format!("server returned HTTP status {}: {text}", parts.status);
@@ -138,6 +165,16 @@ impl WriteClient {
         };
         (taken, Err(refusal))
     }
+}
+
+fn with_path(uri: Uri, change: impl Fn(&str) -> String) -> Result<Uri, String> {
+    let mut path = change(uri.path());
+    if let Some(query) = uri.query() {
+        path = format!("{path}?{query}");
+    }
+    let mut parts = uri.into_parts();
+    parts.path_and_query = Some(path.parse().map_err(|err| format!("{err}"))?);
+    Uri::from_parts(parts).map_err(|err| err.to_string())
 }
 
 fn taken(headers: &HeaderMap) -> Option<Taken> {

@@ -23,7 +23,7 @@ use super::series::{Lookup, SeriesTable};
 use crate::config::ProtobufMessage;
 
 /// Bytes of the log that are read at once.
-const READ_BYTES: usize = 256 << 10;
+const READ_BYTES: usize = 512 << 10;
 
 /// What a feed needs to know of its destination.
 #[derive(Clone, Debug)]
@@ -235,7 +235,7 @@ impl Feed {
             step.batches.extend(self.flush());
         }
         if self.tail.position().segment != segment {
-            self.forget()?;
+            self.forget(&mut step)?;
         }
         Ok(step)
     }
@@ -333,8 +333,8 @@ impl Feed {
             step.dropped.too_old[kind] += 1;
             return;
         }
-        let sent = match self.table.get(series) {
-            Lookup::Sent(sent) => sent,
+        let slot = match self.table.find(series) {
+            Lookup::Sent(slot) => slot,
             Lookup::Dropped => {
                 step.dropped.by_rule[kind] += 1;
                 return;
@@ -349,9 +349,8 @@ impl Feed {
             false => self.exemplars.remove(&series).unwrap_or_default(),
         };
         let shard = (series % self.open.len() as u64) as usize;
-        let (message, strings) = (self.options.message, self.table.strings());
-        let batch = work.batch(&mut self.open[shard], message);
-        batch.push(strings, sent, start, t, value, &exemplars);
+        let batch = work.batch(&mut self.open[shard], &self.options);
+        batch.push(&mut self.table, slot, start, t, value, &exemplars);
         let count = 1 + exemplars.len() as u32;
         work.count(batch, count);
         step.queued[kind] += 1;
@@ -375,8 +374,8 @@ impl Feed {
                     step.dropped.too_old[EXEMPLAR] += 1;
                     continue;
                 }
-                let sent = match self.table.get(series) {
-                    Lookup::Sent(sent) => sent,
+                let slot = match self.table.find(series) {
+                    Lookup::Sent(slot) => slot,
                     Lookup::Dropped => {
                         step.dropped.by_rule[EXEMPLAR] += 1;
                         continue;
@@ -387,9 +386,8 @@ impl Feed {
                     }
                 };
                 let shard = (series % self.open.len() as u64) as usize;
-                let strings = self.table.strings();
-                let batch = work.batch(&mut self.open[shard], self.options.message);
-                batch.push_exemplar(strings, sent, &exemplar, t);
+                let batch = work.batch(&mut self.open[shard], &self.options);
+                batch.push_exemplar(&mut self.table, slot, &exemplar, t);
                 work.count(batch, 1);
                 step.queued[EXEMPLAR] += 1;
                 self.hand_over(shard, step);
@@ -423,7 +421,7 @@ impl Feed {
     }
 
     /// Once a checkpoint stands for segments that were read, forgets series that neither it nor later segments name.
-    fn forget(&mut self) -> io::Result<()> {
+    fn forget(&mut self, step: &mut Step) -> io::Result<()> {
         let Some((number, folder)) = last_checkpoint(&*self.fs, &self.dir).map_err(other)? else {
             return Ok(());
         };
@@ -447,6 +445,8 @@ impl Feed {
             }
         }
         self.records = records;
+        // What is under construction knows series and strings by their places, which change.
+        step.batches.extend(self.flush());
         self.table.forget_before(number);
         self.checkpoint = Some(number);
         info!(component = "remote", checkpoint = number, "series of removed segments forgotten");
@@ -463,8 +463,9 @@ struct Work {
 }
 
 impl Work {
-    fn batch<'b>(&self, open: &'b mut Option<Batch>, message: ProtobufMessage) -> &'b mut Batch {
-        open.get_or_insert_with(|| Batch::new(message, self.uncertain, self.monotonic))
+    fn batch<'b>(&self, open: &'b mut Option<Batch>, options: &FeedOptions) -> &'b mut Batch {
+        let FeedOptions { message, max_items, .. } = *options;
+        open.get_or_insert_with(|| Batch::new(message, self.uncertain, self.monotonic, max_items))
     }
 
     fn count(&self, batch: &mut Batch, entries: u32) {

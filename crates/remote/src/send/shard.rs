@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gauntlet_model::Timestamp;
 use gauntlet_runtime::Clock;
-use gauntlet_wire::snappy;
+use gauntlet_wire::WireError;
 use parking_lot::RwLock;
 use tracing::{error, warn};
 
@@ -51,14 +51,24 @@ struct Ended {
     again: bool,
 }
 
+impl Ended {
+    fn unsent(counts: Counts, err: &WireError) -> Self {
+        Self { counts, taken: None, refused: Some((err.to_string(), 0)), again: false }
+    }
+}
+
 impl Delivery {
     /// Delivers a batch, however long that takes, and settles it.
-    pub(super) async fn deliver(&self, batch: Batch) {
+    pub(super) async fn deliver(&self, mut batch: Batch) {
         let begin = self.clock.monotonic();
+        let whole = batch.seal();
         let mut parts = Vec::new();
         parts.push(0..batch.len());
         while let Some(range) = parts.pop() {
-            let ended = self.send(&batch, range.clone()).await;
+            let ended = match &whole {
+                Ok(whole) => self.send(&batch, whole, range.clone()).await,
+                Err(err) => Ended::unsent(batch.counts(range.clone()), err),
+            };
             let refused = ended.refused.as_ref().is_some_and(|(_, status)| *status == 400);
             let may_cut = self.message == ProtobufMessage::V1 && batch.uncertain;
             if refused && may_cut && range.len() > 1 {
@@ -148,9 +158,9 @@ impl Delivery {
         }
     }
 
-    async fn send(&self, batch: &Batch, range: Range<usize>) -> Ended {
+    async fn send(&self, batch: &Batch, whole: &Bytes, range: Range<usize>) -> Ended {
         let limit = self.queue.sample_age_limit.as_ms();
-        let lowest = batch.items()[range.clone()].iter().map(|i| i.t).min().unwrap_or(0);
+        let lowest = batch.lowest(range.clone());
         let oldest = |now_ms: i64| if limit > 0 { now_ms - limit } else { Timestamp::MIN };
         let mut packed: Option<(Bytes, Counts, Timestamp)> = None;
         let mut backoff = self.queue.min_backoff.to_std();
@@ -161,17 +171,9 @@ impl Delivery {
             let valid =
                 packed.as_ref().is_some_and(|(_, _, since)| *since >= oldest || oldest <= lowest);
             if !valid {
-                match self.pack(batch, range.clone(), oldest) {
+                match self.part(batch, whole, range.clone(), oldest) {
                     Ok((bytes, counts)) => packed = Some((bytes, counts, oldest)),
-                    Err(err) => {
-                        let counts = batch.counts(range);
-                        return Ended {
-                            counts,
-                            taken: None,
-                            refused: Some((err, 0)),
-                            again: false,
-                        };
-                    }
+                    Err(err) => return Ended::unsent(batch.counts(range), &err),
                 }
             }
             let Some((bytes, counts, _)) = packed.clone() else {
@@ -224,14 +226,15 @@ impl Delivery {
         }
     }
 
-    fn pack(
+    fn part(
         &self,
         batch: &Batch,
+        whole: &Bytes,
         range: Range<usize>,
         oldest: Timestamp,
-    ) -> Result<(Bytes, Counts), String> {
+    ) -> Result<(Bytes, Counts), WireError> {
         let before = batch.counts(range.clone());
-        let (body, counts) = batch.request(range, oldest);
+        let (packed, counts) = batch.part(whole, range, oldest)?;
         let old = [
             before.samples - counts.samples,
             before.histograms - counts.histograms,
@@ -240,8 +243,7 @@ impl Delivery {
         for (kind, count) in old.into_iter().enumerate() {
             self.metrics.drop_some(kind, "too_old", count);
         }
-        let packed = snappy::pack(&body).map_err(|err| err.to_string())?;
-        Ok((packed.into(), counts))
+        Ok((packed, counts))
     }
 
     /// A 2.0 receiver that takes nothing of a batch did not understand it, whatever its status.
