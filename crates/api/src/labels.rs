@@ -17,10 +17,11 @@ pub(crate) async fn label_names(state: &ApiState, params: &Params) -> Result<Ans
     let limit = params.limit()?;
     let range = range(params)?;
     let sets = params.matchers().map_err(ApiError::bad_data)?;
+    let storage = state.storage_for(params)?;
     let mut all = LabelAnswer::default();
     for matchers in at_least_one(sets) {
         let request = label_request(state, params, matchers, range, limit)?;
-        all.merge(state.storage.label_names(&request).await.map_err(storage_error)?);
+        all.merge(storage.label_names(&request).await.map_err(storage_error)?);
     }
     list(all, limit)
 }
@@ -40,10 +41,11 @@ pub(crate) async fn label_values(
     let sets = params.matchers().map_err(ApiError::bad_data)?;
     let limit = params.limit()?;
     let range = range(params)?;
+    let storage = state.storage_for(params)?;
     let mut all = LabelAnswer::default();
     for matchers in at_least_one(sets) {
         let request = label_request(state, params, matchers, range, limit)?;
-        all.merge(state.storage.label_values(&name, &request).await.map_err(storage_error)?);
+        all.merge(storage.label_values(&name, &request).await.map_err(storage_error)?);
     }
     list(all, limit)
 }
@@ -55,6 +57,7 @@ pub(crate) async fn series(state: &ApiState, params: &Params) -> Result<Answer, 
     let limit = params.limit()?;
     let range = range(params)?;
     let sets = params.matchers().map_err(|reason| ApiError::parameter("match[]", reason))?;
+    let storage = state.storage_for(params)?;
     let mut labels: Vec<Labels> = Vec::new();
     let mut warnings = Vec::new();
     for matchers in sets {
@@ -64,7 +67,7 @@ pub(crate) async fn series(state: &ApiState, params: &Params) -> Result<Answer, 
         request.hints.limit = if limit > 0 { limit + 1 } else { 0 };
         request.hints.partial_response = state.partial_response(params)?;
         request.hints.replica_labels = state.replica_labels(params)?;
-        let set = state.storage.select(&request).await.map_err(storage_error)?;
+        let set = storage.select(&request).await.map_err(storage_error)?;
         labels.extend(set.iter().map(|(labels, _)| labels.clone()));
         warnings.extend(set.warnings.iter().cloned());
     }

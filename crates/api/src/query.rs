@@ -1,6 +1,5 @@
 //! `/api/v1/query`, `/query_range`, `/format_query`, `/parse_query`, `/query_exemplars`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -32,7 +31,8 @@ pub(crate) async fn instant(state: &ApiState, params: &Params) -> Result<Answer,
     let text = params.get("query");
     let expr = expression(state, text)?;
     let _place = place(&state.query_gate, longest(state, &options)).await?;
-    let result = state.engine.instant_expr(Arc::clone(&state.storage), &expr, at, &options).await;
+    let storage = state.storage_for(params)?;
+    let result = state.engine.instant_expr(storage, &expr, at, &options).await;
     answer(params, text, result, limit)
 }
 
@@ -45,7 +45,7 @@ pub(crate) async fn range(state: &ApiState, params: &Params) -> Result<Answer, A
     let expr = expression(state, text)?;
     check_range_type(&expr)?;
     let _place = place(&state.query_gate, longest(state, &options)).await?;
-    let storage = Arc::clone(&state.storage);
+    let storage = state.storage_for(params)?;
     let result = state.engine.range_expr(storage, &expr, start, end, step, &options).await;
     answer(params, text, result, limit)
 }
@@ -117,7 +117,7 @@ pub(crate) async fn explain(state: &ApiState, params: &Params) -> Result<Answer,
         return Ok(explain::answer(text, &plan, None));
     }
     let _place = place(&state.query_gate, longest(state, &options)).await?;
-    let storage = Arc::clone(&state.storage);
+    let storage = state.storage_for(params)?;
     let result = if is_range {
         engine.range_expr(storage, &expr, start, end, step, &options).await
     } else {

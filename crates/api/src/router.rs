@@ -262,7 +262,7 @@ async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Reque
         }
         Route::RelabelSteps => state.role.relabel_steps(&params).and_then(|v| Answer::of(&v)),
         Route::SelfMetrics => state.role.self_metrics(&params).and_then(|v| Answer::of(&v)),
-        Route::Stores => state.role.stores().and_then(|v| Answer::of(&v)),
+        Route::Stores => state.role.stores(&params).and_then(|v| Answer::of(&v)),
         Route::Status(what) => status::status(state, what, &params),
         Route::Rules => Ok(Answer { data: br#"{"groups":[]}"#.to_vec(), ..Answer::default() }),
         Route::Alerts => Ok(Answer { data: br#"{"alerts":[]}"#.to_vec(), ..Answer::default() }),

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use gauntlet_model::Matcher;
 use gauntlet_model::regex::AnchoredRegex;
 use gauntlet_promql::engine::Engine;
+use gauntlet_promql::parse_metric_selector;
 use gauntlet_remote::otlp::OtlpReceiver;
 use gauntlet_remote::receive::WriteReceiver;
 use gauntlet_runtime::Clock;
@@ -209,9 +211,21 @@ pub trait RoleStatus: std::fmt::Debug + Send + Sync {
         Err(missing("metadata"))
     }
 
-    /// JSON of `/api/v1/stores`.
-    fn stores(&self) -> Result<serde_json::Value, ApiError> {
+    /// JSON of `/api/v1/stores`; the parameter `unanswered` is ours.
+    fn stores(&self, params: &Params) -> Result<serde_json::Value, ApiError> {
+        let _ = params;
         Err(missing("stores"))
+    }
+
+    /// The storage with only those stores whose `__address__` fits one of the selectors; `None` where there is no such choice.
+    fn storage_of(&self, stores: Vec<Vec<Matcher>>) -> Option<Arc<dyn Queryable>> {
+        let _ = stores;
+        None
+    }
+
+    /// Whether exemplars are kept, so that asking for them makes sense.
+    fn keeps_exemplars(&self) -> bool {
+        false
     }
 
     /// JSON of `/api/v1/status/overview`: what runs, and what needs attention.
@@ -267,13 +281,26 @@ impl ApiState {
     /// Whether missing stores are warnings: the parameter, or the role's default.
     pub(crate) fn partial_response(&self, params: &Params) -> Result<bool, ApiError> {
         let Some(thanos) = &self.thanos else { return Ok(true) };
-        for name in ["storeMatch[]", "shard_info"] {
-            if params.find(name).is_some() {
-                let text = format!("the parameter {name} is not built yet: leave it out");
-                return Err(ApiError::bad_data(text));
-            }
+        if params.find("shard_info").is_some() {
+            let text = "the parameter shard_info is not built yet: leave it out";
+            return Err(ApiError::bad_data(text));
         }
         bool_param(params, "partial_response", thanos.partial_response)
+    }
+
+    /// What a request reads: all of the storage, or the stores that `storeMatch[]` takes.
+    pub(crate) fn storage_for(&self, params: &Params) -> Result<Arc<dyn Queryable>, ApiError> {
+        if self.thanos.is_none() || params.find("storeMatch[]").is_none() {
+            return Ok(Arc::clone(&self.storage));
+        }
+        let stores = params
+            .all("storeMatch[]")
+            .map(|text| {
+                parse_metric_selector(text)
+                    .map_err(|err| ApiError::parameter("storeMatch[]", err.to_string()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        self.role.storage_of(stores).ok_or_else(|| missing("choice of stores"))
     }
 
     /// The replica labels to remove: none where `dedup=false`.

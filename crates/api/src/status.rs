@@ -44,10 +44,12 @@ pub(crate) fn features(state: &ApiState) -> Result<Answer, ApiError> {
             "admin": state.limits.admin,
             "label_values_match": true,
             "lifecycle": state.limits.lifecycle,
+            "query_exemplars": state.role.keeps_exemplars(),
             "query_explain": true,
             "query_stats": true,
             "query_warnings": true,
             "remote_read": true,
+            "store_match": state.thanos.is_some(),
         },
     }))
 }

@@ -119,14 +119,23 @@ async fn respond(web: &Web, path: &str, request: Request) -> Response {
     match path {
         "/metrics" => metrics(&web.registry, request.headers()),
         "" | "/" if gauntlet_ui::is_built() && web.api.is_some() => {
-            redirect(StatusCode::FOUND, &format!("{}/query", web.prefix))
+            redirect(StatusCode::FOUND, &beside(&web.prefix, path, "query"))
         }
         "" | "/" => page(web),
         "/graph" if gauntlet_ui::is_built() => {
             let query = request.uri().query().unwrap_or_default();
-            redirect(StatusCode::FOUND, &format!("{}/query?{query}", web.prefix))
+            redirect(StatusCode::FOUND, &beside(&web.prefix, path, &format!("query?{query}")))
         }
         _ => app(web, path, gzip, request.headers()),
+    }
+}
+
+/// The page `to` as seen from `path` (prefix removed), which lies at the root. Relative, so that it is right behind proxies that take
+/// away a prefix which we never see.
+fn beside(prefix: &str, path: &str, to: &str) -> String {
+    match prefix.rsplit('/').next() {
+        Some(last) if path.is_empty() && !last.is_empty() => format!("{last}/{to}"),
+        _ => to.to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scraping targets: from groups of discovered addresses to samples in storage.
 //!
 //! [`manager`] owns one `pool` per job; a pool turns target groups into [`target`]s by relabelling and runs one loop each (`target_loop`), which
-//! fetches (`fetch`), parses and appends (`ingest`, over `cache`) and writes the synthetic series (`report`). [`status`] is what the API shows.
+//! fetches (`fetch`), parses and appends (`ingest`, over `cache`) and writes the synthetic series (`report`); [`recent`] keeps how the last ones went. [`status`] is what the API shows.
 //! Discovery is not known here: groups arrive as [`gauntlet_model::TargetSets`].
 
 mod cache;
@@ -15,6 +15,7 @@ pub mod manager;
 mod metadata;
 mod metrics;
 mod pool;
+pub mod recent;
 mod report;
 pub mod status;
 pub mod target;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::config::ScrapeConfig;
 use crate::error::ScrapeError;
 use crate::metadata::MetadataCache;
+use crate::recent::{Recent, Scrape};
 use crate::url::target_url;
 
 pub(crate) const ADDRESS: &str = "__address__";
@@ -77,6 +78,7 @@ pub struct Target {
     /// Labels before relabelling, as last discovered.
     discovered: Mutex<Labels>,
     report: Mutex<Report>,
+    recent: Mutex<Recent>,
     pub(crate) metadata: Arc<Mutex<MetadataCache>>,
 }
 
@@ -156,6 +158,7 @@ impl Target {
             all_labels: labels,
             discovered: Mutex::new(discovered),
             report: Mutex::default(),
+            recent: Mutex::default(),
             metadata: Arc::default(),
         })))
     }
@@ -187,7 +190,13 @@ impl Target {
         self.report.lock().clone()
     }
 
+    /// The last scrapes, oldest first.
+    pub fn recent(&self) -> Vec<Scrape> {
+        self.recent.lock().list()
+    }
+
     pub(crate) fn set_report(&self, report: Report) {
+        self.recent.lock().push(Scrape::from(&report));
         *self.report.lock() = report;
     }
 

@@ -282,6 +282,22 @@ impl EndpointSet {
         asked.map(|m| (Arc::clone(&m.store), m.known())).collect()
     }
 
+    /// Members that never answered and are not asked, which `/api/v1/stores` leaves out as the peer does.
+    pub fn unanswered(&self) -> Vec<EndpointStatus> {
+        let members = self.members.read();
+        let silent = members.iter().filter(|(_, m)| !m.strict && m.info.is_none());
+        let line = |(address, m): (&String, &Member)| EndpointStatus {
+            name: address.clone(),
+            component: "unanswered".to_owned(),
+            last_check_ms: m.last_check_ms,
+            last_error: m.last_error.clone(),
+            label_sets: Vec::new(),
+            min_time: Timestamp::MAX,
+            max_time: Timestamp::MIN,
+        };
+        silent.map(line).collect()
+    }
+
     /// Every member as `/api/v1/stores` lists it, by address; local ones first.
     pub fn status(&self) -> Vec<EndpointStatus> {
         let line = |name: String, known: SourceInfo, last_check_ms, last_error| EndpointStatus {

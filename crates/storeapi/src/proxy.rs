@@ -58,9 +58,34 @@ impl SourceList for Vec<Arc<dyn StoreSource>> {
     }
 }
 
+/// Those of a list that somebody named.
+#[derive(Debug)]
+struct ChosenStores {
+    all: Arc<dyn SourceList>,
+    selectors: Vec<Vec<Matcher>>,
+}
+
+impl SourceList for ChosenStores {
+    fn sources(&self) -> Vec<(Arc<dyn StoreSource>, SourceInfo)> {
+        let mut sources = self.all.sources();
+        sources.retain(|(store, _)| {
+            let labels = Labels::from_pairs([("__address__", store.name().as_str())]);
+            let fits = |matchers: &Vec<Matcher>| matchers.iter().all(|m| m.matches_labels(&labels));
+            self.selectors.iter().any(fits)
+        });
+        sources
+    }
+}
+
 impl Proxy {
     pub fn new(stores: Arc<dyn SourceList>, options: ProxyOptions) -> Self {
         Self { stores, options }
+    }
+
+    /// The same proxy over those stores alone whose address fits one of the selectors, which see it as `__address__`.
+    pub fn of_stores(&self, selectors: Vec<Vec<Matcher>>) -> Self {
+        let stores = Arc::new(ChosenStores { all: Arc::clone(&self.stores), selectors });
+        Self { stores, options: self.options.clone() }
     }
 
     /// Stores that may hold series of the question.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gauntlet_api::{ApiError, RoleStatus, ThanosDefaults};
-use gauntlet_model::{Labels, LabelsBuilder};
+use gauntlet_api::{ApiError, Params, RoleStatus, ThanosDefaults};
+use gauntlet_model::{Labels, LabelsBuilder, Matcher};
 use gauntlet_runtime::Clock;
+use gauntlet_storage::Queryable;
 use gauntlet_storeapi::endpoints::{EndpointOptions, EndpointSet, EndpointSpec, EndpointStatus};
 use gauntlet_storeapi::grpc::health::Readiness;
 use gauntlet_storeapi::grpc::{ServerOptions as GrpcOptions, serve};
@@ -36,6 +37,7 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let proxy = Arc::new(Proxy::new(Arc::clone(&endpoints) as Arc<dyn SourceList>, proxy_options));
     let registry = thanos::registry();
     let status = Arc::new(QueryStatus {
+        proxy: Arc::clone(&proxy),
         endpoints: Arc::clone(&endpoints),
         started_ms: start.clock.now_ms(),
         recent: start.recent.clone(),
@@ -143,6 +145,7 @@ pub(crate) fn millis(ms: i64) -> Duration {
 
 #[derive(Debug)]
 struct QueryStatus {
+    proxy: Arc<Proxy>,
     endpoints: Arc<EndpointSet>,
     started_ms: i64,
     recent: RecentWarnings,
@@ -150,7 +153,8 @@ struct QueryStatus {
 
 impl QueryStatus {
     fn parts(&self) -> Vec<Part> {
-        let stores = self.endpoints.status();
+        let mut stores = self.endpoints.status();
+        stores.extend(self.endpoints.unanswered());
         if stores.is_empty() {
             return vec![
                 Part::degraded(
@@ -168,6 +172,10 @@ impl QueryStatus {
 fn store_part(store: &EndpointStatus) -> Part {
     let name = format!("{} {}", store.component, store.name);
     match &store.last_error {
+        None if store.last_check_ms == 0 => {
+            Part::degraded(name, "is being asked for the first time", "wait for its answer")
+                .link("stores")
+        }
         None => Part::good(name, format!("{} label sets", store.label_sets.len())).link("stores"),
         Some(error) => Part::failing(
             name,
@@ -183,9 +191,17 @@ impl RoleStatus for QueryStatus {
         "Thanos Query"
     }
 
-    fn stores(&self) -> Result<Value, ApiError> {
+    fn storage_of(&self, stores: Vec<Vec<Matcher>>) -> Option<Arc<dyn Queryable>> {
+        Some(Arc::new(self.proxy.of_stores(stores)))
+    }
+
+    fn stores(&self, params: &Params) -> Result<Value, ApiError> {
         let mut by_kind: Map<String, Value> = Map::new();
-        for store in self.endpoints.status() {
+        let mut stores = self.endpoints.status();
+        if params.get("unanswered") == "true" {
+            stores.extend(self.endpoints.unanswered());
+        }
+        for store in stores {
             let label_sets: Vec<Value> = store.label_sets.iter().map(labels_json).collect();
             let row = json!({
                 "name": store.name,

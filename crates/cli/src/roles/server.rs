@@ -7,6 +7,7 @@ mod remote;
 mod self_metrics;
 mod status;
 mod store;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

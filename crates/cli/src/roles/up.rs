@@ -130,7 +130,7 @@ fn plan(
         },
         max_queries: 20,
         timestamp_tolerance: Duration::from_millis(2),
-        features: Vec::new(),
+        features: vec!["exemplar-storage".to_owned()],
         listen: vec![listen],
         web: ServerOptions::default(),
         route_prefix: String::new(),

@@ -100,6 +100,10 @@ fn replicas_are_one_and_the_bucket_outlives_them() {
     let two = rows(&query, "/api/v1/query", &[("query", UP), ("dedup", "false")], 2);
     assert_eq!(two[0]["metric"]["replica"], "a");
     assert_eq!(two[1]["metric"]["replica"], "b");
+    let only = format!("{{__address__=\"{}\"}}", sidecar_b.grpc());
+    let chosen = [("query", UP), ("dedup", "false"), ("storeMatch[]", only.as_str())];
+    let of_b = rows(&query, "/api/v1/query", &chosen, 1);
+    assert_eq!(of_b[0]["metric"]["replica"], "b");
 
     // One replica dies; the answer goes on.
     let history = [("query", "up{job=\"node\"}[1h]")];

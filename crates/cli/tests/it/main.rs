@@ -12,3 +12,4 @@ mod golden;
 mod remote_peers;
 mod remote_write;
 mod support;
+mod web_app;

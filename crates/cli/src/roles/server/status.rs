@@ -7,13 +7,13 @@ use futures::future::BoxFuture;
 use gauntlet_api::{ApiError, ErrorKind, Params, RoleStatus};
 use gauntlet_model::{Exemplar, Labels, Matcher};
 use gauntlet_promql::parse_metric_selector;
-use gauntlet_scrape::status::{ActiveTarget, DroppedTarget, Status};
+use gauntlet_scrape::status::Status;
 use gauntlet_tsdb::head::Cardinality;
 use serde_json::{Map, Value, json};
 
-use super::{Shared, pools, self_metrics};
+use super::{Shared, pools, self_metrics, targets};
 use crate::roles::common::hostname;
-use crate::roles::overview::{Health, Part, overview_json};
+use crate::roles::overview::{Part, overview_json};
 use crate::roles::query::{labels_json, rfc3339};
 
 impl RoleStatus for Shared {
@@ -51,6 +51,8 @@ impl RoleStatus for Shared {
         let stats = db.head().stats();
         let tables = db.head().cardinalities("__name__", limit);
         let memory = db.head().memory();
+        let on_disk = db.size_bytes();
+        let blocks: u64 = db.blocks().iter().map(|block| block.size_bytes()).sum();
         Ok(json!({
             "headStats": {
                 "numSeries": stats.num_series,
@@ -66,12 +68,22 @@ impl RoleStatus for Shared {
             "memoryInBytesByPart": memory.parts().map(|(part, bytes)| json!({
                 "name": part, "value": bytes,
             })),
+            "diskBytesByPart": [
+                { "name": "blocks", "value": blocks },
+                { "name": "log and files of the head", "value": on_disk.saturating_sub(blocks) },
+            ],
         }))
     }
 
     fn tsdb_blocks(&self) -> Result<Value, ApiError> {
-        let metas = self.open_db()?.block_metas();
-        Ok(json!({ "blocks": metas }))
+        let blocks = self.open_db()?.blocks();
+        let metas: Vec<_> = blocks.iter().map(|block| block.meta()).collect();
+        // The sizes are ours: the peer's metas have none.
+        let sizes: Map<String, Value> = blocks
+            .iter()
+            .map(|block| (block.meta().ulid.to_string(), json!(block.size_bytes())))
+            .collect();
+        Ok(json!({ "blocks": metas, "sizeBytes": sizes }))
     }
 
     fn exemplars(
@@ -82,6 +94,10 @@ impl RoleStatus for Shared {
     ) -> Result<Vec<(Labels, Vec<Exemplar>)>, ApiError> {
         let found = self.open_db()?.head().exemplars(&selectors, min_time, max_time);
         Ok(found.into_iter().map(|series| (series.labels, series.exemplars)).collect())
+    }
+
+    fn keeps_exemplars(&self) -> bool {
+        self.keeps_exemplars
     }
 
     fn wal_replay(&self) -> Result<Value, ApiError> {
@@ -95,28 +111,7 @@ impl RoleStatus for Shared {
     }
 
     fn targets(&self, params: &Params) -> Result<Value, ApiError> {
-        let state = params.get("state").to_ascii_lowercase();
-        let pool = params.find("scrapePool").filter(|p| !p.is_empty());
-        let Some(status) = self.scrape_status() else { return Err(starting()) };
-        let wants = |kind: &str| state.is_empty() || state == "any" || state == kind;
-        let active: Vec<Value> = if wants("active") {
-            status.active(pool).iter().map(|t| self.active_json(t)).collect()
-        } else {
-            Vec::new()
-        };
-        let (dropped, counts) = if wants("dropped") {
-            let rows = status.dropped(pool).iter().map(|d| dropped_json(d, &status)).collect();
-            (rows, json!(status.dropped_counts()))
-        } else if wants("active") {
-            (Vec::new(), json!(status.dropped_counts()))
-        } else {
-            (Vec::new(), Value::Null)
-        };
-        Ok(json!({
-            "activeTargets": active,
-            "droppedTargets": dropped,
-            "droppedTargetCounts": counts,
-        }))
+        targets::json(&self.scrape_status().ok_or_else(starting)?, params)
     }
 
     fn scrape_pools(&self) -> Result<Value, ApiError> {
@@ -290,7 +285,7 @@ impl Shared {
             }
         }
         if let Some(status) = self.scrape_status() {
-            parts.push(targets_part(&status.active(None)));
+            parts.push(targets::part(&status.active(None)));
         }
         let state = self.reload_state.lock();
         if let Some(reason) = &state.problem {
@@ -306,35 +301,6 @@ impl Shared {
         drop(state);
         parts.extend(self.extra_parts.iter().flat_map(|more| more()));
         parts
-    }
-
-    fn active_json(&self, row: &ActiveTarget) -> Value {
-        let report = &row.report;
-        let error = report.error.as_ref();
-        let mut out = json!({
-            "discoveredLabels": labels_json(&row.target.discovered()),
-            "labels": labels_json(row.target.labels()),
-            "scrapePool": row.pool,
-            "scrapeUrl": row.target.url(),
-            "globalUrl": global_url(row.target.url()),
-            "lastError": error.map(ToString::to_string).unwrap_or_default(),
-            "lastScrape": rfc3339(report.started_ms),
-            "lastScrapeDuration": report.took.as_secs_f64(),
-            "health": report.health.as_str(),
-            "scrapeInterval": row.target.interval_text(),
-            "scrapeTimeout": row.target.timeout_text(),
-        });
-        let Value::Object(fields) = &mut out else { return out };
-        if let Some(error) = error {
-            fields.insert("lastErrorStage".to_owned(), json!(error.stage()));
-            fields.insert("lastErrorCure".to_owned(), json!(cure(error.stage())));
-        }
-        if report.started_ms != 0 {
-            fields.insert("lastSamples".to_owned(), json!(report.samples));
-            fields.insert("lastBodyBytes".to_owned(), json!(report.body_bytes));
-            fields.insert("lastLateness".to_owned(), json!(report.lateness.as_secs_f64()));
-        }
-        out
     }
 }
 
@@ -363,78 +329,6 @@ fn database_part(db: &gauntlet_tsdb::Db) -> Part {
         ),
     };
     part.link("storage")
-}
-
-fn targets_part(active: &[ActiveTarget]) -> Part {
-    let down: Vec<&ActiveTarget> =
-        active.iter().filter(|t| t.report.health == gauntlet_scrape::Health::Down).collect();
-    let part = match down.first() {
-        None => Part::good("Targets", format!("{} scraped", active.len())),
-        Some(first) => {
-            let reason = first.report.error.as_ref().map(ToString::to_string).unwrap_or_default();
-            Part {
-                name: "Targets".to_owned(),
-                health: if down.len() == active.len() { Health::Bad } else { Health::Warn },
-                text: format!(
-                    "{} of {} down, for example {}: {reason}",
-                    down.len(),
-                    active.len(),
-                    first.target.url()
-                ),
-                cure: first.report.error.as_ref().map(|e| cure(e.stage()).to_owned()),
-                link: None,
-            }
-        }
-    };
-    part.link("targets")
-}
-
-/// What to do about a scrape that failed at a stage.
-fn cure(stage: &str) -> &'static str {
-    match stage {
-        "resolve" => "check the host name and the DNS of this machine",
-        "connect" => {
-            "check that the target runs and listens at this address, and that no firewall is between"
-        }
-        "tls" => "check scheme, CA, server name and certificates of the job",
-        "status" => "open the address by hand: the target answers, but not with 200",
-        "timeout" => "the target is slow: raise scrape_timeout or find out why",
-        "limit" => "the target exposes more than the limits of the job allow",
-        "parse" => "the target's text is not valid: the line named is where",
-        "append" => "the database did not take the samples: see its part of the overview",
-        _ => "see the message",
-    }
-}
-
-fn dropped_json((pool, dropped): &(String, DroppedTarget), status: &Status) -> Value {
-    let by = match dropped.rule {
-        None => "no label was left but internal ones".to_owned(),
-        Some(index) => {
-            let action = status
-                .config(pool)
-                .and_then(|config| {
-                    config.relabel_configs.get(index).map(|r| r.config().action.as_str())
-                })
-                .unwrap_or("gone since");
-            format!("relabel rule {} ({action})", index + 1)
-        }
-    };
-    json!({
-        "discoveredLabels": labels_json(&dropped.discovered),
-        "scrapePool": pool,
-        "droppedBy": by,
-    })
-}
-
-/// The target's URL as others reach it: loopback names become this host's.
-fn global_url(text: &str) -> String {
-    let Ok(mut parsed) = url::Url::parse(text) else { return text.to_owned() };
-    if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
-        && parsed.set_host(Some(&hostname())).is_ok()
-    {
-        return parsed.to_string();
-    }
-    text.to_owned()
 }
 
 fn table(rows: &[Cardinality]) -> Value {
