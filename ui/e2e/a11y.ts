@@ -1,72 +1,76 @@
-// What every page owes to people with a keyboard, a screen reader or weak eyes: names, unique ids, order of headings, contrast.
+// What every page owes to people with a keyboard, a screen reader or weak eyes: the rules of axe-core, read from disk, and what axe
+// leaves out: one main, one h1, an order of focus that follows the page, a mark on what has the focus.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 
-/** Problems as text, one a line; empty when there are none. */
-export function accessibilityProblems(page: Page): Promise<string[]> {
-  return page.evaluate(() => {
-    const problems: string[] = [];
-    const show = (element: Element) => `<${element.tagName.toLowerCase()} class="${element.getAttribute("class") ?? ""}"> ${(element.textContent ?? "").trim().slice(0, 40)}`;
-    const visible = (element: Element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && element.getClientRects().length > 0;
+const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-    // Names of what can be used.
-    for (const element of document.querySelectorAll("button, a[href], input, select, textarea, summary, [role=img], [role=table], dialog, nav")) {
-      if (!visible(element)) continue;
-      const labelled = element.getAttribute("aria-labelledby");
-      const label = element instanceof HTMLInputElement || element instanceof HTMLSelectElement || element instanceof HTMLTextAreaElement ? [...(element.labels ?? [])].map((l) => l.textContent).join("") : "";
-      const name = element.getAttribute("aria-label") ?? (labelled ? document.getElementById(labelled)?.textContent : "") ?? "";
-      const own = /^(INPUT|SELECT|TEXTAREA)$/.test(element.tagName) || ["img", "table"].includes(element.getAttribute("role") ?? "") ? "" : element.textContent;
-      if (`${name}${label}${own ?? ""}${element.getAttribute("title") ?? ""}`.trim() === "") problems.push(`no name: ${show(element)}`);
-    }
-    // Ids are unique, one main, one h1, no level of headings skipped.
-    const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-    for (const id of new Set(ids.filter((one, i) => ids.indexOf(one) !== i))) problems.push(`id twice: ${id}`);
-    if (document.querySelectorAll("main").length !== 1) problems.push("not one main");
-    if (document.querySelectorAll("h1").length !== 1) problems.push("not one h1");
-    let level = 0;
-    for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
-      const own = Number(heading.tagName[1]);
-      if (own > level + 1) problems.push(`heading skips a level: ${show(heading)}`);
-      level = own;
-    }
-    if (document.documentElement.lang === "") problems.push("no language");
-    // Roles have the parents they need.
-    for (const [child, parent] of [["row", "table"], ["cell", "row"], ["columnheader", "row"], ["tab", "tablist"], ["option", "listbox"]] as const) {
-      for (const element of document.querySelectorAll(`[role=${child}]`)) if (!element.closest(`[role=${parent}]`)) problems.push(`${child} outside of ${parent}: ${show(element)}`);
-    }
-    // Contrast of text, 4.5:1, or 3:1 where it is large.
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = 1;
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    const rgb = (colours: string[]) => {
-      if (!context) return [0, 0, 0];
-      context.clearRect(0, 0, 1, 1);
-      for (const one of colours) {
-        context.fillStyle = one;
-        context.fillRect(0, 0, 1, 1);
-      }
-      return [...context.getImageData(0, 0, 1, 1).data];
-    };
-    const luminance = (parts: number[]) => {
-      const [r = 0, g = 0, b = 0] = parts.slice(0, 3).map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const seen = new Set<string>();
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      const element = node.parentElement;
-      if (!element || (node.textContent ?? "").trim() === "" || !visible(element) || element.closest(":disabled, .skip, script, datalist, option")) continue;
-      const style = getComputedStyle(element);
-      const behind: string[] = [];
-      for (let one: Element | null = element; one; one = one.parentElement) behind.unshift(getComputedStyle(one).backgroundColor);
-      const key = `${style.color} ${behind.join()} ${style.fontSize}`;
-      if (seen.has(key)) continue;
-      seen.add(key);
-      const base = ["white", ...behind];
-      const [a, b] = [luminance(rgb([...base, style.color])), luminance(rgb(base))].sort((x, y) => y - x) as [number, number];
-      const ratio = (a + 0.05) / (b + 0.05);
-      const large = Number.parseFloat(style.fontSize) >= 24;
-      if (ratio < (large ? 3 : 4.5)) problems.push(`contrast ${ratio.toFixed(2)}: ${show(element)} ${style.color}`);
-    }
-    return problems;
+interface Violation {
+  id: string;
+  help: string;
+  nodes: { html: string; target: string[]; failureSummary?: string }[];
+}
+
+/** Problems as text, one a line; empty when there are none. */
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  // Run by the debugger, which the page's policy does not bind.
+  await page.evaluate(source);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (root: Document, options: object) => Promise<{ violations: Violation[] }> } };
+    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    return (await axe.run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] })).violations;
   });
+  const text = ({ id, help, nodes }: Violation) => nodes.map((node) => `${id}: ${help}: ${node.target.join(" ")} ${node.html.slice(0, 120)} ${node.failureSummary?.split("\n").at(-1)?.trim() ?? ""}`);
+  return [...found.flatMap(text), ...(await page.evaluate(ownProblems))];
+}
+
+function ownProblems(): string[] {
+  const problems: string[] = [];
+  if (document.querySelectorAll("main").length !== 1) problems.push("not one main");
+  if (document.querySelectorAll("h1").length !== 1) problems.push("not one h1");
+  const show = (element: Element) => `<${element.tagName.toLowerCase()} class="${element.getAttribute("class") ?? ""}"> ${(element.textContent ?? "").trim().slice(0, 40)}`;
+  for (const element of document.querySelectorAll("[tabindex]")) if (Number(element.getAttribute("tabindex")) > 0) problems.push(`its place in the order of focus is forced: ${show(element)}`);
+  return problems;
+}
+
+/**
+ * Walks the page by Tab, at most `most` stops: problems where the focus is not to be seen, jumps back in the document, or is caught.
+ * Leaves the focus where the walk ended.
+ */
+export async function focusProblems(page: Page, most = 40): Promise<string[]> {
+  const problems: string[] = [];
+  await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+  let before: string | undefined;
+  for (let stop = 0; stop < most; stop++) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const element = document.activeElement as HTMLElement | null;
+      if (!element || element === document.body) return undefined;
+      const kept = window as unknown as { firstFocus?: Element; lastFocus?: Element };
+      const last = kept.lastFocus;
+      // All the way round.
+      if (element === kept.firstFocus) return undefined;
+      kept.firstFocus ??= element;
+      kept.lastFocus = element;
+      const box = element.getBoundingClientRect();
+      const style = getComputedStyle(element);
+      // The editor marks its frame instead of the field inside.
+      const marked = style.outlineStyle !== "none" || style.boxShadow !== "none" || (element.closest(".editor:focus-within") !== null);
+      return {
+        text: `<${element.tagName.toLowerCase()} class="${element.getAttribute("class") ?? ""}"> ${(element.textContent ?? "").trim().slice(0, 30)}`,
+        seen: box.width > 0 && box.height > 0,
+        marked,
+        back: last !== undefined && last.isConnected && (last.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_PRECEDING) !== 0,
+        same: last === element,
+      };
+    });
+    if (at === undefined) break;
+    if (!at.seen) problems.push(`has the focus but no size: ${at.text}`);
+    if (!at.marked) problems.push(`has the focus but no mark: ${at.text}`);
+    if (at.back && stop > 0) problems.push(`the focus jumps back to ${at.text} from ${before}`);
+    if (at.same && stop > 0) problems.push(`the focus is caught in ${at.text}`);
+    before = at.text;
+  }
+  return problems;
 }

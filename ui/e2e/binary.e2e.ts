@@ -1,7 +1,7 @@
 // The app as the binary embeds it, each page driven as a person would.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { accessibilityProblems } from "./a11y";
+import { accessibilityProblems, focusProblems } from "./a11y";
 import { binary, type Running, startProxy, startQuery, startServer } from "./binary";
 import { artefacts, firstPaint, launch, missing, watched } from "./browser";
 
@@ -94,6 +94,7 @@ describe.skipIf(skip !== undefined)("the binary", () => {
         await page.goto(`${server.url}/${path}`);
         await settled();
         expect(await accessibilityProblems(page), `${path} ${colorScheme}`).toEqual([]);
+        if (colorScheme === "light") expect(await focusProblems(page), `${path}, walked by Tab`).toEqual([]);
       }
       expect(faults).toEqual([]);
       await context.close();
@@ -150,6 +151,10 @@ describe.skipIf(skip !== undefined)("the binary", () => {
     const proxy = await startProxy(server, "/monitoring");
     try {
       const { context, page, faults } = await watched(browser, proxy.host);
+      await page.goto(`${proxy.url}/`);
+      await page.waitForURL(`${proxy.url}/query`);
+      await page.goto(`${proxy.url}/graph?g0.expr=up`);
+      await page.waitForURL(`${proxy.url}/query?g0.expr=up`);
       await page.goto(`${proxy.url}/overview`);
       await page.getByRole("heading", { name: "What runs" }).waitFor();
       await page.getByRole("link", { name: "Targets" }).first().click();
@@ -167,7 +172,7 @@ describe.skipIf(skip !== undefined)("the binary", () => {
     try {
       const { context, page, faults } = await watched(browser, query.host);
       await page.goto(`${query.url}/stores`);
-      await page.getByText("No store has answered yet").waitFor();
+      await page.getByRole("row").filter({ hasText: "What to do" }).waitFor();
       await page.goto(`${query.url}/query?g0.expr=vector(1)&g0.deduplicate=0`);
       await page.getByRole("row").filter({ hasText: "1" }).first().waitFor();
       expect(await page.getByLabel("Replicas").inputValue()).toBe("no");

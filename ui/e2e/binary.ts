@@ -90,7 +90,7 @@ time_intervals:
   });
 }
 
-async function ready(child: ChildProcess, host: string, prefix: string, clean: () => void): Promise<Running> {
+export async function ready(child: ChildProcess, host: string, prefix: string, clean: () => void): Promise<Running> {
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     said = (said + chunk.toString()).slice(-4000);

@@ -131,14 +131,23 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
     case "alerts":
       return { data: { alerts: many(shape.rules / 10, (i) => alert(i, now)) } };
     case "scrape_pools":
-      return { data: { scrapePools: ["node", "blackbox", "api"] } };
+      return {
+        data: {
+          scrapePools: ["node", "blackbox", "api"],
+          discovery: [
+            { kind: "consul", scrapePools: ["node"], targets: 20, lastUpdate: new Date(now - 400_000).toISOString(), lastError: "consul at 10.1.1.1:8500: connection refused" },
+            { kind: "static", scrapePools: ["blackbox", "api"], targets: 40, lastUpdate: new Date(now - 1000).toISOString(), lastError: "" },
+          ],
+        },
+      };
     case "targets":
-      return { data: targets(shape.targets, parameters.get("state") ?? "any", parameters.get("scrapePool") ?? "") };
+      return { data: targets(shape.targets, parameters) };
     case "stores":
       return {
         data: {
           sidecar: many(3, (i) => ({ name: `10.0.0.${i}:10901`, lastCheck: new Date(now).toISOString(), lastError: i === 2 ? "rpc error: code = Unavailable: connection refused" : null, labelSets: [{ cluster: "eu-1", replica: String(i) }], minTime: now - 7_200_000, maxTime: 9_223_372_036_854_775_807 })),
           store: [{ name: "store.example:10901", lastCheck: new Date(now).toISOString(), lastError: null, labelSets: [{ cluster: "eu-1" }], minTime: now - 90 * 86_400_000, maxTime: now - 3_600_000 }],
+          ...(parameters.get("unanswered") === "true" ? { unanswered: [{ name: "10.0.0.9:10901", lastCheck: new Date(now).toISOString(), lastError: "rpc error: code = Unavailable: tcp connect error: Connection refused (os error 111)", labelSets: [], minTime: 9_223_372_036_854_775_807, maxTime: -9_223_372_036_854_775_808 }] } : {}),
         },
       };
     case "status/overview":
@@ -168,13 +177,16 @@ function answerOf(path: string, parameters: URLSearchParams, shape: Shape): Answ
           labelValueCountByLabelName: stats(["__name__", "pod", "id", "instance"], 9000),
           memoryInBytesByLabelName: stats(["__name__", "pod", "id"], 9e6),
           seriesCountByLabelValuePair: stats(["job=node", "cluster=eu-1", "namespace=default"], 800_000),
+          memoryInBytesByPart: stats(["open chunks", "labels", "postings", "strings"], 4e8),
+          diskBytesByPart: stats(["blocks", "log and files of the head"], 3e9),
         },
       };
     }
     case "status/tsdb/blocks": {
       const grid = Math.floor(now / 7_200_000) * 7_200_000;
       const block = (i: number, from: number, to: number, level: number) => ({ ulid: `01JD${String(i).padStart(22, "0")}`, minTime: from, maxTime: to, stats: { numSamples: 9e7, numSeries: 1e6, numChunks: 2e6 }, compaction: { level } });
-      return { data: { blocks: [...many(4, (i) => block(i, grid - (i + 2) * 7_200_000, grid - (i + 1) * 7_200_000, 1)), ...many(9, (i) => block(i + 4, grid - 36_000_000 - (i + 1) * 64_800_000, grid - 36_000_000 - i * 64_800_000, 3))] } };
+      const blocks = [...many(4, (i) => block(i, grid - (i + 2) * 7_200_000, grid - (i + 1) * 7_200_000, 1)), ...many(9, (i) => block(i + 4, grid - 36_000_000 - (i + 1) * 64_800_000, grid - 36_000_000 - i * 64_800_000, 3))];
+      return { data: { blocks, sizeBytes: Object.fromEntries(blocks.map((one) => [one.ulid, 120e6 * one.compaction.level])) } };
     }
     case "status/walreplay":
       return { data: { min: 100, max: 180, current: 142 } };
@@ -207,6 +219,11 @@ function evaluate(path: string, query: string, parameters: URLSearchParams, shap
   const count = Math.floor((end - start) / step) + 1;
   if (query.includes("request_seconds")) {
     return { data: { resultType: "matrix", result: [{ metric: { job: "api" }, histograms: many(count, (i) => [start + i * step, histogram(i)]) }], stats } };
+  }
+  const course = ["up", "scrape_duration_seconds", "scrape_samples_scraped"];
+  if (query.startsWith('{__name__=~"up|')) {
+    const values = (s: number) => many(count, (i) => [start + i * step, String(s === 0 ? Number(i % 23 !== 5) : s === 1 ? 0.01 + ((i * 7919) % 13) / 1000 : 1200 + Math.floor(i / 20))]);
+    return { data: { resultType: "matrix", result: course.map((name, s) => ({ metric: { __name__: name }, values: values(s) })), stats } };
   }
   const result = many(shape.series, (s) => ({
     metric: labels(s),
@@ -261,7 +278,10 @@ function histogram(seed: number) {
   return { count: "4242", sum: "123.4", buckets };
 }
 
-function targets(count: number, state: string, pool: string) {
+function targets(count: number, parameters: URLSearchParams) {
+  const [state, pool, health, url] = ["state", "scrapePool", "health", "scrapeUrl"].map((name) => parameters.get(name) ?? "") as [string, string, string, string];
+  const words = (parameters.get("search") ?? "").toLowerCase().split(/\s+/);
+  const finds = (hay: unknown) => words.every((word) => JSON.stringify(hay).replaceAll('\\"', '"').toLowerCase().includes(word));
   const stages: [string, string, string][] = [
     ["connect", 'Get "http://…": dial tcp: connection refused', "check that the target runs and listens at this address, and that no firewall is between"],
     ["timeout", "context deadline exceeded", "the target is slow: raise scrape_timeout or find out why"],
@@ -289,10 +309,19 @@ function targets(count: number, state: string, pool: string) {
       health: down ? "down" : "up",
       scrapeInterval: "15s",
       scrapeTimeout: "10s",
+      recentScrapes: parameters.get("recent") === "true" ? many(20, (k) => [4000 + ((k * 7919) % 900), (k * 37) % 400, 1200 + (k % 3)]) : undefined,
     };
-  }).filter((target) => pool === "" || target.scrapePool === pool);
-  const dropped = many(20, (i) => ({ discoveredLabels: { __address__: `10.9.0.${i}:9100`, ...settings, job: "node" }, scrapePool: "node", droppedBy: "relabel rule 2 (drop)" }));
-  return { activeTargets: state === "dropped" ? [] : active, droppedTargets: state === "active" ? [] : dropped, droppedTargetCounts: { node: 20 } };
+  })
+    .filter((target) => (pool === "" || target.scrapePool === pool) && (url === "" || target.scrapeUrl === url) && finds([target.labels, target.scrapeUrl, target.scrapePool, target.lastError]))
+    .sort((a, b) => Number(a.health === "up") - Number(b.health === "up"));
+  const dropped = many(20, (i) => ({ discoveredLabels: { __address__: `10.9.0.${i}:9100`, ...settings, job: "node" }, scrapePool: "node", droppedBy: "relabel rule 2 (drop)" })).filter(finds);
+  const down = active.filter((target) => target.health === "down").length;
+  return {
+    activeTargets: state === "dropped" ? [] : active.filter((target) => health === "" || target.health === health).slice(0, Number(parameters.get("limit") ?? Infinity)),
+    activeTargetCounts: state === "dropped" ? undefined : { up: active.length - down, down, unknown: 0 },
+    droppedTargets: state === "active" ? [] : dropped,
+    droppedTargetCounts: { node: 20 },
+  };
 }
 
 function many<T>(count: number, make: (index: number) => T): T[] {

@@ -1,4 +1,4 @@
-// Pictures of every page, light and dark, wide and narrow, kept in e2e/artefacts to be looked at.
+// Pictures of every page, light and dark, narrow and on paper, kept in e2e/artefacts to be looked at.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { accessibilityProblems } from "./a11y";
@@ -72,7 +72,7 @@ describe.skipIf(skip !== undefined)("pictures", () => {
   for (const [look, options] of [
     ["light", { colorScheme: "light" as const }],
     ["dark", { colorScheme: "dark" as const }],
-    ["narrow", { colorScheme: "light" as const, viewport: { width: 390, height: 844 } }],
+    ["narrow", { colorScheme: "light" as const, viewport: { width: 360, height: 780 } }],
   ] as const) {
     test(look, async () => {
       const problems: string[] = [];
@@ -102,4 +102,30 @@ describe.skipIf(skip !== undefined)("pictures", () => {
       expect(problems).toEqual([]);
     });
   }
+
+  test("print", async () => {
+    const fake = await startFake({ series: 12, targets: 300 });
+    // The width of A4; what was dark on the screen is printed light.
+    const { context, page, faults, settled } = await watched(browser, fake.host, { colorScheme: "dark", viewport: { width: 794, height: 1123 } });
+    for (const name of ["query-table", "query-graph", "query-heat", "query-explain", "targets", "overview", "storage"]) {
+      const path = PAGES.find(([one]) => one === name)?.[1];
+      await page.emulateMedia({ media: "screen", colorScheme: "dark" });
+      await page.goto(`${fake.url}/${path}`);
+      await settled();
+      const onScreen = await page.getByRole("row").count();
+      // As the browser does it: the event, then the style of print.
+      await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+      await page.emulateMedia({ media: "print", colorScheme: "light" });
+      expect(await page.getByRole("navigation").isVisible()).toBe(false);
+      if (name === "targets") {
+        expect(onScreen).toBeLessThan(60);
+        expect(await page.getByRole("row").count(), "all rows are printed").toBe(301);
+      }
+      await page.screenshot({ path: `${artefacts}${name}-print.png`, fullPage: true });
+      await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+    }
+    expect(faults).toEqual([]);
+    await context.close();
+    await fake.stop();
+  });
 });

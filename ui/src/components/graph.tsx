@@ -212,15 +212,18 @@ function xTicks(utc: boolean): uPlot.Axis.DynamicValues {
   };
 }
 
+/** Where an exemplar sits in the plot, CSS px. Beyond the values in sight it is at the edge. */
+function exemplarPlace(u: uPlot, one: Exemplar): [x: number, y: number] {
+  return [u.valToPos(one.time, "x"), Math.min(Math.max(u.valToPos(one.value, "y"), 5), u.bbox.height / devicePixelRatio - 5)];
+}
+
 function drawExemplars(u: uPlot, exemplars: readonly Exemplar[], ink: string) {
   const { ctx } = u;
   ctx.save();
   ctx.fillStyle = ink;
   for (const one of exemplars) {
-    const x = u.valToPos(one.time, "x", true);
-    // Beyond the values in sight it sits at the edge.
-    const y = Math.min(Math.max(u.valToPos(one.value, "y", true), u.bbox.top + 5), u.bbox.top + u.bbox.height - 5);
-    ctx.translate(x, y);
+    const [x, y] = exemplarPlace(u, one);
+    ctx.translate(x * devicePixelRatio + u.bbox.left, y * devicePixelRatio + u.bbox.top);
     ctx.rotate(Math.PI / 4);
     ctx.fillRect(-4, -4, 8, 8);
     ctx.setTransform(1, 0, 0, 1, 0, 0);
@@ -283,7 +286,10 @@ function showTip(u: uPlot, element: HTMLDivElement | null, given: Tip): number {
       nearest = i;
     }
   });
-  const spark = given.exemplars.find((one) => Math.hypot(u.valToPos(one.time, "x") - left, u.valToPos(one.value, "y") - top) < 8);
+  const spark = given.exemplars.find((one) => {
+    const [x, y] = exemplarPlace(u, one);
+    return Math.hypot(x - left, y - top) < 8;
+  });
   const line = given.lines[nearest];
   if (!spark && !line) return -1;
   const parts: Node[] = [];

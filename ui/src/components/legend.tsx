@@ -35,6 +35,7 @@ export function Legend({ lines, hidden, setHidden, at, isDark, onPoint }: Props)
   const [sort, setSort] = useState<Sort>("given");
   const [all, setAll] = useState(false);
   const [text, setText] = useState("");
+  const [raw, setRaw] = useState(false);
   const texts = useMemo(() => lines.map((line) => seriesText(line.labels)), [lines]);
   const hays = useMemo(() => lines.map((line) => haystack(line.labels)), [lines]);
   const lasts = useMemo(() => lines.map(lastValue), [lines]);
@@ -71,6 +72,9 @@ export function Legend({ lines, hidden, setHidden, at, isDark, onPoint }: Props)
         >
           {sort === "given" ? "Order: as sent" : sort === "down" ? "Order: largest first" : "Order: smallest first"}
         </button>
+        <button type="button" class="quiet" aria-pressed={raw} title="Values as the server sent them" onClick={() => setRaw(!raw)}>
+          Raw values
+        </button>
         {hidden.size > 0 ? (
           <button type="button" class="quiet" onClick={() => setHidden(new Set())}>
             Show all
@@ -88,7 +92,7 @@ export function Legend({ lines, hidden, setHidden, at, isDark, onPoint }: Props)
         ) : null}
         <span class="muted hint">click hides, Ctrl-click shows alone</span>
       </div>
-      <div class="entries">
+      <div class={`entries ${raw ? "raw" : ""}`}>
         {shown.map((i) => {
           const v = value(i);
           return (
@@ -101,7 +105,7 @@ export function Legend({ lines, hidden, setHidden, at, isDark, onPoint }: Props)
                 onDblClick={() => click(i, true)}
               >
                 <i style={{ background: hidden.has(i) ? "transparent" : lineColour(i, isDark), borderColor: lineColour(i, isDark) }} />
-                <b title={v === null ? "" : String(v)}>{v === null ? "" : short(v)}</b>
+                <b title={v === null ? "" : String(v)}>{v === null ? "" : raw ? String(v) : short(v)}</b>
                 <span class="mono">{texts[i]}</span>
               </button>
               <Copy text={texts[i] as string} />

@@ -1,6 +1,7 @@
 // A table of which only the rows in view are in the document: thousands of rows cost as much as twenty.
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { printing } from "../lib/printing";
 import { useRows } from "./rows";
 import "./virtual.css";
 
@@ -25,6 +26,9 @@ interface Props<Row> {
   /** First guess of a row's height in px; real heights are measured. */
   rowHeight?: number;
 }
+
+/** Most rows that are printed. */
+const PRINTED = 1000;
 
 /** Column and direction; unset for the order of the rows as given. */
 type Order = { column: string; down: boolean } | undefined;
@@ -60,6 +64,8 @@ export function VirtualTable<Row>({ rows, columns: all, label, rowKey, rowHeight
   const inOrder = useMemo(() => sorted(rows, columns, order), [rows, order, narrow]);
   const keys = useMemo(() => inOrder.map((row, i) => rowKey?.(row, i) ?? i), [inOrder]);
   const shown = useRows(keys, rowHeight);
+  const whole = printing.value;
+  const [first, end] = whole ? [0, PRINTED] : [shown.first, shown.end];
   const template = columns.map((c) => c.width).join(" ");
   const turn = (column: Column<Row>) => {
     const first = column.number === true;
@@ -87,10 +93,10 @@ export function VirtualTable<Row>({ rows, columns: all, label, rowKey, rowHeight
           </span>
         ))}
       </div>
-      <div class="vbody" role="rowgroup" ref={shown.scroller} style={{ height: `min(${shown.total}px, max(50vh, 100vh - 170px))` }} tabIndex={0}>
-        <div role="presentation" style={{ height: `${shown.total}px`, position: "relative" }}>
-          {inOrder.slice(shown.first, shown.end).map((row, i) => {
-            const index = shown.first + i;
+      <div class="vbody" role="rowgroup" ref={shown.scroller} style={{ height: whole ? "auto" : `min(${shown.total}px, max(50vh, 100vh - 170px))` }} tabIndex={0}>
+        <div role="presentation" style={{ height: whole ? "auto" : `${shown.total}px`, position: "relative" }}>
+          {inOrder.slice(first, end).map((row, i) => {
+            const index = first + i;
             return (
               <div
                 class="vrow"
@@ -99,7 +105,7 @@ export function VirtualTable<Row>({ rows, columns: all, label, rowKey, rowHeight
                 key={keys[index]}
                 data-index={index}
                 ref={shown.row}
-                style={{ gridTemplateColumns: template, transform: `translateY(${shown.offset(index)}px)` }}
+                style={{ gridTemplateColumns: template, ...(whole ? { position: "static" } : { transform: `translateY(${shown.offset(index)}px)` }) }}
               >
                 {columns.map((c) => (
                   <span role="cell" key={c.title} class={c.number ? "number" : ""}>
@@ -111,6 +117,7 @@ export function VirtualTable<Row>({ rows, columns: all, label, rowKey, rowHeight
           })}
         </div>
       </div>
+      {whole && rows.length > PRINTED ? <p class="muted">The first {PRINTED} of {rows.length} rows are printed.</p> : null}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // Colours of lines and cells. Canvas knows no CSS variables, so they are computed here for the theme in force.
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { theme } from "./settings";
 
 const query = typeof matchMedia === "function" ? matchMedia("(prefers-color-scheme: dark)") : undefined;
@@ -9,6 +9,11 @@ query?.addEventListener("change", (event) => {
 });
 
 export const dark = computed(() => (theme.value === "system" ? systemDark.value : theme.value === "dark"));
+
+// What a canvas holds was painted for the theme; the style of printed pages, which are always light, turns it round.
+effect(() => {
+  document.documentElement.toggleAttribute("data-dark", dark.value);
+});
 
 /** Colour of the line `index`: hues by the golden angle, so that neighbours differ and the sequence never ends. */
 export function lineColour(index: number, isDark: boolean, alpha = 1): string {

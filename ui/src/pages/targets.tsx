@@ -1,13 +1,13 @@
-// Targets: filtered, virtual, with causes. The server filters by pool; state and text filter what it sent.
-import { useMemo, useState } from "preact/hooks";
+// Targets: filtered by the server, drawn as far as they are in view, with causes.
+import { useState } from "preact/hooks";
 import { Copy, Empty, Filter, Labels, State } from "../components/basics";
 import { VirtualTable } from "../components/virtual";
 import { address } from "../lib/base";
 import { ago, duration, isNever, short, time } from "../lib/format";
-import { haystack, type LabelSet, matchesWords } from "../lib/labels";
+import type { LabelSet } from "../lib/labels";
 import { emptyPanel, writePanels } from "../lib/panels";
 import { zone } from "../lib/settings";
-import { useParameter } from "../lib/parameter";
+import { useParameter, useSettled } from "../lib/parameter";
 import { useAsk } from "../lib/use";
 import { History } from "./targets/history";
 import "./targets/targets.css";
@@ -41,6 +41,8 @@ interface Dropped {
 
 interface TargetsData {
   activeTargets: Active[];
+  /** Ours: of the pool and the search, by health. Absent where only what was dropped is asked for. */
+  activeTargetCounts?: Record<Active["health"], number>;
   droppedTargets: Dropped[];
   droppedTargetCounts: Record<string, number> | null;
 }
@@ -48,6 +50,9 @@ interface TargetsData {
 /** How often targets are asked for, ms: always, and while none was scraped yet. */
 const SETTLED_MS = 10_000;
 const YOUNG_MS = 1000;
+
+/** Most rows that are asked for. The server sends what fails first. */
+const MOST = 5000;
 
 const RANK = { down: 0, unknown: 1, up: 2 };
 
@@ -58,31 +63,28 @@ export function TargetsPage() {
   const pools = useAsk<{ scrapePools: string[] }>("scrape_pools", {}, "", 30_000);
   const [everyMs, setEveryMs] = useState(SETTLED_MS);
   const isDropped = state === "dropped";
-  const asked = useAsk<TargetsData>("targets", { scrapePool: pool, state: isDropped ? "dropped" : "active" }, `${pool}|${isDropped}`, everyMs);
+  const search = useSettled(text);
+  const health = isDropped ? "" : state;
+  const asked = useAsk<TargetsData>("targets", { scrapePool: pool, state: isDropped ? "dropped" : "active", health, search, limit: MOST }, JSON.stringify([pool, state, search]), everyMs);
   const data = asked.answer?.data;
-  const active = useMemo(
-    () => (data?.activeTargets ?? []).map((target) => ({ target, hay: haystack(target.labels, target.scrapeUrl + target.lastError) })).sort((a, b) => RANK[a.target.health] - RANK[b.target.health]),
-    [data],
-  );
-  const dropped = useMemo(() => (data?.droppedTargets ?? []).map((target) => ({ target, hay: haystack(target.discoveredLabels, target.scrapePool) })), [data]);
-  const shownActive = useMemo(
-    () => active.filter(({ target, hay }) => (state === "" || target.health === state) && matchesWords(hay, text)).map((one) => one.target),
-    [active, state, text],
-  );
-  const shownDropped = useMemo(() => dropped.filter(({ hay }) => matchesWords(hay, text)).map((one) => one.target), [dropped, text]);
+  const counts = data?.activeTargetCounts;
+  const total = counts ? counts.up + counts.down + counts.unknown : 0;
+  const rows = data?.activeTargets ?? [];
   // A server that just started finds and scrapes its first targets within seconds: who looks then should see it.
-  const young = active.length < 500 && active.every(({ target }) => target.health === "unknown");
-  const wanted = data && !isDropped && young ? YOUNG_MS : SETTLED_MS;
+  const young = counts !== undefined && total < 500 && counts.up + counts.down === 0;
+  const wanted = young && text === "" ? YOUNG_MS : SETTLED_MS;
   if (wanted !== everyMs) setEveryMs(wanted);
-  const count = (health: string) => active.filter(({ target }) => target.health === health).length;
   const droppedCount = Object.entries(data?.droppedTargetCounts ?? {}).reduce((sum, [name, n]) => (pool === "" || name === pool ? sum + n : sum), 0);
+  const titled = (title: string, n: number | undefined) => (n === undefined ? title : `${title} ${n}`);
   const states: [value: string, text: string][] = [
-    ["", isDropped ? "Active" : `Active ${active.length}`],
-    ["down", isDropped ? "Down" : `Down ${count("down")}`],
-    ["up", isDropped ? "Up" : `Up ${count("up")}`],
-    ["unknown", isDropped ? "Not yet scraped" : `Not yet scraped ${count("unknown")}`],
-    ["dropped", `Dropped ${droppedCount}`],
+    ["", titled("Active", counts && total)],
+    ["down", titled("Down", counts?.down)],
+    ["up", titled("Up", counts?.up)],
+    ["unknown", titled("Not yet scraped", counts?.unknown)],
+    ["dropped", titled("Dropped", data && droppedCount)],
   ];
+  const matching = isDropped ? (data?.droppedTargets.length ?? 0) : state === "" ? total : (counts?.[state as Active["health"]] ?? 0);
+  const shown = isDropped ? (data?.droppedTargets.length ?? 0) : rows.length;
   return (
     <div>
       <h1>Targets</h1>
@@ -101,19 +103,19 @@ export function TargetsPage() {
           ))}
         </span>
         <Filter value={text} onChange={setText} placeholder="Filter by label, address or error" />
-        <span class="muted">{isDropped ? shownDropped.length : shownActive.length} shown</span>
+        {data ? <span class="muted">{shown < matching ? `the first ${shown} of ${matching} shown, what fails first` : `${shown} shown`}</span> : null}
       </div>
       <State asked={asked} what="the targets" />
-      {data && isDropped ? <DroppedTable rows={shownDropped} kept={data.droppedTargets.length} all={droppedCount} /> : null}
-      {data && !isDropped ? <ActiveTable rows={shownActive} total={active.length} /> : null}
+      {data && isDropped ? <DroppedTable rows={data.droppedTargets} filtered={search !== ""} all={droppedCount} /> : null}
+      {data && !isDropped ? <ActiveTable rows={rows} filtered={search !== "" || state !== ""} /> : null}
     </div>
   );
 }
 
-function ActiveTable({ rows, total }: { rows: Active[]; total: number }) {
+function ActiveTable({ rows, filtered }: { rows: Active[]; filtered: boolean }) {
   const utc = zone.value === "utc";
   if (rows.length === 0) {
-    return total > 0 ? (
+    return filtered ? (
       <Empty>No target matches the filter.</Empty>
     ) : (
       <Empty>
@@ -143,7 +145,7 @@ function ActiveTable({ rows, total }: { rows: Active[]; total: number }) {
           by: (t) => Date.parse(t.lastScrape),
           cell: (t) => (isNever(t.lastScrape) ? "never" : <span title={time(Date.parse(t.lastScrape), utc)}>{ago(Date.parse(t.lastScrape))}</span>),
         },
-        { title: "Took", width: "66px", number: true, by: (t) => t.lastScrapeDuration, cell: (t) => duration(t.lastScrapeDuration * 1000) },
+        { title: "Took", width: "66px", number: true, wideOnly: true, by: (t) => t.lastScrapeDuration, cell: (t) => duration(t.lastScrapeDuration * 1000) },
         { title: "Samples", width: "72px", number: true, wideOnly: true, by: (t) => t.lastSamples ?? Number.NaN, cell: (t) => (t.lastSamples === undefined ? "" : short(t.lastSamples)) },
         { title: "Every", width: "56px", number: true, wideOnly: true, by: (t) => t.scrapeInterval, cell: (t) => t.scrapeInterval },
       ]}
@@ -197,9 +199,9 @@ function TargetDetails({ target: t }: { target: Active }) {
         {t.lastSamples === undefined ? "" : `, ${short(t.lastSamples)} samples`}
         {t.lastLateness === undefined ? "" : `, begun ${duration(t.lastLateness * 1000)} late`}
       </dd>
-      <dt>Last hour</dt>
+      <dt>Course</dt>
       <dd>
-        <History selector={selector} />
+        <History target={t} selector={selector} />
       </dd>
       <dt>See</dt>
       <dd class="row">
@@ -212,11 +214,16 @@ function TargetDetails({ target: t }: { target: Active }) {
   );
 }
 
-function DroppedTable({ rows, kept, all }: { rows: Dropped[]; kept: number; all: number }) {
+function DroppedTable({ rows, filtered, all }: { rows: Dropped[]; filtered: boolean; all: number }) {
   if (all === 0) return <Empty>No target was dropped by relabelling.</Empty>;
+  if (rows.length === 0 && filtered) return <Empty>No dropped target matches the filter.</Empty>;
   return (
     <>
-      {kept < all ? <p class="muted">The server keeps {kept} of {all} dropped targets; see keep_dropped_targets.</p> : null}
+      {rows.length < all && !filtered ? (
+        <p class="muted">
+          The server keeps {rows.length} of {all} dropped targets; see keep_dropped_targets.
+        </p>
+      ) : null}
       <VirtualTable
         label="Dropped targets"
         rows={rows}

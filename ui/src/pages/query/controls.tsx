@@ -80,7 +80,7 @@ export function TimeControls({ panel, onChange }: Props) {
       {panel.tab === "graph" ? (
         <>
           <label class="field">
-            <span>Form</span>
+            <span class="sr-only">Form</span>
             <select value={panel.display} onChange={(e) => onChange({ ...panel, display: e.currentTarget.value as Display })}>
               <option value="lines">lines</option>
               <option value="stacked">stacked</option>

@@ -22,7 +22,7 @@ interface Figure {
   show: (value: number) => string;
 }
 
-const ns = (value: number) => duration(Number((value / 1e6).toPrecision(3)));
+const ns = (value: number) => (value < 1e6 ? `${Number((value / 1e3).toPrecision(3))}µs` : duration(Number((value / 1e6).toPrecision(3))));
 const FIGURES: Figure[] = [
   { title: "Series", hint: "series that it gave", of: (s) => s.series, show: short },
   { title: "Samples", hint: "samples that it gave", of: (s) => s.samples, show: short },

@@ -1,6 +1,7 @@
 // The metrics explorer: every metric with type, unit and help. A server with more names than one answer holds searches itself.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { type Entry, Picker } from "../../components/picker";
+import { useSettled } from "../../lib/parameter";
 import { useAsk } from "../../lib/use";
 
 const MOST = 20_000;
@@ -13,11 +14,7 @@ interface Meta {
 
 export function Explorer({ onPick, onClose }: { onPick: (name: string) => void; onClose: () => void }) {
   const [text, setText] = useState("");
-  const [settled, setSettled] = useState("");
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(text), 200);
-    return () => clearTimeout(timer);
-  }, [text]);
+  const settled = useSettled(text);
   const all = useAsk<string[]>("label/__name__/values", { limit: MOST }, "");
   const meta = useAsk<Record<string, Meta[]>>("metadata", { limit_per_metric: 1 }, "");
   const cut = (all.answer?.data.length ?? 0) >= MOST;
@@ -35,6 +32,7 @@ export function Explorer({ onPick, onClose }: { onPick: (name: string) => void; 
       return { key: name, title: name, mono: true, kind: one ? `${one.type}${one.unit ? `, ${one.unit}` : ""}` : undefined, detail: one?.help };
     });
   }, [list, meta.answer]);
-  const note = all.error ? all.error.message : all.loading && !list ? "waiting for the names …" : cut ? "more names than are listed: the server searches as you type" : undefined;
+  const unknown = meta.error ? `types and help are not known here: ${meta.error.message}` : undefined;
+  const note = all.error ? all.error.message : all.loading && !list ? "waiting for the names …" : cut ? "more names than are listed: the server searches as you type" : unknown;
   return <Picker label="Metrics" placeholder="Search metrics by name, type or help" entries={entries} onPick={(entry) => onPick(entry.key)} onClose={onClose} onText={setText} note={note} />;
 }

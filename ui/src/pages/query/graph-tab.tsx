@@ -2,18 +2,19 @@
 import { useMemo } from "preact/hooks";
 import { Copy, Empty, Notice } from "../../components/basics";
 import { type Exemplar, Graph } from "../../components/graph";
-import { HeatMap } from "../../components/heatmap";
+import { late } from "../../components/late";
 import { encode } from "../../lib/api";
 import { address } from "../../lib/base";
-import { toHeat } from "../../lib/heat";
 import type { LabelSet } from "../../lib/labels";
 import { type Panel, storeParameters } from "../../lib/panels";
 import { graphCsv, type QueryData, toLines } from "../../lib/result";
-import { features } from "../../lib/role";
+import { features, overview } from "../../lib/role";
 import { zone } from "../../lib/settings";
 import { autoStep, formatDuration, parseTime, timeText } from "../../lib/time";
 import { useAsk } from "../../lib/use";
-import { cost, Notes, panelLink } from "./notes";
+import { Completeness, cost, Notes, panelLink } from "./notes";
+
+const HeatMap = late("the heat map", () => import("../../components/heatmap").then((m) => m.HeatMap));
 
 /** Most points a series may have: the API refuses more. */
 const MOST_POINTS = 11_000;
@@ -31,6 +32,7 @@ interface Props {
 
 export function GraphTab({ panel, runs, onChange }: Props) {
   const utc = zone.value === "utc";
+  const isQuery = overview.value?.role === "query";
   const asGiven = panel.stepMs ?? autoStep(panel.rangeMs);
   const stepMs = Math.max(asGiven, Math.ceil(panel.rangeMs / MOST_POINTS));
   const end = useMemo(() => {
@@ -56,9 +58,18 @@ export function GraphTab({ panel, runs, onChange }: Props) {
     const of = asked.parameters;
     if (!asked.answer || !of) return undefined;
     const grid = [Number(of.start) * 1000, Number(of.end) * 1000, Number(of.step) * 1000] as const;
-    const lines = toLines(asked.answer.data, ...grid);
-    return { ...lines, heat: panel.display === "heatmap" ? toHeat(asked.answer.data, ...grid) : undefined };
-  }, [asked.answer, panel.display]);
+    return { ...toLines(asked.answer.data, ...grid), data: asked.answer.data, grid };
+  }, [asked.answer]);
+  const graph = drawn ? (
+    <Graph
+      times={drawn.times}
+      lines={drawn.lines}
+      stacked={panel.display === "stacked"}
+      fromZero={panel.fromZero}
+      exemplars={exemplars}
+      onZoom={(from, to) => onChange({ ...panel, rangeMs: Math.max(Math.round((to - from) / 1000) * 1000, 1000), end: timeText(to, utc), stepMs: undefined })}
+    />
+  ) : null;
   return (
     <div>
       <Notes asked={asked} expr={panel.expr} />
@@ -72,7 +83,7 @@ export function GraphTab({ panel, runs, onChange }: Props) {
         <>
           <div class="row muted bar">
             <span>
-              {drawn.lines.length} series, step {formatDuration(Number(asked.parameters?.step) * 1000)}, {cost(asked)}
+              {drawn.lines.length} series, step {formatDuration(Number(asked.parameters?.step) * 1000)}, {cost(asked)} {isQuery ? <Completeness panel={panel} warnings={asked.answer?.warnings ?? []} /> : null}
             </span>
             <span class="row end">
               {drawn.histograms && panel.display !== "heatmap" ? (
@@ -85,19 +96,7 @@ export function GraphTab({ panel, runs, onChange }: Props) {
               <Copy label="Copy API link" text={() => new URL(`${address("api/v1/query_range")}?${encode(parameters)}`, location.href).href} />
             </span>
           </div>
-          {panel.display === "heatmap" && !drawn.heat ? <Notice kind="info">A heat map needs histograms: native ones, or series with the label le. Here are lines.</Notice> : null}
-          {drawn.heat ? (
-            <HeatMap heat={drawn.heat} times={drawn.times} />
-          ) : (
-            <Graph
-              times={drawn.times}
-              lines={drawn.lines}
-              stacked={panel.display === "stacked"}
-              fromZero={panel.fromZero}
-              exemplars={exemplars}
-              onZoom={(from, to) => onChange({ ...panel, rangeMs: Math.max(Math.round((to - from) / 1000) * 1000, 1000), end: timeText(to, utc), stepMs: undefined })}
-            />
-          )}
+          {panel.display === "heatmap" ? <HeatMap data={drawn.data} grid={drawn.grid} times={drawn.times} otherwise={graph} /> : graph}
         </>
       ) : null}
     </div>

@@ -1,6 +1,7 @@
 // What an answer says beside its data: errors, warnings, infos, progress and cost.
 import { useEffect, useState } from "preact/hooks";
 import { Notice } from "../../components/basics";
+import { late } from "../../components/late";
 import { address } from "../../lib/base";
 import type { QueryData } from "../../lib/result";
 import { duration, short } from "../../lib/format";
@@ -13,17 +14,26 @@ export function Notes({ asked, expr }: { asked: Asked<QueryData>; expr: string }
   return (
     <>
       <Progress asked={asked} />
-      {asked.error ? <Failure message={asked.error.message} expr={expr} /> : null}
+      {asked.error ? (
+        <Notice kind="bad">
+          {asked.error.message}
+          <Place message={asked.error.message} expr={expr} />
+        </Notice>
+      ) : null}
       {asked.answer?.warnings.map((text) => (
         <Notice kind="warn" key={text}>
           {text}
+          <Place message={text} expr={expr} />
         </Notice>
       ))}
       {infos.length > 0 ? (
         <details class="notice">
           <summary>{infos.length === 1 ? "A remark on this query" : `${infos.length} remarks on this query`}</summary>
           {infos.map((text) => (
-            <div key={text}>{text}</div>
+            <div key={text}>
+              {text}
+              <Place message={text} expr={expr} />
+            </div>
           ))}
         </details>
       ) : null}
@@ -31,17 +41,12 @@ export function Notes({ asked, expr }: { asked: Asked<QueryData>; expr: string }
   );
 }
 
-/** The error, and where it has a position, the place in the expression. */
-function Failure({ message, expr }: { message: string; expr: string }) {
+/** Where a message has a position, the line of the expression with a mark below. */
+function Place({ message, expr }: { message: string; expr: string }) {
   const place = errorPlace(message);
-  const line = place ? expr.split("\n")[place.line - 1] : undefined;
-  const column = Math.max((place?.column ?? 1) - 1, 0);
-  return (
-    <Notice kind="bad">
-      {message}
-      {line === undefined ? null : <pre class="place">{`${line}\n${" ".repeat(Math.min(column, line.length))}^`}</pre>}
-    </Notice>
-  );
+  const line = place && expr.split("\n")[place.line - 1];
+  if (!place || line === undefined) return null;
+  return <pre class="place">{`${line}\n${" ".repeat(Math.min(Math.max(place.column - 1, 0), line.length))}^`}</pre>;
 }
 
 function Progress({ asked }: { asked: Asked<QueryData> }) {
@@ -67,6 +72,9 @@ function Progress({ asked }: { asked: Asked<QueryData> }) {
   );
 }
 
+/** On the role `query`: whether stores are missing in the answer. */
+export const Completeness = late("the stores", () => import("./stores").then((m) => m.Completeness));
+
 /** Address of a page with this panel alone. */
 export function panelLink(panel: Panel): string {
   return new URL(`${address("query")}?${writePanels([panel])}`, location.href).href;
@@ -81,6 +89,6 @@ export function cost(asked: Asked<QueryData>): string {
   return (
     duration(Math.max(Math.round(asked.tookMs), 1)) +
     (server === undefined ? "" : ` (server ${duration(Number((server * 1000).toPrecision(2)))})`) +
-    (samples === undefined ? "" : `, ${short(samples)} samples read`)
+    (samples === undefined ? "" : `, ${short(samples)} ${samples === 1 ? "sample" : "samples"} read`)
   );
 }

@@ -1,7 +1,8 @@
 // One panel: the expression, its controls, and the tab that is open.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Empty, Loading } from "../../components/basics";
+import { Empty } from "../../components/basics";
 import { Editor } from "../../components/editor";
+import { late } from "../../components/late";
 import { ask } from "../../lib/api";
 import { readHistory, remember } from "../../lib/history";
 import type { Panel } from "../../lib/panels";
@@ -9,10 +10,11 @@ import { features, overview } from "../../lib/role";
 import { Picker } from "../../components/picker";
 import { TimeControls } from "./controls";
 import { Explorer } from "./explorer";
-import type { ExplainTab } from "./explain-tab";
 import { GraphTab } from "./graph-tab";
-import { StoreControls } from "./stores";
 import { TableTab } from "./table-tab";
+
+const Explain = late("the tab", () => import("./explain-tab").then((m) => m.ExplainTab));
+const StoreControls = late("the choices", () => import("./stores").then((m) => m.StoreControls));
 
 interface Props {
   panel: Panel;
@@ -118,13 +120,4 @@ export function PanelView({ panel, first, onChange, onRemove }: Props) {
       ) : null}
     </section>
   );
-}
-
-/** The explain tab, whose code is loaded when it is opened first. */
-function Explain(props: Parameters<typeof ExplainTab>[0]) {
-  const [Tab, setTab] = useState<typeof ExplainTab>();
-  useEffect(() => {
-    void import("./explain-tab").then((module) => setTab(() => module.ExplainTab));
-  }, []);
-  return Tab ? <Tab {...props} /> : <Loading what="the tab" />;
 }

@@ -7,13 +7,15 @@ import { address } from "../../lib/base";
 import { short } from "../../lib/format";
 import { type Panel, storeParameters } from "../../lib/panels";
 import { type Histogram, type QueryData, type Row, tableCsv, tableRows } from "../../lib/result";
+import { overview } from "../../lib/role";
 import { zone } from "../../lib/settings";
 import { parseTime } from "../../lib/time";
 import { useAsk } from "../../lib/use";
-import { cost, Notes, panelLink } from "./notes";
+import { Completeness, cost, Notes, panelLink } from "./notes";
 
 export function TableTab({ panel, runs }: { panel: Panel; runs: number }) {
   const [rounded, setRounded] = useState(false);
+  const isQuery = overview.value?.role === "query";
   const at = panel.end === "" ? undefined : parseTime(panel.end, Date.now(), zone.value === "utc");
   const parameters = { query: panel.expr, time: at === undefined ? undefined : at / 1000, ...storeParameters(panel) };
   const key = JSON.stringify([panel.expr, panel.end, storeParameters(panel), runs, zone.value]);
@@ -27,7 +29,7 @@ export function TableTab({ panel, runs }: { panel: Panel; runs: number }) {
         <>
           <div class="row muted bar">
             <span>
-              {rows.length} {rows.length === 1 ? "row" : "rows"}, {cost(asked)}
+              {rows.length} {rows.length === 1 ? "row" : "rows"}, {cost(asked)} {isQuery ? <Completeness panel={panel} warnings={asked.answer?.warnings ?? []} /> : null}
             </span>
             <span class="row end">
               <button type="button" class="quiet no-print" aria-pressed={rounded} onClick={() => setRounded(!rounded)}>
@@ -48,7 +50,7 @@ export function TableTab({ panel, runs }: { panel: Panel; runs: number }) {
                 { title: "Series", width: "minmax(0, 1fr)", cell: (row) => <Name row={row} />, by: (row) => row.name },
                 {
                   title: "Value",
-                  width: "minmax(110px, auto)",
+                  width: "minmax(72px, auto)",
                   number,
                   cell: (row) => <Value row={row} rounded={rounded} />,
                   by: number ? (row) => row.number : undefined,

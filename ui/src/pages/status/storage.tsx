@@ -20,6 +20,9 @@ interface Tsdb {
   labelValueCountByLabelName: Stat[];
   memoryInBytesByLabelName: Stat[];
   seriesCountByLabelValuePair: Stat[];
+  /** Ours: where the head's memory is, and the bytes on disk. */
+  memoryInBytesByPart: Stat[];
+  diskBytesByPart: Stat[];
 }
 
 interface Block {
@@ -28,13 +31,25 @@ interface Block {
   maxTime: number;
   stats: { numSamples?: number; numSeries?: number; numChunks?: number };
   compaction: { level: number };
+  /** On disk. */
+  sizeBytes: number;
+}
+
+interface BlocksAnswer {
+  blocks: Omit<Block, "sizeBytes">[];
+  /** Ours: by ULID. */
+  sizeBytes: Record<string, number>;
 }
 
 export function Storage() {
   const asked = useAsk<Tsdb>("status/tsdb", {}, "", 30_000);
-  const blocks = useAsk<{ blocks: Block[] }>("status/tsdb/blocks", {}, "", 30_000);
+  const blocks = useAsk<BlocksAnswer>("status/tsdb/blocks", {}, "", 30_000);
   const data = asked.answer?.data;
-  const list = useMemo(() => [...(blocks.answer?.data.blocks ?? [])].sort((a, b) => b.maxTime - a.maxTime), [blocks.answer]);
+  const list = useMemo<Block[]>(() => {
+    const { blocks: metas = [], sizeBytes = {} } = blocks.answer?.data ?? {};
+    return metas.map((meta) => ({ ...meta, sizeBytes: sizeBytes[meta.ulid] ?? 0 })).sort((a, b) => b.maxTime - a.maxTime);
+  }, [blocks.answer]);
+  const sum = (rows: readonly Stat[]) => rows.reduce((total, row) => total + row.value, 0);
   const head = data?.headStats;
   const filled = head !== undefined && head.maxTime > head.minTime;
   const samples = list.reduce((sum, block) => sum + (block.stats.numSamples ?? 0), 0);
@@ -50,6 +65,8 @@ export function Storage() {
             <Figure name="The head covers" value={filled ? duration(head.maxTime - head.minTime) : "nothing yet"} />
             <Figure name="Blocks" value={String(list.length)} />
             <Figure name="Samples in blocks" value={short(samples)} exact={samples} />
+            <Figure name="On disk" value={bytes(sum(data.diskBytesByPart))} exact={sum(data.diskBytesByPart)} />
+            <Figure name="Memory of the head" value={bytes(sum(data.memoryInBytesByPart))} exact={sum(data.memoryInBytesByPart)} />
           </div>
           <h2>Blocks</h2>
           <State asked={blocks} what="the blocks" />
@@ -59,6 +76,8 @@ export function Storage() {
             <Top title="Pairs with most series" rows={data.seriesCountByLabelValuePair} show={short} query={pairQuery} />
             <Top title="Labels with most values" rows={data.labelValueCountByLabelName} show={short} query={(name) => `count by (${name}) ({${name}!=""})`} />
             <Top title="Memory by label" rows={data.memoryInBytesByLabelName} show={bytes} />
+            <Top title="Memory of the head" rows={largest(data.memoryInBytesByPart)} show={bytes} />
+            <Top title="Bytes on disk" rows={largest(data.diskBytesByPart)} show={bytes} />
           </div>
         </>
       ) : null}
@@ -86,6 +105,7 @@ function Blocks({ list, head }: { list: Block[]; head: Tsdb["headStats"] | undef
             { title: "Span", width: "80px", number: true, cell: (b) => duration(b.maxTime - b.minTime), by: (b) => b.maxTime - b.minTime },
             { title: "Level", width: "60px", number: true, wideOnly: true, cell: (b) => b.compaction.level, by: (b) => b.compaction.level },
             { title: "Series", width: "80px", number: true, wideOnly: true, cell: (b) => short(b.stats.numSeries ?? 0), by: (b) => b.stats.numSeries ?? 0 },
+            { title: "Size", width: "80px", number: true, cell: (b) => bytes(b.sizeBytes), by: (b) => b.sizeBytes },
             { title: "Samples", width: "80px", number: true, cell: (b) => short(b.stats.numSamples ?? 0), by: (b) => b.stats.numSamples ?? 0 },
           ]}
         />
@@ -95,7 +115,11 @@ function Blocks({ list, head }: { list: Block[]; head: Tsdb["headStats"] | undef
 }
 
 function describe(block: Block, utc: boolean): string {
-  return `${block.ulid}: ${time(block.minTime, utc)} to ${time(block.maxTime, utc)}, ${short(block.stats.numSeries ?? 0)} series, ${short(block.stats.numSamples ?? 0)} samples, level ${block.compaction.level}`;
+  return `${block.ulid}: ${time(block.minTime, utc)} to ${time(block.maxTime, utc)}, ${short(block.stats.numSeries ?? 0)} series, ${short(block.stats.numSamples ?? 0)} samples, ${bytes(block.sizeBytes)}, level ${block.compaction.level}`;
+}
+
+function largest(rows: readonly Stat[]): Stat[] {
+  return rows.filter((row) => row.value > 0).sort((a, b) => b.value - a.value);
 }
 
 function Figure({ name, value, exact }: { name: string; value: string; exact?: number }) {
@@ -117,14 +141,15 @@ function pairQuery(pair: string): string {
 
 function Top({ title, rows, show, query }: { title: string; rows: Stat[]; show: (value: number) => string; query?: (name: string) => string }) {
   const most = Math.max(1, ...rows.map((row) => row.value));
+  if (rows.length === 0) return null;
   return (
     <div>
       <h2>{title}</h2>
       <table>
         <tbody>
           {rows.map((row) => (
-            <tr key={row.name}>
-              <td class="mono" style={{ background: `linear-gradient(to right, var(--accent-bg) ${(row.value / most) * 100}%, transparent 0)` }}>
+            <tr key={row.name} style={{ background: `linear-gradient(to right, var(--accent-bg) ${(row.value / most) * 100}%, transparent 0)` }}>
+              <td class="mono">
                 {query ? <a href={`${address("query")}?${writePanels([{ ...emptyPanel, expr: query(row.name) }])}`}>{row.name}</a> : row.name}
               </td>
               <td class="number">{show(row.value)}</td>

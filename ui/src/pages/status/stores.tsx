@@ -23,7 +23,7 @@ const OPEN_MS = 8e15;
 
 export function Stores() {
   const [text, setText] = useParameter("filter");
-  const asked = useAsk<Record<string, Store[]>>("stores", {}, "", 10_000);
+  const asked = useAsk<Record<string, Store[]>>("stores", { unanswered: true }, "", 10_000);
   const all = useMemo(
     () =>
       Object.entries(asked.answer?.data ?? {})
@@ -33,12 +33,12 @@ export function Stores() {
   );
   const rows = all.filter((store) => matchesWords(store.hay, text));
   const utc = zone.value === "utc";
-  const bound = (ms: number) => (Math.abs(ms) > OPEN_MS ? "open" : time(ms, utc));
-  const spans = rows.filter((store) => store.minTime > -OPEN_MS && store.minTime > 0).map<Span>((store) => ({ from: store.minTime, to: Math.min(store.maxTime, Date.now()), lane: store.name, text: `${store.name}: ${bound(store.minTime)} to ${bound(store.maxTime)}`, kind: "block" }));
+  const bound = (store: Store, ms: number) => (store.minTime > store.maxTime ? "" : Math.abs(ms) > OPEN_MS ? "open" : time(ms, utc));
+  const spans = rows.filter((store) => store.minTime > 0 && store.minTime <= store.maxTime).map<Span>((store) => ({ from: store.minTime, to: Math.min(store.maxTime, Date.now()), lane: store.name, text: `${store.name}: ${bound(store, store.minTime)} to ${bound(store, store.maxTime)}`, kind: "block" }));
   return (
     <>
       <State asked={asked} what="the stores" />
-      {asked.answer && all.length === 0 ? <Empty>No store has answered yet. They are named with --endpoint; the overview says what is wrong with those that are named.</Empty> : null}
+      {asked.answer && all.length === 0 ? <Empty>No store is known. They are named with --endpoint=HOST:PORT.</Empty> : null}
       {all.length > 0 ? (
         <>
           <div class="row bar">
@@ -53,21 +53,26 @@ export function Stores() {
             rows={rows}
             rowKey={(store) => store.kind + store.name}
             columns={[
-              { title: "State", width: "64px", cell: (s) => <span class={`badge ${s.lastError ? "bad" : "good"}`}>{s.lastError ? "down" : "up"}</span>, by: (s) => (s.lastError ? 0 : 1) },
+              { title: "State", width: "64px", cell: (s) => <span class={`badge ${s.lastError ? "bad" : isNever(s.lastCheck) ? "" : "good"}`}>{s.lastError ? "down" : isNever(s.lastCheck) ? "asked" : "up"}</span>, by: (s) => (s.lastError ? 0 : 1) },
               {
                 title: "Endpoint",
-                width: "minmax(0, 1fr)",
+                width: "minmax(0, 1.6fr)",
                 by: (s) => s.name,
                 cell: (s) => (
                   <>
                     <span class="mono">{s.name}</span>
-                    {s.lastError ? <div class="notice bad">{s.lastError}</div> : null}
+                    {s.lastError ? (
+                      <div class="notice bad">
+                        {s.lastError}
+                        <div class="cure">What to do: start it, or take it from the flags. Until then answers lack its data.</div>
+                      </div>
+                    ) : null}
                   </>
                 ),
               },
-              { title: "Kind", width: "80px", cell: (s) => s.kind, by: (s) => s.kind, wideOnly: true },
-              { title: "From", width: "165px", cell: (s) => bound(s.minTime), by: (s) => s.minTime, wideOnly: true },
-              { title: "To", width: "165px", cell: (s) => bound(s.maxTime), by: (s) => s.maxTime, wideOnly: true },
+              { title: "Kind", width: "80px", cell: (s) => (s.kind === "unanswered" ? "" : s.kind), by: (s) => s.kind, wideOnly: true },
+              { title: "From", width: "165px", cell: (s) => bound(s, s.minTime), by: (s) => s.minTime, wideOnly: true },
+              { title: "To", width: "165px", cell: (s) => bound(s, s.maxTime), by: (s) => s.maxTime, wideOnly: true },
               {
                 title: "Labels",
                 width: "minmax(0, 1fr)",
