@@ -125,6 +125,8 @@ pub struct Head {
     /// Bounds of late samples, at most too wide; `MAX` and `MIN` while there is none.
     late_min_t: AtomicI64,
     late_max_t: AtomicI64,
+    /// Newest time in a snapshot of open chunks; `MIN` where there is none.
+    snapshot_end: AtomicI64,
     /// Samples before it belong to blocks.
     min_valid: AtomicI64,
     window_ms: AtomicI64,
@@ -234,6 +236,7 @@ impl Head {
             max_t: AtomicI64::new(Timestamp::MIN),
             late_min_t: AtomicI64::new(Timestamp::MAX),
             late_max_t: AtomicI64::new(Timestamp::MIN),
+            snapshot_end: AtomicI64::new(Timestamp::MIN),
             min_valid: AtomicI64::new(min_valid),
             window_ms: AtomicI64::new(options.out_of_order_window_ms),
             xor2: AtomicBool::new(options.xor2),

@@ -8,6 +8,7 @@ pub mod encode;
 pub mod format;
 pub mod reader;
 pub mod record;
+pub(crate) mod snapshot;
 pub mod tail;
 pub mod writer;
 
@@ -15,6 +16,7 @@ pub use checkpoint::{CheckpointStats, Needed, write_checkpoint};
 pub use format::{Compression, list_segments};
 pub use reader::{Damage, SegmentReader};
 pub use record::Records;
+pub use snapshot::check_record as check_snapshot_record;
 pub use tail::{LogTail, Position};
 #[cfg(test)]
 mod tests;

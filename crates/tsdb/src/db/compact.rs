@@ -125,7 +125,8 @@ impl Db {
             }
         }
         self.head.truncate_memory(end)?;
-        self.head.truncate_log(end)
+        self.head.truncate_log(end)?;
+        self.head.remove_snapshots(&self.dir, end)
     }
 
     fn compact_late(&self) -> Result<()> {

@@ -6,6 +6,7 @@
 //! closed chunk and is not, the series' chunks from there on are forgotten and made anew from the log.
 
 mod series;
+mod snapshot;
 mod tail;
 mod worker;
 
@@ -30,6 +31,7 @@ use crate::error::{At as _, Result, TsdbError};
 use crate::wal::checkpoint::{last_checkpoint, remove_checkpoints_below};
 use crate::wal::format::list_segments;
 use crate::wal::record::{RecordError, Records, SAMPLES, TombstoneEntry, each_plain_sample};
+use crate::wal::snapshot::list_snapshots;
 use crate::wal::{Damage, SegmentReader};
 
 /// Samples sent to a worker at once.
@@ -82,6 +84,8 @@ struct Learned {
     aliases: RefMap<Alias>,
     removed: HashSet<u64, foldhash::fast::FixedState>,
     late: RefMap<FoundChunk>,
+    /// The newest snapshot of open chunks, and whether it names series that the log does not.
+    snapshot: Option<(PathBuf, bool)>,
 }
 
 impl LogToReplay {
@@ -183,8 +187,13 @@ impl Head {
             removed: HashSet::default(),
         };
         reader.read(&places)?;
+        let mut snapshot = None;
+        if let Some(folder) = list_snapshots(&*self.fs, &log.dir)?.pop() {
+            let lost = reader.read_snapshot(&folder)?;
+            snapshot = Some((folder, lost));
+        }
         let SeriesReader { aliases, removed, .. } = reader;
-        log.learned = Some(Learned { stats, places, aliases, removed, late });
+        log.learned = Some(Learned { stats, places, aliases, removed, late, snapshot });
         self.progress.set_writable();
         Ok(())
     }
@@ -192,8 +201,13 @@ impl Head {
     fn replay_rest(&self, log: LogToReplay) -> Result<ReplayStats> {
         let LogToReplay { dir, wbl_end, learned, .. } = log;
         let learned = learned.expect("BUG: series come first");
-        let Learned { mut stats, places, aliases, removed, late } = learned;
+        let Learned { mut stats, places, aliases, removed, late, snapshot } = learned;
         let aliases = self.replay_ordered(&places, aliases, removed, &mut stats)?;
+        if let Some((folder, lost)) = snapshot
+            && (lost || stats.damages > 0)
+        {
+            self.mend(&folder, &aliases, &mut stats)?;
+        }
         self.replay_late(&dir.join("wbl"), wbl_end, &aliases, &late, &mut stats)?;
         self.narrow_late();
         *self.aliases.lock() = aliases;

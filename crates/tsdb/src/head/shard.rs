@@ -19,7 +19,7 @@ use super::chunk_files::{ChunkFiles, FoundChunk, HeadChunkRef};
 use super::column::Column;
 use super::late::Late;
 use super::refs::RefTable;
-use super::samples::{Encodings, Value};
+use super::samples::{Encodings, Value, decode_samples};
 use super::series::{
     ALIVE, FLOAT_HISTOGRAM, HAS_SAMPLE, HISTOGRAM, LOGGED, NO_CHUNK, NO_VALUE, STALE, Series, XOR2,
 };
@@ -215,6 +215,15 @@ impl ShardData {
         }
     }
 
+    /// The log has lost the series' record: its next sample brings another.
+    pub(crate) fn set_unlogged(&mut self, slot: u32) {
+        let series = &mut self.series[slot as usize];
+        if series.has(LOGGED) {
+            series.set(LOGGED, false);
+            self.unlogged += 1;
+        }
+    }
+
     pub(crate) fn set_logged(&mut self, slot: u32) {
         let series = &mut self.series[slot as usize];
         if !series.has(LOGGED) {
@@ -323,6 +332,27 @@ impl ShardData {
     pub(crate) fn has_open(&self, slot: u32) -> bool {
         let series = &self.series[slot as usize];
         series.count > 0 || series.is_histogram() && self.histograms.contains_key(&slot)
+    }
+
+    /// Newest time in closed chunks.
+    pub(crate) fn closed_end(&self, slot: u32) -> Option<Timestamp> {
+        self.closed_chunks(slot).map(|c| c.min_t.saturating_add(i64::from(c.span))).max()
+    }
+
+    /// Samples of the open chunk; `None` where they are lost.
+    pub(crate) fn open_samples(&self, slot: u32) -> Option<Vec<(Timestamp, Value)>> {
+        let mut bytes = Vec::new();
+        let encoding = match self.histograms.get(&slot) {
+            Some(state) => {
+                bytes.extend_from_slice(state.open.bytes());
+                state.open.encoding()
+            }
+            None if self.series[slot as usize].count > 0 => {
+                self.copy_open(slot, &mut bytes).ok()?
+            }
+            None => return Some(Vec::new()),
+        };
+        decode_samples(encoding, &bytes, Timestamp::MIN, Timestamp::MAX).ok()
     }
 
     /// Forgets closed chunks that begin after `t`, and the open one, so that the log's samples take their place.

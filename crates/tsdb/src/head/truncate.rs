@@ -1,5 +1,6 @@
 //! Making the head smaller after its oldest range has become a block: chunks go, then series without any, then parts of the log.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use gauntlet_model::Timestamp;
@@ -8,9 +9,10 @@ use tracing::warn;
 use super::cut::Cut;
 use super::index::Index;
 use super::{Head, SHARDS, split_place, split_ref};
-use crate::error::Result;
+use crate::error::{At as _, Result};
 use crate::wal::checkpoint::{Needed, remove_checkpoints_below, write_checkpoint};
 use crate::wal::format::list_segments;
+use crate::wal::snapshot::list_snapshots;
 
 /// With more dead series than living ones divided by this, the index is made anew.
 const DEAD_RATIO: usize = 8;
@@ -173,6 +175,17 @@ impl Head {
         self.counters.wal_corruptions.fetch_add(stats.damage.len() as u64, Ordering::Relaxed);
         wal.remove_below(to + 1)?;
         remove_checkpoints_below(&*self.fs, wal.dir(), to)
+    }
+
+    /// Removes snapshots of open chunks of which all is in blocks.
+    pub(crate) fn remove_snapshots(&self, dir: &Path, min_t: Timestamp) -> Result<()> {
+        if self.snapshot_end.load(Ordering::Acquire) >= min_t {
+            return Ok(());
+        }
+        for folder in list_snapshots(&*self.fs, dir)? {
+            self.fs.remove_dir_all(&folder).at("removing", &folder)?;
+        }
+        Ok(())
     }
 
     /// Cuts the log of late samples after all of them went to blocks.

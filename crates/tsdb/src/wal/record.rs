@@ -258,7 +258,7 @@ pub(crate) fn metric_type_of(number: u8) -> MetricType {
     }
 }
 
-fn read_labels(cursor: &mut Cursor<'_>) -> Result<Labels, RecordError> {
+pub(super) fn read_labels(cursor: &mut Cursor<'_>) -> Result<Labels, RecordError> {
     let count = cursor.uvarint_len()?;
     // A pair takes two bytes at least.
     let pairs = checked_count(cursor, count, 2)?;

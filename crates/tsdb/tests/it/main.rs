@@ -8,5 +8,6 @@ mod flips;
 mod golden;
 mod model;
 mod peers;
+mod snapshot;
 mod support;
 mod tools;

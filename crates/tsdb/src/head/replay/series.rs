@@ -65,7 +65,7 @@ impl SeriesReader<'_> {
         }
     }
 
-    fn take_series(&mut self, entry: &SeriesEntry, stats: &mut ReplayStats) {
+    pub(super) fn take_series(&mut self, entry: &SeriesEntry, stats: &mut ReplayStats) {
         let head = self.head;
         let Some((shard, number)) = split_ref(entry.series).filter(|_| entry.series != 0) else {
             stats.unknown_series += 1;
