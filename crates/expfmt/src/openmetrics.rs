@@ -27,14 +27,15 @@ pub(crate) struct OpenMetricsParser<'b> {
     skip_created: bool,
     pub(crate) state: TextState<'b>,
     pub(crate) exemplar: Option<RawExemplar<'b>>,
-    starts: Starts,
+    /// There with `skip_created`.
+    starts: Option<Box<Starts>>,
 }
 
 impl<'b> OpenMetricsParser<'b> {
     pub(crate) fn new(body: &'b [u8], skip_created: bool) -> Self {
         let lex = Lexer::new(body, Dialect::OpenMetrics);
-        let (state, starts) = (TextState::default(), Starts::default());
-        Self { lex, skip_created, state, exemplar: None, starts }
+        let starts = skip_created.then(Box::default);
+        Self { lex, skip_created, state: TextState::default(), exemplar: None, starts }
     }
 
     /// A parser of what comes after the present line, start times included.
@@ -45,8 +46,7 @@ impl<'b> OpenMetricsParser<'b> {
             careful: self.state.careful,
             ..TextState::default()
         };
-        let starts = Starts::default();
-        Self { lex: self.lex.clone(), skip_created: false, state, exemplar: None, starts }
+        Self { lex: self.lex.clone(), skip_created: false, state, exemplar: None, starts: None }
     }
 
     /// Bytes of the body that are read.
@@ -56,12 +56,9 @@ impl<'b> OpenMetricsParser<'b> {
 
     /// When the present sample began to count, if start times are read as such.
     pub(crate) fn start_timestamp(&mut self) -> Option<Timestamp> {
-        if !self.skip_created {
-            return None;
-        }
-        let mut starts = std::mem::take(&mut self.starts);
+        let mut starts = self.starts.take()?;
         let start = starts.find(self);
-        self.starts = starts;
+        self.starts = Some(starts);
         start
     }
 

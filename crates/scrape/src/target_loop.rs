@@ -315,7 +315,13 @@ impl Storing<'_> {
             samples_kept: counts.kept,
             body_bytes,
         });
-        match synthetic.append(&mut *app, self.target.labels(), self.t, values, self.around.append_metadata) {
+        match synthetic.append(
+            &mut *app,
+            self.target.labels(),
+            self.t,
+            values,
+            self.around.append_metadata,
+        ) {
             Ok(()) => {
                 if let Err(err) = app.commit() {
                     error!(component = "scrape", target = self.target.url(), %err, "scrape was not stored");

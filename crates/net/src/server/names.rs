@@ -135,7 +135,7 @@ impl<'a> Iterator for Elements<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (&[tag, short], rest) = self.0.split_first_chunk::<2>()?;
         let (length, rest) = match short {
-            0..0x80 => (usize::from(short), rest),
+            0..=0x7f => (usize::from(short), rest),
             // The length in so many bytes.
             0x81..=0x84 => {
                 let (bytes, rest) = rest.split_at_checked(usize::from(short & 0x7f))?;
@@ -157,7 +157,7 @@ mod tests {
         let value = parts.concat();
         let mut out = vec![tag];
         match u8::try_from(value.len()) {
-            Ok(length @ 0..0x80) => out.push(length),
+            Ok(length @ 0..=0x7f) => out.push(length),
             Ok(length) => out.extend([0x81, length]),
             Err(_) => {
                 out.push(0x82);
