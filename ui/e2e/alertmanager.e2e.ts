@@ -229,6 +229,11 @@ describe.skipIf(skip !== undefined)("a server of alerts", () => {
     await page.keyboard.type("97 %");
     await page.keyboard.press("Enter");
     await page.waitForURL(/alerts\?text=97/);
+    await page.getByText(/alerts? in \d groups?/).waitFor();
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("service=web");
+    await page.keyboard.press("Enter");
+    await page.waitForURL((url) => url.searchParams.get("filter") === '{service="web"}' && !url.searchParams.has("text"));
     expect(faults).toEqual([]);
     await context.close();
   });

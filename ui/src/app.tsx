@@ -1,6 +1,7 @@
 // The frame: navigation, the page that the address names, the command palette.
 import { LocationProvider, lazy, Route, Router, useLocation } from "preact-iso";
 import { useEffect, useState } from "preact/hooks";
+import { Loading } from "./components/basics";
 import { Palette, paletteOpen } from "./components/palette";
 import { address, basePath } from "./lib/base";
 import { moved, ofAlerts, pages } from "./lib/pages";
@@ -177,7 +178,9 @@ function Unknown() {
         {overviewError.value}
       </div>
     </>
-  ) : null;
+  ) : (
+    <Loading what="the server" />
+  );
 }
 
 function Go({ to }: { to: string }) {

@@ -3,12 +3,16 @@ import { useMemo, useState } from "preact/hooks";
 import { useRows } from "../../components/rows";
 import { ago, time } from "../../lib/format";
 import type { LabelSet } from "../../lib/labels";
+import { printing } from "../../lib/printing";
 import { zone } from "../../lib/settings";
 import type { Alert } from "./api";
 import { AlertDetails } from "./alert-details";
 import { type Bundle, kindsOf, type Row, rows } from "./grouping";
 import { type Matcher, matcher } from "./matchers";
 import { silenceLink } from "./place";
+
+/** Most rows that are printed. */
+const PRINTED = 1000;
 
 interface Props {
   bundles: readonly Bundle[];
@@ -37,11 +41,13 @@ export function AlertList({ bundles, folded, flat = false, onPick, label, known 
   }, [bundles, folded, turned, flat]);
   const keys = useMemo(() => list.map((row) => row.key), [list]);
   const shown = useRows(keys, 36);
+  const whole = printing.value;
+  const [first, end] = whole ? [0, PRINTED] : [shown.first, shown.end];
   return (
-    <div class="alertlist" role="list" aria-label={label} ref={shown.scroller} style={{ height: `min(${shown.total + 2}px, max(50vh, 100vh - 190px))` }} tabIndex={0}>
-      <div role="presentation" style={{ height: `${shown.total}px`, position: "relative" }}>
-        {list.slice(shown.first, shown.end).map((row, i) => {
-          const index = shown.first + i;
+    <div class="alertlist" role="list" aria-label={label} ref={shown.scroller} style={{ height: whole ? "auto" : `min(${shown.total + 2}px, max(50vh, 100vh - 190px))` }} tabIndex={0}>
+      <div role="presentation" style={{ height: whole ? "auto" : `${shown.total}px`, position: "relative" }}>
+        {list.slice(first, end).map((row, i) => {
+          const index = first + i;
           return (
             <div
               class={row.kind === "group" ? `item group ${loudest(row.bundle.alerts)}` : `item ${tone(row.alert)} ${row.alone || flat ? "" : "member"}`}
@@ -51,7 +57,7 @@ export function AlertList({ bundles, folded, flat = false, onPick, label, known 
               key={row.key}
               data-index={index}
               ref={shown.row}
-              style={{ transform: `translateY(${shown.offset(index)}px)` }}
+              style={whole ? { position: "static" } : { transform: `translateY(${shown.offset(index)}px)` }}
             >
               {row.kind === "group" ? (
                 <Head row={row} onPick={onPick} onTurn={() => setTurned(toggled(turned, row.bundle.key))} />
@@ -62,6 +68,7 @@ export function AlertList({ bundles, folded, flat = false, onPick, label, known 
           );
         })}
       </div>
+      {whole && list.length > PRINTED ? <p class="muted">The first {PRINTED} of {list.length} rows are printed.</p> : null}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // The alerts: which there are, in groups, who is told, what keeps others quiet.
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { Empty, State } from "../../components/basics";
 import { AlertList } from "./alert-list";
 import { type Alert, type Group, useV2 } from "./api";
@@ -21,6 +21,11 @@ export function AlertsPage() {
   const kinds = new Set(KINDS.filter((kind) => (kind === "active" ? place.get(kind) !== "false" : place.get(kind) === "true")));
   const parsed = useMemo(() => parseMatchers(filter), [filter]);
   const matchers = parsed.matchers ?? [];
+  // Whoever linked here, the palette for one, need not tell words from matchers.
+  useEffect(() => {
+    const given = /[=~]/.test(text) ? parseMatchers(text).matchers : undefined;
+    if (given && given.length > 0) change({ filter: matchersText([...matchers, ...given]), text: undefined });
+  }, [text]);
   // What keeps an alert quiet is filtered here: the numbers of all kinds are shown.
   const asked = useV2<Group[]>("alerts/groups", { filter: matchers.map(matcherText) }, filter, EVERY_MS);
   const receivers = useV2<{ name: string }[]>("receivers", {}, "", 60_000);

@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { Empty, Loading, Notice } from "../../components/basics";
 import { short } from "../../lib/format";
 import { overview, overviewError, refreshOverview } from "../../lib/role";
+import { link } from "./place";
 
 interface Cluster {
   status: "ready" | "settling" | "disabled";
@@ -43,7 +44,7 @@ export function ClusterPage() {
         <Figure value={cluster.status} what="state" />
         <Figure value={String(members.length)} what={members.length === 1 ? "member: nobody else" : "members"} />
         <Figure value={`${position + 1} of ${members.length}`} what={position === 0 ? "turn to speak: it speaks at once" : "turn to speak: it waits for those before"} />
-        <Figure value={short(duplicates)} what="told by a peer too, since the start" />
+        <Figure value={short(duplicates)} what="told twice, since the start" link={duplicates > 0 ? link("ledger", { events: "told", text: "told twice" }) : undefined} />
         <Figure value={short(cluster.queued ?? 0)} what="messages wait to go around" />
         <Figure value={`${short(cluster.sent ?? 0)} / ${short(cluster.merged ?? 0)}`} what="messages out / in" />
         <Figure value={health === 0 ? "good" : String(health)} what="own health: 0 is good, more means late answers" />
@@ -73,10 +74,10 @@ export function ClusterPage() {
   );
 }
 
-function Figure({ value, what }: { value: string; what: string }) {
+function Figure({ value, what, link: to }: { value: string; what: string; link?: string }) {
   return (
     <div>
-      <div class="value">{value}</div>
+      <div class="value">{to ? <a href={to}>{value}</a> : value}</div>
       <div class="muted">{what}</div>
     </div>
   );

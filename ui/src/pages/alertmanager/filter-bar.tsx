@@ -22,12 +22,12 @@ interface Props {
 const OPERATOR = /[=!~{]/;
 
 export function FilterBar({ matchers, onMatchers, text = "", onText, alerts, problem }: Props) {
-  const [typed, setTyped] = useState(text);
+  const [typed, setTyped] = useState(OPERATOR.test(text) ? "" : text);
   const [refused, setRefused] = useState<string>();
   const id = useId();
   // A link may bring other words.
   useEffect(() => {
-    if (!OPERATOR.test(typed) && typed !== text && onText) setTyped(text);
+    if (!OPERATOR.test(typed) && !OPERATOR.test(text) && typed.trim() !== text && onText) setTyped(text);
   }, [text]);
   const offers = useMemo(() => completions(typed, alerts), [typed, alerts]);
   const type = (value: string) => {

@@ -13,6 +13,7 @@ import { link, usePlace } from "./place";
 import { CHOICES, EVENTS, verdicts } from "./story";
 
 const EVERY_MS = 10_000;
+const SLOW_MS = 500;
 const PAGE = 500;
 const NONE: readonly Alert[] = [];
 const VERDICT = { told: "good", failed: "bad", trying: "warn", quiet: "warn", waits: "" };
@@ -33,7 +34,11 @@ function All() {
   const parsed = useMemo(() => parseMatchers(filter), [filter]);
   const parameters = { filter: (parsed.matchers ?? []).map(matcherText), event: [...(CHOICES[choice]?.events ?? [])], receiver, limit: PAGE };
   const key = `${filter}|${choice}|${receiver}`;
-  const asked = useV2<Ledger>("ledger", parameters, key, EVERY_MS);
+  // What is seldom found is looked for in all of the ledger: not every ten seconds.
+  const [everyMs, setEveryMs] = useState(EVERY_MS);
+  const asked = useV2<Ledger>("ledger", parameters, key, everyMs);
+  const pace = (asked.tookMs ?? 0) > SLOW_MS ? 10 * EVERY_MS : EVERY_MS;
+  if (pace !== everyMs) setEveryMs(pace);
   const receivers = useV2<{ name: string }[]>("receivers", {}, "", 60_000);
   const alerts = useV2<Alert[]>("alerts", {}, "");
   const [older, setOlder] = useState<Older>();

@@ -80,7 +80,7 @@ function Form({ first, before }: { first: Draft; before?: Silence }) {
     >
       <h2>Which alerts</h2>
       <Matchers matchers={draft.matchers} onChange={(matchers) => set({ matchers })} />
-      <Problem text={say("matchers")} />
+      <Problem text={meant.matchers.some((one) => problemOf(one) !== undefined) ? undefined : say("matchers")} />
       <h2>How long</h2>
       <div class="fields">
         <label>
@@ -235,7 +235,7 @@ function Preview({ matchers }: { matchers: Matcher[] }) {
       <h2>Present alerts that it means</h2>
       {asked.error ? <Notice kind="bad">{asked.error.message}</Notice> : null}
       {!askable ? (
-        <p class="muted">Shown as soon as there is a matcher.</p>
+        <p class="muted">{matchers.length === 0 ? "Shown as soon as there is a matcher." : "Shown as soon as all matchers can be read."}</p>
       ) : alerts === undefined ? (
         asked.error ? null : <Loading what="the alerts" />
       ) : alerts.length === 0 ? (

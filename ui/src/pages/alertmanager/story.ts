@@ -61,13 +61,14 @@ export const EVENTS: readonly [event: string, title: string, badge: string][] = 
   ["sent", "told", "good"],
   ["failed", "failed", "bad"],
   ["told", "told by a peer", "good"],
+  ["duplicate", "told twice", "warn"],
   ["forgotten", "forgotten", ""],
 ];
 
 /** Choices of the page: events that belong together. */
 export const CHOICES: Readonly<Record<string, { title: string; events: readonly string[] }>> = {
   "": { title: "Everything", events: [] },
-  told: { title: "Told", events: ["sent", "told"] },
+  told: { title: "Told", events: ["sent", "told", "duplicate"] },
   quiet: { title: "Kept quiet", events: ["suppressed", "resumed", "limited"] },
   failed: { title: "Failed", events: ["failed", "attempt"] },
   came: { title: "Came and went", events: ["received", "restored", "grouped", "forgotten"] },
