@@ -5,6 +5,7 @@
 //! thread that may block: committing waits for the disk.
 
 mod cache;
+mod scratch;
 mod v1;
 mod v2;
 
@@ -21,6 +22,7 @@ use gauntlet_wire::{prompb, snappy};
 use tracing::warn;
 
 use self::cache::SeriesCache;
+use self::scratch::{Lists, Pool, Scratch};
 use crate::config::ProtobufMessage;
 
 /// Most bytes of a body, before and after it is unpacked.
@@ -118,6 +120,7 @@ pub struct WriteReceiver {
     options: ReceiveOptions,
     cache_v1: SeriesCache,
     cache_v2: SeriesCache,
+    pool: Pool,
     metrics: Metrics,
 }
 
@@ -144,6 +147,7 @@ impl WriteReceiver {
             options,
             cache_v1: SeriesCache::default(),
             cache_v2: SeriesCache::default(),
+            pool: Pool::default(),
             metrics,
         }
     }
@@ -168,17 +172,18 @@ impl WriteReceiver {
 
     /// Unpacks a body and stores it. Blocks until the batch is on disk.
     pub fn receive(&self, content_type: Option<&str>, packed: &[u8]) -> WriteReply {
-        let body = match unpack(packed) {
-            Ok(body) => body,
-            Err(text) => return WriteReply::refuse(400, text),
-        };
+        let mut scratch = self.pool.take();
+        let Scratch { body, lists } = &mut *scratch;
+        if let Err(text) = unpack(packed, body) {
+            return WriteReply::refuse(400, text);
+        }
         let message = match self.message(content_type) {
             Ok(message) => message,
             Err(text) => return WriteReply::refuse(415, text),
         };
         let reply = match message {
-            ProtobufMessage::V1 => self.receive_v1(&body),
-            ProtobufMessage::V2 => self.receive_v2(&body),
+            ProtobufMessage::V1 => self.receive_v1(body, lists),
+            ProtobufMessage::V2 => self.receive_v2(body, lists),
         };
         if reply.status >= 500 {
             warn!(component = "web", err = reply.error, "remote write was not stored");
@@ -215,9 +220,9 @@ const MEDIA_TYPE: &str = "application/x-protobuf";
 /// What upstream's snappy decoder says of a damaged block.
 const CORRUPT: &str = "s2: corrupt input";
 
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, String> {
-    match snappy::unpack(packed, MAX_BODY_BYTES) {
-        Ok(body) => Ok(body),
+fn unpack(packed: &[u8], body: &mut Vec<u8>) -> Result<(), String> {
+    match snappy::unpack_into(packed, MAX_BODY_BYTES, body) {
+        Ok(()) => Ok(()),
         Err(gauntlet_wire::WireError::TooLarge { limit, .. }) => {
             Err(format!("decoded size exceeds the {limit} bytes limit"))
         }
@@ -366,8 +371,8 @@ pub fn check_bytes(bytes: &[u8]) {
         ReceiveOptions::default(),
         &Registry::new(),
     );
-    receiver.receive_v1(bytes);
-    receiver.receive_v2(bytes);
+    receiver.receive_v1(bytes, &mut Lists::default());
+    receiver.receive_v2(bytes, &mut Lists::default());
     receiver.receive(None, bytes);
 }
 

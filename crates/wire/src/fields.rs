@@ -78,6 +78,12 @@ impl<'a> Fields<'a> {
         Self { bytes, at: 0 }
     }
 
+    /// From a place between two fields on.
+    #[inline]
+    pub(crate) fn from(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
     /// Where the next field begins.
     #[inline]
     pub fn position(&self) -> usize {

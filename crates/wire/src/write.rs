@@ -28,6 +28,10 @@ pub fn series_v1<'a, E: From<ProtoError>>(
 /// A label's name and value, as they stand in the body.
 pub type RawLabel<'a> = (&'a [u8], &'a [u8]);
 
+/// First bytes of a label and of a sample in a 1.0 series.
+const LABEL: u8 = 1 << 3 | 2;
+const SAMPLE: u8 = 2 << 3 | 2;
+
 /// `prometheus.TimeSeries`.
 #[derive(Clone, Debug)]
 pub struct SeriesV1<'a> {
@@ -37,9 +41,18 @@ pub struct SeriesV1<'a> {
 }
 
 impl<'a> SeriesV1<'a> {
+    #[inline]
     fn new(body: &'a [u8]) -> Result<Self, ProtoError> {
-        let mut fields = Fields::new(body);
-        let (mut range, mut together) = (0..0, true);
+        // Labels mostly come first, each shorter than 128 bytes: a look at the lengths leads over them.
+        let mut end = 0;
+        while let Some([LABEL, len @ 0..0x80]) = body.get(end..end + 2)
+            && let next = end + 2 + usize::from(*len)
+            && next <= body.len()
+        {
+            end = next;
+        }
+        let mut fields = Fields::from(body, end);
+        let (mut range, mut together) = (0..end, true);
         loop {
             let start = fields.position();
             let Some((number, value)) = fields.next_field()? else { break };
@@ -71,6 +84,27 @@ impl<'a> SeriesV1<'a> {
             }
         }
         Ok(out)
+    }
+
+    /// The sample of a series that has one and nothing else, in the form that senders write.
+    #[inline]
+    pub fn only_sample(&self) -> Option<Sample> {
+        let range = self.labels.as_ref().filter(|range| range.start == 0)?;
+        let [SAMPLE, len, 0x09, rest @ ..] = &self.body[range.end..] else { return None };
+        let (value, rest) = rest.split_first_chunk::<8>()?;
+        let [0x10, time @ ..] = rest else { return None };
+        if usize::from(*len) != 10 + time.len() || !(1..=9).contains(&time.len()) {
+            return None;
+        }
+        let mut timestamp = 0u64;
+        for (at, byte) in time.iter().enumerate() {
+            if (*byte < 0x80) != (at + 1 == time.len()) {
+                return None;
+            }
+            timestamp |= u64::from(byte & 0x7f) << (7 * at);
+        }
+        let value = f64::from_le_bytes(*value);
+        Some(Sample { value, timestamp: timestamp as i64, start: 0 })
     }
 
     /// Calls `each` for every sample, exemplar and histogram, in the order of the message.
@@ -301,6 +335,7 @@ mod tests {
         series_v1::<ProtoError>(&bytes, |series| {
             assert_eq!(series.labels()?, [(&b"__name__"[..], &b"up"[..]), (b"job", b"x")]);
             assert_eq!(series.raw_labels().unwrap().len(), 16 + 10);
+            assert_eq!(series.only_sample(), None);
             series.each(|entry| {
                 match entry {
                     Entry::Sample(sample) => seen.push((sample.value, sample.timestamp)),
@@ -316,6 +351,53 @@ mod tests {
         })
         .unwrap();
         assert_eq!(seen, [(1.5, -7), (0.0, 0)]);
+    }
+
+    #[test]
+    fn a_lone_sample_is_the_one_that_reading_all_gives() {
+        let mut bodies = Vec::new();
+        for timestamp in [0, 1, 127, 128, -7, 1_700_000_000_000, i64::MAX, i64::MIN] {
+            for value in [0.0, 1.5] {
+                for len in [0, 1, 126, 127, 200] {
+                    let label = prompb::Label { name: "n".into(), value: "v".repeat(len) };
+                    let sample = prompb::Sample { value, timestamp };
+                    let series = prompb::TimeSeries {
+                        labels: vec![label.clone(), label],
+                        samples: vec![sample],
+                        ..Default::default()
+                    };
+                    bodies.push(series.encode_to_vec());
+                }
+            }
+        }
+        let mut found = 0;
+        for body in bodies {
+            for cut in 0..=body.len() {
+                let Ok(series) = SeriesV1::new(&body[..cut]) else { continue };
+                let mut all = Vec::new();
+                let read = series.each(|entry| {
+                    all.push(entry);
+                    Ok::<(), ProtoError>(())
+                });
+                if let Some(sample) = series.only_sample() {
+                    found += 1;
+                    assert_eq!((read, all), (Ok(()), vec![Entry::Sample(sample)]));
+                }
+                let labels = series.labels().unwrap();
+                assert!(labels.len() <= 2);
+                assert_eq!(cut == body.len(), labels.len() == 2 && all_of(&series) == 1);
+            }
+        }
+        assert!(found > 20, "{found}");
+    }
+
+    fn all_of(series: &SeriesV1<'_>) -> usize {
+        let mut count = 0;
+        let _ = series.each(|_| {
+            count += 1;
+            Ok::<(), ProtoError>(())
+        });
+        count
     }
 
     #[test]

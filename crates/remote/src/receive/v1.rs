@@ -6,35 +6,37 @@ use gauntlet_storage::AppendError;
 use gauntlet_wire::write::{Entry, SeriesV1, exemplar_v1, series_v1};
 use tracing::{debug, warn};
 
+use super::scratch::Lists;
 use super::{
     Batch, LabelFault, ReceiveError, WriteReceiver, WriteReply, histogram_message, label_set,
 };
 
 impl WriteReceiver {
-    pub(super) fn receive_v1(&self, body: &[u8]) -> WriteReply {
-        match self.write_v1(body) {
+    pub(super) fn receive_v1(&self, body: &[u8], lists: &mut Lists) -> WriteReply {
+        lists.clear();
+        match self.write_v1(body, lists) {
             Ok(()) => WriteReply { status: 204, error: String::new(), written: None },
             Err(err) => WriteReply::refuse(err.status(), err.to_string()),
         }
     }
 
-    fn write_v1(&self, body: &[u8]) -> Result<(), ReceiveError> {
-        let (mut series, mut keys) = (Vec::new(), Vec::new());
+    fn write_v1(&self, body: &[u8], lists: &mut Lists) -> Result<(), ReceiveError> {
+        let Lists { keys, known, fresh } = lists;
+        // As many as if they were like the last ones.
+        let mut series = Vec::with_capacity(keys.capacity().min(body.len() / 2));
         series_v1::<ReceiveError>(body, |one| {
             keys.push(one.raw_labels().map_or(0, |raw| self.cache_v1.key(raw)));
             series.push(one);
             Ok(())
         })?;
-        let mut known = Vec::with_capacity(keys.len());
-        self.cache_v1.find_all(&keys, &mut known);
-        let mut work =
-            Work { batch: self.batch(), fresh: Vec::new(), invalid: 0, late_exemplars: 0 };
-        for ((one, key), known) in series.iter().zip(&keys).zip(&known) {
+        self.cache_v1.find_all(keys, known);
+        let mut work = Work { batch: self.batch(), fresh, invalid: 0, late_exemplars: 0 };
+        for ((one, key), known) in series.iter().zip(&*keys).zip(&*known) {
             work.series(one, *key, *known)?;
         }
         let Work { batch, fresh, invalid, late_exemplars } = work;
         batch.appender.commit()?;
-        self.cache_v1.put_all(&fresh);
+        self.cache_v1.put_all(fresh);
         if late_exemplars > 0 {
             let num_dropped = late_exemplars;
             warn!(component = "web", num_dropped, "Error on ingesting out-of-order exemplars");
@@ -50,7 +52,7 @@ impl WriteReceiver {
 struct Work<'a> {
     batch: Batch<'a>,
     /// For the cache.
-    fresh: Vec<(u128, SeriesRef)>,
+    fresh: &'a mut Vec<(u128, SeriesRef)>,
     invalid: u64,
     late_exemplars: u64,
 }
@@ -62,6 +64,16 @@ impl Work<'_> {
         key: u128,
         known: SeriesRef,
     ) -> Result<(), ReceiveError> {
+        if known != SeriesRef(0)
+            && let Some(sample) = one.only_sample()
+        {
+            let labels = Labels::empty();
+            match self.batch.sample(known, &labels, sample.timestamp, sample.value) {
+                // The series that the cache remembers is gone.
+                Err(ReceiveError::Append(AppendError::EmptyLabels)) => {}
+                taken => return taken.map(|_| ()),
+            }
+        }
         let mut labels = Labels::empty();
         let mut series = known;
         if series == SeriesRef(0) {

@@ -7,6 +7,7 @@ use gauntlet_wire::write::{MetadataV2, RawLabel, RequestV2, SeriesV2, exemplar_v
 use hashbrown::HashMap;
 use tracing::{debug, warn};
 
+use super::scratch::Lists;
 use super::{
     Batch, LabelFault, ReceiveError, WriteReceiver, WriteReply, Written, histogram_message,
     label_set,
@@ -16,7 +17,8 @@ use super::{
 const MAX_NAMED: usize = 1000;
 
 impl WriteReceiver {
-    pub(super) fn receive_v2(&self, body: &[u8]) -> WriteReply {
+    pub(super) fn receive_v2(&self, body: &[u8], lists: &mut Lists) -> WriteReply {
+        lists.clear();
         let reply = |status: u16, error: String, written: Written| WriteReply {
             status,
             error,
@@ -35,11 +37,11 @@ impl WriteReceiver {
             written: nothing,
             faults: Vec::new(),
             more_faults: 0,
-            fresh: Vec::new(),
+            fresh: &mut lists.fresh,
             invalid: 0,
             without_metadata: 0,
         };
-        if let Err(err) = work.all(&request) {
+        if let Err(err) = work.all(&request, &mut lists.keys, &mut lists.known) {
             return reply(err.status(), err.to_string(), nothing);
         }
         let Work {
@@ -49,7 +51,7 @@ impl WriteReceiver {
             let err = ReceiveError::Append(err);
             return reply(err.status(), err.to_string(), nothing);
         }
-        self.cache_v2.put_all(&fresh);
+        self.cache_v2.put_all(fresh);
         self.metrics.invalid_labels.add(invalid);
         self.metrics.without_metadata.add(without_metadata);
         if faults.is_empty() {
@@ -73,24 +75,28 @@ struct Work<'a, 'b> {
     written: Written,
     faults: Vec<String>,
     more_faults: usize,
-    fresh: Vec<(u128, SeriesRef)>,
+    fresh: &'a mut Vec<(u128, SeriesRef)>,
     invalid: u64,
     without_metadata: u64,
 }
 
 impl<'b> Work<'_, 'b> {
-    fn all(&mut self, request: &RequestV2<'b>) -> Result<(), ReceiveError> {
+    fn all(
+        &mut self,
+        request: &RequestV2<'b>,
+        keys: &mut Vec<u128>,
+        known: &mut Vec<SeriesRef>,
+    ) -> Result<(), ReceiveError> {
         // Decoded first: a body that does not decode is refused whole.
         let cache = &self.receiver.cache_v2;
         let hashes: Vec<u128> = request.symbols.iter().map(|symbol| cache.key(symbol)).collect();
-        let (mut series, mut keys, mut joined) = (SeriesV2::default(), Vec::new(), Vec::new());
+        let (mut series, mut joined) = (SeriesV2::default(), Vec::new());
         for body in &request.series {
             series.read(body)?;
             keys.push(self.key(&series, &hashes, &mut joined));
         }
-        let mut known = Vec::with_capacity(keys.len());
-        cache.find_all(&keys, &mut known);
-        for ((body, key), known) in request.series.iter().zip(&keys).zip(&known) {
+        cache.find_all(keys, known);
+        for ((body, key), known) in request.series.iter().zip(&*keys).zip(&*known) {
             series.read(body)?;
             self.series(&series, *key, *known)?;
         }
