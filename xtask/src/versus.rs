@@ -6,6 +6,7 @@ mod alerts;
 mod compact;
 mod exporter;
 mod head;
+mod ingest;
 mod load;
 mod node;
 mod process;

@@ -1,5 +1,6 @@
-//! Suite `wal`: what a sample costs from a scraped page to the log, on disk in log and block, and how a server comes back after a
-//! kill: seconds until it serves, until all of its log is there, and the most memory on the way.
+//! Suite `wal`: what a sample costs from a scraped page to the log, and of that the parser, the appender and the log alone; what it
+//! takes on disk in log and block, and how a server comes back after a kill: seconds until it serves, until all of its log is there,
+//! and the most memory on the way.
 #![expect(clippy::disallowed_methods, reason = "measures real processes by the machine's clock")]
 
 use std::fmt::Write as _;
@@ -12,6 +13,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use gauntlet_expfmt::{Entry, MediaType, Parser, ParserOptions};
+use gauntlet_model::{Labels, SeriesRef};
+use gauntlet_runtime::SystemFs;
+use gauntlet_storage::{AppendOptions, Appendable as _};
+use gauntlet_tsdb::{Head, Options};
 
 use super::process::{Server, get};
 use super::report::{Report, Side};
@@ -32,6 +38,9 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
         for (side, program) in &sides {
             scrape(bench, &mut report, *side, program, &dir)?;
         }
+    }
+    for _ in 0..bench.rounds {
+        parts(bench, &mut report, &dir)?;
     }
     println!("writing {} series x {} steps", bench.series, bench.steps);
     let load = load::write(&dir.join("data"), bench.series, bench.steps)?;
@@ -191,6 +200,74 @@ fn scrape(
     Ok(())
 }
 
+/// What of a scraped sample the parser, the appender and the log cost, each alone, on one thread of this process.
+fn parts(bench: &Bench, report: &mut Report, dir: &Path) -> Result<()> {
+    let series = bench.series.min(100_000) / TARGETS;
+    let pages: Vec<String> = (0..SCRAPES).map(|round| page(0, series, round)).collect();
+    let samples = (SCRAPES as usize * series) as f64;
+    let cpu = thread_cpu_seconds()?;
+    let mut parsed = 0;
+    for page in &pages {
+        let mut parser =
+            Parser::new(page.as_bytes(), MediaType::Text, ParserOptions::default());
+        while let Some(entry) = parser.next()? {
+            parsed += usize::from(entry == Entry::Series);
+        }
+    }
+    if parsed as f64 != samples {
+        bail!("{parsed} samples parsed of {samples}");
+    }
+    let each = |cpu: f64| cpu / samples * 1e6;
+    report.add(
+        Side::Ours,
+        "parser alone, cpu of a thread",
+        "s/million",
+        each(thread_cpu_seconds()? - cpu),
+    );
+    let scratch = dir.join("appended");
+    for (name, logged) in
+        [("appender alone, cpu of a thread", false), ("appender with log, cpu of a thread", true)]
+    {
+        let _ = std::fs::remove_dir_all(&scratch);
+        let (options, fs) = (Options::default(), SystemFs::shared());
+        let head = match logged {
+            true => Head::open(&scratch, &options, &fs, i64::MIN)?.0,
+            false => Head::open_unlogged(&scratch, &options, &fs)?,
+        };
+        let mut refs = vec![SeriesRef(0); series * TARGETS];
+        let (mut values, mut random) = (vec![0.0; refs.len()], 88_172_645_463_325_252u64);
+        let mut cpu = 0.0;
+        for step in 0..=SCRAPES as usize {
+            for target in 0..TARGETS {
+                let range = target * series..(target + 1) * series;
+                range.clone().for_each(|n| load::next(n, step, &mut values[n], &mut random));
+                let labels =
+                    |n| if step == 0 { load::labels(n, refs.len()) } else { Labels::empty() };
+                let labels: Vec<Labels> = range.clone().map(labels).collect();
+                let before = thread_cpu_seconds()?;
+                let mut app = head.appender(AppendOptions::default());
+                for n in range {
+                    let t = load::STEP_MS * (step as i64 + 1);
+                    refs[n] = app.append(refs[n], &labels[n % series], t, values[n])?;
+                }
+                app.commit()?;
+                if step > 0 {
+                    cpu += thread_cpu_seconds()? - before;
+                }
+            }
+        }
+        report.add(Side::Ours, name, "s/million", each(cpu) / TARGETS as f64);
+    }
+    let _ = std::fs::remove_dir_all(&scratch);
+    Ok(())
+}
+
+/// CPU of this thread so far, from `/proc`: nanoseconds on a processor stand first.
+fn thread_cpu_seconds() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    Ok(text.split(' ').next().context("an empty schedstat")?.parse::<f64>()? / 1e9)
+}
+
 /// Starts on a copy of what a killed server left.
 fn restart(
     bench: &Bench,
@@ -207,11 +284,7 @@ fn restart(
     load::copy(source, &copy)?;
     let mut server = start(program, &config, &copy, &[])?;
     report.add(side, "start after kill, to ready", "s", server.wait_ready(START)?);
-    let replayed = match side {
-        Side::Ours => server.wait_body("/api/v1/status/walreplay", "\"done\":true", START)?,
-        Side::Theirs => server.wait_ready(START)?,
-    };
-    report.add(side, "start after kill, to all replayed", "s", replayed);
+    report.add(side, "start after kill, to all replayed", "s", replayed(&mut server, side, START)?);
     report.add(side, "start after kill, cpu", "s", server.cpu_seconds()?);
     let each = |bytes: u64| bytes as f64 / bench.series as f64;
     let peak = server.peak_bytes()?;
@@ -223,6 +296,14 @@ fn restart(
     drop(server);
     let _ = std::fs::remove_dir_all(&copy);
     Ok(())
+}
+
+/// Waits until a server has replayed all of its log; the peer is not ready before. Returns the seconds since the start.
+pub(super) fn replayed(server: &mut Server, side: Side, limit: Duration) -> Result<f64> {
+    match side {
+        Side::Ours => server.wait_body("/api/v1/status/walreplay", "\"done\":true", limit),
+        Side::Theirs => server.wait_ready(limit),
+    }
 }
 
 pub(super) fn start(program: &Path, config: &Path, data: &Path, more: &[String]) -> Result<Server> {
