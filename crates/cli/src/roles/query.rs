@@ -170,7 +170,10 @@ impl QueryStatus {
 }
 
 fn store_part(store: &EndpointStatus) -> Part {
-    let name = format!("{} {}", store.component, store.name);
+    let name = match store.component.as_str() {
+        "unanswered" => format!("endpoint {}", store.name),
+        kind => format!("{kind} {}", store.name),
+    };
     match &store.last_error {
         None if store.last_check_ms == 0 => {
             Part::degraded(name, "is being asked for the first time", "wait for its answer")
