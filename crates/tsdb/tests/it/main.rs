@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod churn;
 mod crash;
 mod encodings;
 mod flips;
 mod golden;
+mod interop;
 mod model;
 mod peers;
 mod snapshot;

@@ -11,7 +11,7 @@ use gauntlet_tsdb::{Db, Options};
 
 use crate::support::{any, open, read};
 
-fn peer(name: &str) -> Option<PathBuf> {
+pub(crate) fn peer(name: &str) -> Option<PathBuf> {
     let path = Path::new(&std::env::var_os("PEERS_DIR")?).join(name);
     path.is_file().then_some(path)
 }
@@ -25,7 +25,7 @@ fn labels(n: i64) -> Labels {
     ])
 }
 
-fn run(tool: &Path, args: &[&str], dir: &Path) -> String {
+pub(crate) fn run(tool: &Path, args: &[&str], dir: &Path) -> String {
     let output = Command::new(tool).args(args).arg(dir).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));

@@ -88,7 +88,7 @@ fn dumps_are_promtools() {
 
 /// Each list of an analysis with its lines sorted. The last lines of a list that was cut at its limit may be any of those that are
 /// equal there: they are left out.
-fn normal(text: &str) -> Vec<String> {
+pub(crate) fn normal(text: &str) -> Vec<String> {
     let mut out = Vec::new();
     for section in text.split("\n\n") {
         let mut lines: Vec<&str> = section.lines().collect();
