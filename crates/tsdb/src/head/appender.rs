@@ -1,5 +1,6 @@
 //! A batch on its way into the head: checked sample by sample, then logged, then applied as one.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -34,6 +35,16 @@ enum Kind {
     FloatHistogram,
 }
 
+/// Samples whose room a thread keeps for its next batch: 3 MB.
+const KEPT_SAMPLES: usize = 64 << 10;
+/// Bytes of records whose room a thread keeps.
+const KEPT_BYTES: usize = 1 << 20;
+
+thread_local! {
+    /// Room of the thread's last batch. A scrape's is as large each time; growing to it anew is a tenth of its cost.
+    static ROOM: Cell<(Vec<Pending>, RecordBuffer)> = Cell::default();
+}
+
 /// One batch for the head.
 #[derive(Debug)]
 pub struct HeadAppender<'a> {
@@ -45,6 +56,8 @@ pub struct HeadAppender<'a> {
     /// Start timestamp of the next sample; 0 if unknown.
     start: Timestamp,
     pending: Vec<Pending>,
+    /// Room for the records.
+    records: RecordBuffer,
     /// Kinds of series in this batch, once it has a histogram.
     kinds: HashMap<u64, Kind, foldhash::fast::FixedState>,
     /// Whether a sample is more than a float: a histogram, or one with a start timestamp.
@@ -55,13 +68,15 @@ pub struct HeadAppender<'a> {
 
 impl Head {
     pub fn head_appender(&self, options: AppendOptions) -> HeadAppender<'_> {
+        let (pending, records) = ROOM.take();
         HeadAppender {
             head: self,
             options,
             bounds: (self.max_time() != Timestamp::MIN).then(|| self.bounds()),
             round: self.round.load(Ordering::Acquire),
             start: 0,
-            pending: Vec::new(),
+            pending,
+            records,
             kinds: HashMap::default(),
             has_others: false,
             exemplars: Vec::new(),
@@ -224,10 +239,13 @@ impl HeadAppender<'_> {
         let mut lsn = None;
         let mut new_series = Vec::new();
         if let Some(wal) = &head.wal {
-            let mut batch = RecordBuffer::default();
+            let mut batch = std::mem::take(&mut self.records);
+            batch.clear();
             new_series = self.unlogged(&shards);
             self.encode(&mut batch, &new_series);
-            lsn = Some(wal.log(&batch).map_err(append_error)?);
+            let logged = wal.log(&batch);
+            self.records = batch;
+            lsn = Some(logged.map_err(append_error)?);
         }
         let mut late = LateLog::default();
         let mut bounds = self.bounds.unwrap_or_else(|| head.bounds());
@@ -634,6 +652,16 @@ impl Appender for HeadAppender<'_> {
     }
 
     fn rollback(self: Box<Self>) {}
+}
+
+impl Drop for HeadAppender<'_> {
+    fn drop(&mut self) {
+        if self.pending.capacity() > KEPT_SAMPLES || self.records.size_bytes() > KEPT_BYTES {
+            return;
+        }
+        self.pending.clear();
+        ROOM.set((std::mem::take(&mut self.pending), std::mem::take(&mut self.records)));
+    }
 }
 
 impl gauntlet_storage::Appendable for Head {

@@ -4,6 +4,7 @@
 //! A failed write leaves nothing: the file is cut back, and the next batch is written over what may remain. A failed sync ends
 //! writing for good, since the kernel may have dropped the pages.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -77,6 +78,35 @@ impl RecordBuffer {
 struct Prepared {
     bytes: Vec<u8>,
     records: Vec<(u8, usize)>,
+}
+
+impl Prepared {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+}
+
+/// What preparing a batch needs, kept by its thread for the next.
+struct Room {
+    prepared: Prepared,
+    /// One record packed, and what is left of longer ones.
+    packed: Vec<u8>,
+    snappy: snap::raw::Encoder,
+}
+
+impl Room {
+    fn new() -> Box<Self> {
+        let (prepared, packed) = (Prepared::default(), Vec::new());
+        Box::new(Self { prepared, packed, snappy: snap::raw::Encoder::new() })
+    }
+}
+
+/// Bytes that a thread keeps.
+const KEPT_BYTES: usize = 4 << 20;
+
+thread_local! {
+    static ROOM: Cell<Option<Box<Room>>> = const { Cell::new(None) };
 }
 
 #[derive(Debug)]
@@ -168,8 +198,12 @@ impl Wal {
         if self.failed.load(Ordering::Acquire) {
             return Err(TsdbError::ReadOnly("a sync failed".to_owned()));
         }
-        let prepared = prepare(batch, self.options.compression);
-        let written = self.write(&prepared);
+        let mut room = ROOM.take().unwrap_or_else(Room::new);
+        prepare(batch, self.options.compression, &mut room);
+        let written = self.write(&room.prepared);
+        if room.prepared.bytes.capacity() + room.packed.capacity() <= KEPT_BYTES {
+            ROOM.set(Some(room));
+        }
         if written.is_err() {
             self.failed_writes.fetch_add(1, Ordering::Relaxed);
         }
@@ -339,42 +373,31 @@ fn fits(len: usize, at: u64, segment_bytes: u64) -> bool {
     len as u64 <= in_page + pages_left * (page - HEADER_BYTES as u64)
 }
 
-fn prepare(batch: &RecordBuffer, compression: Compression) -> Prepared {
-    let mut out = Prepared::default();
-    out.bytes.reserve(batch.bytes.len());
-    let mut snappy = snap::raw::Encoder::new();
+fn prepare(batch: &RecordBuffer, compression: Compression, room: &mut Room) {
+    let Room { prepared, packed, snappy } = room;
+    prepared.clear();
     for record in batch.iter() {
-        let start = out.bytes.len();
-        let kind = match compression {
-            Compression::None => 0,
+        let shorter = match compression {
+            Compression::None => None,
             Compression::Snappy => {
-                out.bytes.resize(start + snap::raw::max_compress_len(record.len()), 0);
-                match snappy.compress(record, &mut out.bytes[start..]) {
-                    Ok(len) => {
-                        out.bytes.truncate(start + len);
-                        SNAPPY
-                    }
-                    Err(_) => 0,
+                let most = snap::raw::max_compress_len(record.len());
+                if packed.len() < most {
+                    packed.resize(most, 0);
                 }
+                let len = snappy.compress(record, packed).ok();
+                len.map(|len| (SNAPPY, &packed[..len]))
             }
-            Compression::Zstd => match zstd::bulk::compress(record, 1) {
-                Ok(compressed) => {
-                    out.bytes.extend_from_slice(&compressed);
-                    ZSTD
-                }
-                Err(_) => 0,
-            },
+            Compression::Zstd => {
+                *packed = zstd::bulk::compress(record, 1).unwrap_or_default();
+                (!packed.is_empty()).then_some((ZSTD, &packed[..]))
+            }
         };
         // What does not shrink is kept as it is.
-        if kind == 0 || out.bytes.len() - start >= record.len() {
-            out.bytes.truncate(start);
-            out.bytes.extend_from_slice(record);
-            out.records.push((0, out.bytes.len()));
-        } else {
-            out.records.push((kind, out.bytes.len()));
-        }
+        let (kind, bytes) =
+            shorter.filter(|(_, bytes)| bytes.len() < record.len()).unwrap_or((0, record));
+        prepared.bytes.extend_from_slice(bytes);
+        prepared.records.push((kind, prepared.bytes.len()));
     }
-    out
 }
 
 /// Appends a record's fragments; `page_at` is the place in the page where `out` ends.
