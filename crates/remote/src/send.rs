@@ -11,6 +11,7 @@ mod batch;
 mod client;
 mod cursor;
 mod delta;
+mod elements;
 mod feed;
 mod fields;
 mod metadata;

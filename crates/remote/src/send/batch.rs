@@ -13,7 +13,8 @@ use gauntlet_wire::convert::{float_histogram_to_proto, histogram_to_proto, metri
 use gauntlet_wire::{WireError, snappy};
 use hashbrown::HashMap;
 
-use super::delta::{common_prefix, common_suffix, head_len};
+use super::delta::head_len;
+use super::elements::Elements;
 use super::fields::{
     number_len, put_bytes, put_double, put_histogram, put_label, put_number, put_sample, put_tag,
     put_uvarint, uvarint_len,
@@ -83,8 +84,6 @@ const PLAIN_TIMES: std::ops::Range<Timestamp> = 1 << 35..1 << 42;
 const TIME_LEN: usize = 7;
 /// What is longer is searched for repetitions: a histogram.
 const LITERAL_LEN: usize = 64;
-/// Room for the length of the body, in front of the elements.
-const LENGTH_ROOM: usize = 5;
 
 /// The record before.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +92,8 @@ struct Last {
     /// Where it begins in the unpacked body, and how long what it carries is.
     start: usize,
     inner: usize,
-    /// It is one sample of six bytes of time, and this is the time.
-    plain: Option<Timestamp>,
+    /// It is one sample of six bytes of time: time and value.
+    plain: Option<(Timestamp, [u8; 8])>,
 }
 
 /// A batch for one shard.
@@ -107,8 +106,8 @@ pub(super) struct Batch {
     /// Texts that are no strings of the table: help and units, and labels of exemplars.
     texts: HashMap<String, u32, FixedState>,
     symbol_count: u32,
-    /// Elements of the series, behind room for their length, and the length of what they unpack to.
-    elements: Vec<u8>,
+    /// Elements of the series, and the length of what they unpack to.
+    elements: Elements,
     length: usize,
     last: Option<Last>,
     /// Of 2.0: the symbols of the labels of the record before, and that record up to its value and from its time on.
@@ -143,8 +142,7 @@ impl Batch {
         items: usize,
     ) -> Self {
         let items = items.min(1 << 12);
-        let mut elements = Vec::with_capacity(items * 32);
-        elements.resize(LENGTH_ROOM, 0);
+        let elements = Elements::with_capacity(items * 24);
         let mut batch = Self {
             message,
             symbols: Vec::new(),
@@ -269,26 +267,35 @@ impl Batch {
     fn plain_v1(&mut self, table: &mut SeriesTable, slot: Slot, t: Timestamp, value: f64) {
         let Self { elements, length, .. } = self;
         let start = *length;
-        let same_time = match self.last {
-            Some(Last { slot: before, plain: Some(last_t), .. }) => {
-                table.put_head_again(before, slot, PLAIN_LEN, &TRAILER, elements);
-                last_t == t
-            }
-            Some(Last { slot: before, start: last_start, inner, .. }) => {
-                let before: (_, _, &[u8]) = (before, inner, &[]);
-                let distance = start - last_start;
-                table.put_head_after(before, distance, slot, PLAIN_LEN, &TRAILER, elements);
-                false
-            }
-            None => {
-                table.put_head(slot, PLAIN_LEN, &TRAILER, elements);
-                false
-            }
-        };
         let record = head_len(table.sent(slot).encoded_len as usize, PLAIN_LEN) + PLAIN_LEN;
-        put_value_and_time(elements, value, t, same_time.then_some(record));
+        let bytes = value.to_bits().to_le_bytes();
+        // Value and time of the record before are as far back as this one is long.
+        let near = record <= snappy::MAX_DISTANCE;
+        match self.last {
+            Some(Last { slot: before, plain: Some((last_t, last_value)), .. }) if near => {
+                table.put_head_again(before, slot, PLAIN_LEN, &TRAILER, elements);
+                let follows = if last_t == t { TIME_LEN } else { 0 };
+                elements.value(bytes, last_value, record, follows);
+                if follows == 0 {
+                    elements.literal(&time_field(t));
+                }
+            }
+            last => {
+                match last {
+                    Some(Last { slot: before, start: last_start, inner, plain }) => {
+                        let begins: &[u8] = if plain.is_some() { &TRAILER } else { &[] };
+                        let before = (before, inner, begins);
+                        let distance = start - last_start;
+                        table.put_head_after(before, distance, slot, PLAIN_LEN, &TRAILER, elements);
+                    }
+                    None => table.put_head(slot, PLAIN_LEN, &TRAILER, elements),
+                }
+                elements.literal(&bytes);
+                elements.literal(&time_field(t));
+            }
+        }
         *length += record;
-        self.last = Some(Last { slot, start, inner: PLAIN_LEN, plain: Some(t) });
+        self.last = Some(Last { slot, start, inner: PLAIN_LEN, plain: Some((t, bytes)) });
     }
 
     #[inline]
@@ -315,22 +322,26 @@ impl Batch {
         let elements = &mut self.elements;
         let before_len = before.head.len() + 8 + before.tail.len();
         let (head, tail) = (&record.head, &record.tail);
+        let bytes = value.to_bits().to_le_bytes();
+        let behind = head.len() + 8 + before.tail.len();
         match self.last {
-            Some(Last { plain: Some(_), .. }) => {
-                put_like(elements, head, &before.head, before_len);
-                snappy::put_literal(elements, &value.to_bits().to_le_bytes());
-                let distance = head.len() + 8 + before.tail.len();
-                put_like(elements, tail, &before.tail, distance);
+            Some(Last { plain: Some((_, last_value)), .. }) if behind <= snappy::MAX_DISTANCE => {
+                elements.like(head, &before.head, before_len);
+                let same = tail == &before.tail;
+                elements.value(bytes, last_value, behind, if same { tail.len() } else { 0 });
+                if !same {
+                    elements.like(tail, &before.tail, behind);
+                }
             }
             _ => {
-                snappy::put_literal(elements, head);
-                snappy::put_literal(elements, &value.to_bits().to_le_bytes());
-                snappy::put_literal(elements, tail);
+                elements.literal(head);
+                elements.literal(&bytes);
+                elements.literal(tail);
             }
         }
         let begin = self.length;
         self.length += head.len() + 8 + tail.len();
-        self.last = Some(Last { slot, start: begin, inner, plain: Some(t) });
+        self.last = Some(Last { slot, start: begin, inner, plain: Some((t, bytes)) });
         self.records = [record, before];
     }
 
@@ -419,10 +430,10 @@ impl Batch {
                 self.put_metadata(table, slot, &mut tail);
                 let mut head = Vec::with_capacity(64);
                 self.put_refs(table, slot, inner.len() + tail.len(), &mut head);
-                snappy::put_literal(&mut self.elements, &head);
+                self.elements.literal(&head);
                 self.length += head.len();
                 self.put_inner(inner);
-                snappy::put_literal(&mut self.elements, &tail);
+                self.elements.literal(&tail);
                 self.length += tail.len();
             }
         }
@@ -430,10 +441,9 @@ impl Batch {
     }
 
     fn put_inner(&mut self, inner: &[u8]) {
-        let searched =
-            inner.len() > LITERAL_LEN && snappy::put_packed(&mut self.elements, inner).is_ok();
+        let searched = inner.len() > LITERAL_LEN && self.elements.searched(inner).is_ok();
         if !searched {
-            snappy::put_literal(&mut self.elements, inner);
+            self.elements.literal(inner);
         }
         self.length += inner.len();
     }
@@ -487,23 +497,9 @@ impl Batch {
 
     /// Ends the writing: the whole body, packed. What is asked of it later is asked of these bytes.
     pub(super) fn seal(&mut self) -> Result<Bytes, WireError> {
-        let mut elements = std::mem::take(&mut self.elements);
-        if self.message == ProtobufMessage::V2 {
-            let mut symbols = Vec::with_capacity(elements.len() + self.symbols.len());
-            symbols.resize(LENGTH_ROOM, 0);
-            snappy::put_packed(&mut symbols, &self.symbols)?;
-            symbols.extend_from_slice(&elements[LENGTH_ROOM..]);
-            elements = symbols;
-        }
-        let length = (self.symbols.len() + self.length) as u64;
-        let start = LENGTH_ROOM - uvarint_len(length);
-        let mut rest = length;
-        for place in &mut elements[start..LENGTH_ROOM] {
-            *place = rest as u8 & 0x7f | 0x80;
-            rest >>= 7;
-        }
-        elements[LENGTH_ROOM - 1] &= 0x7f;
-        Ok(Bytes::from(elements).slice(start..))
+        let elements = std::mem::replace(&mut self.elements, Elements::with_capacity(0));
+        let length = self.symbols.len() + self.length;
+        Ok(elements.into_block(&self.symbols, length)?.into())
     }
 
     /// Of the whole body as it was sealed: the packed request of the series in a range that are not older than `oldest`, and what
@@ -544,44 +540,15 @@ impl Batch {
     }
 }
 
-/// Eight bytes of value and a time of six. `record` is the distance to the same time in the record before, if it is there.
+/// The field of a time of six bytes.
 #[inline]
-fn put_value_and_time(out: &mut Vec<u8>, value: f64, t: Timestamp, record: Option<usize>) {
-    let value = value.to_bits().to_le_bytes();
-    if let Some(distance) = record.filter(|distance| *distance <= snappy::MAX_DISTANCE) {
-        snappy::put_literal(out, &value);
-        snappy::put_copy(out, distance, TIME_LEN);
-        return;
-    }
-    let mut both = [0u8; 8 + TIME_LEN];
-    both[..8].copy_from_slice(&value);
-    both[8] = 2 << 3;
-    for (place, shift) in both[9..].iter_mut().zip((0..).step_by(7)) {
+fn time_field(t: Timestamp) -> [u8; TIME_LEN] {
+    let mut field = [2 << 3; TIME_LEN];
+    for (place, shift) in field[1..].iter_mut().zip((0..).step_by(7)) {
         *place = (t >> shift) as u8 & 0x7f | 0x80;
     }
-    both[14] &= 0x7f;
-    snappy::put_literal(out, &both);
-}
-
-/// Writes bytes that begin and end as others, which begin `distance` before, do.
-#[inline]
-fn put_like(out: &mut Vec<u8>, bytes: &[u8], others: &[u8], distance: usize) {
-    let worth = |len: usize, distance: usize| {
-        len >= snappy::MIN_COPY && (1..=snappy::MAX_DISTANCE).contains(&distance)
-    };
-    let same = common_prefix(bytes, others);
-    let head = if worth(same, distance) { same } else { 0 };
-    if head > 0 {
-        snappy::put_copy(out, distance, head);
-    }
-    let (rest, other_rest) = (&bytes[head..], &others[head.min(others.len())..]);
-    let same = common_suffix(rest, other_rest);
-    let end_distance = distance + bytes.len() - others.len();
-    let tail = if worth(same, end_distance) { same } else { 0 };
-    snappy::put_literal(out, &rest[..rest.len() - tail]);
-    if tail > 0 {
-        snappy::put_copy(out, end_distance, tail);
-    }
+    field[TIME_LEN - 1] &= 0x7f;
+    field
 }
 
 impl Item {

@@ -5,6 +5,7 @@
 
 use gauntlet_wire::snappy;
 
+use super::elements::{common_prefix, common_suffix};
 use super::fields::{label_field_len, put_label, put_tag, put_uvarint, uvarint_len};
 use super::series::{Sent, StringId, Strings};
 
@@ -55,13 +56,27 @@ struct Run {
     distance: usize,
 }
 
+/// Lengths of the copies that a head begins and ends with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ends {
+    pub(super) first: usize,
+    pub(super) last: usize,
+}
+
 /// Runs under construction, kept for their memory.
 #[derive(Debug, Default)]
 pub(super) struct Runs(Vec<Run>);
 
 impl Runs {
-    /// Writes `next` as elements, given the head of the record that begins `distance` bytes before.
-    pub(super) fn write(&mut self, before: &Head, distance: usize, next: &Head, out: &mut Vec<u8>) {
+    /// Writes `next` as elements, given the head of the record that begins `distance` bytes before; but for the copies that it
+    /// begins and ends with, which may go on from what is before, and in what follows.
+    pub(super) fn write(
+        &mut self,
+        before: &Head,
+        distance: usize,
+        next: &Head,
+        out: &mut Vec<u8>,
+    ) -> Ends {
         self.0.clear();
         let (mut from, mut start) = (0, 0);
         for (name, end) in &next.parts {
@@ -84,7 +99,20 @@ impl Runs {
             }
             start = *end;
         }
-        self.emit(&next.bytes, out);
+        let end_distance = distance + next.bytes.len() - before.bytes.len();
+        if distance.max(end_distance) > snappy::MAX_DISTANCE {
+            self.emit(0, &next.bytes, out);
+            return Ends::default();
+        }
+        let mut ends = Ends::default();
+        if let Some(run) = self.0.first_mut().filter(|run| run.distance == distance) {
+            ends.first = std::mem::take(&mut run.len);
+        }
+        if let Some(run) = self.0.last_mut().filter(|run| run.distance == end_distance) {
+            ends.last = std::mem::take(&mut run.len);
+        }
+        self.emit(ends.first, &next.bytes[..next.bytes.len() - ends.last], out);
+        ends
     }
 
     fn push(&mut self, len: usize, distance: usize) {
@@ -95,8 +123,9 @@ impl Runs {
         }
     }
 
-    fn emit(&self, bytes: &[u8], out: &mut Vec<u8>) {
-        let (mut at, mut literal) = (0, 0);
+    /// `bytes` are those of the runs, from `start` on.
+    fn emit(&self, start: usize, bytes: &[u8], out: &mut Vec<u8>) {
+        let (mut at, mut literal) = (start, start);
         for Run { len, distance } in &self.0 {
             let copied = (1..=snappy::MAX_DISTANCE).contains(distance) && *len >= snappy::MIN_COPY;
             if copied {
@@ -113,63 +142,4 @@ impl Runs {
 /// Length of labels as fields of a 1.0 series.
 pub(super) fn labels_len<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
     labels.map(|(name, value)| label_field_len(name, value)).sum()
-}
-
-/// How many bytes both begin with.
-#[inline]
-pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let mut len = 0;
-    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        let differ = word(a) ^ word(b);
-        if differ != 0 {
-            return len + differ.trailing_zeros() as usize / 8;
-        }
-        len += 8;
-    }
-    len + a[len..].iter().zip(&b[len..]).take_while(|(a, b)| a == b).count()
-}
-
-/// How many bytes both end with.
-#[inline]
-pub(super) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
-    let mut len = 0;
-    for (a, b) in a.rchunks_exact(8).zip(b.rchunks_exact(8)) {
-        let differ = word(a) ^ word(b);
-        if differ != 0 {
-            return len + differ.leading_zeros() as usize / 8;
-        }
-        len += 8;
-    }
-    let (a, b) = (&a[..a.len() - len], &b[..b.len() - len]);
-    len + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
-}
-
-#[inline]
-fn word(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_le_bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_common_is_counted_to_the_byte() {
-        let text = b"0123456789abcdefghijklmnopqrstuvwxyz";
-        for len in 0..text.len() {
-            for at in 0..=len {
-                let mut other = text[..len].to_vec();
-                if let Some(byte) = other.get_mut(at) {
-                    *byte = b'!';
-                }
-                assert_eq!(common_prefix(&text[..len], &other), at);
-                assert_eq!(
-                    common_suffix(&text[..len], &other),
-                    if at < len { len - at - 1 } else { len }
-                );
-                assert_eq!(common_prefix(&text[..len], &text[..at]), at);
-                assert_eq!(common_suffix(&text[..len], &text[at..len]), len - at);
-            }
-        }
-    }
 }

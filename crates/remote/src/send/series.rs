@@ -11,11 +11,11 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use gauntlet_model::relabel::{Rule, Scratch, process};
 use gauntlet_model::{Labels, Metadata, MetricType};
-use gauntlet_wire::snappy;
 use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashTable};
 
-use super::delta::{Head, Runs, head_len, labels_len};
+use super::delta::{Ends, Head, Runs, head_len, labels_len};
+use super::elements::Elements;
 
 /// Number of a string.
 pub(super) type StringId = u32;
@@ -71,6 +71,7 @@ pub(super) struct Sent {
     /// The series that `delta` is for.
     after: Slot,
     delta: Vec<u8>,
+    ends: Ends,
     pub(super) metadata: Option<Arc<Metadata>>,
 }
 
@@ -174,6 +175,7 @@ impl SeriesTable {
                 encoded_len: labels_len(builder.iter()) as u32,
                 after: NOWHERE,
                 delta: Vec::new(),
+                ends: Ends::default(),
                 metadata,
             }
         });
@@ -241,10 +243,16 @@ impl SeriesTable {
     }
 
     /// The head of a record as snappy elements, alone.
-    pub(super) fn put_head(&mut self, slot: Slot, inner: usize, trailer: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn put_head(
+        &mut self,
+        slot: Slot,
+        inner: usize,
+        trailer: &[u8],
+        out: &mut Elements,
+    ) {
         let mut head = std::mem::take(&mut self.heads[1]);
         head.fill(&self.strings, self.sent(slot), inner, trailer);
-        snappy::put_literal(out, head.bytes());
+        out.literal(head.bytes());
         self.heads[1] = head;
     }
 
@@ -252,18 +260,36 @@ impl SeriesTable {
     /// many bytes it carries and how they begin.
     pub(super) fn put_head_after(
         &mut self,
-        (before, before_inner, before_trailer): (Slot, usize, &[u8]),
+        before: (Slot, usize, &[u8]),
         distance: usize,
         slot: Slot,
         inner: usize,
         trailer: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Elements,
     ) {
+        let mut delta = Vec::with_capacity(64);
+        let (ends, behind) = self.compare(before, distance, slot, (inner, trailer), &mut delta);
+        out.copy(distance, ends.first);
+        out.written(&delta);
+        out.copy(behind, ends.last);
+    }
+
+    /// How heads differ: what to write between the copies at their ends, and the distance of the copy at the end.
+    fn compare(
+        &mut self,
+        (before, before_inner, before_trailer): (Slot, usize, &[u8]),
+        distance: usize,
+        slot: Slot,
+        (inner, trailer): (usize, &[u8]),
+        delta: &mut Vec<u8>,
+    ) -> (Ends, usize) {
         let [mut old, mut next] = std::mem::take(&mut self.heads);
         old.fill(&self.strings, self.sent(before), before_inner, before_trailer);
         next.fill(&self.strings, self.sent(slot), inner, trailer);
-        self.runs.write(&old, distance, &next, out);
+        let ends = self.runs.write(&old, distance, &next, delta);
+        let behind = distance + next.bytes().len() - old.bytes().len();
         self.heads = [old, next];
+        (ends, behind)
     }
 
     /// As [`SeriesTable::put_head_after`] for records that follow each other and both carry `inner` bytes: what was written last
@@ -275,22 +301,25 @@ impl SeriesTable {
         slot: Slot,
         inner: usize,
         trailer: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Elements,
     ) {
+        let len = |sent: &Sent| head_len(sent.encoded_len as usize, inner) + inner;
+        let distance = len(self.sent(before));
+        if self.sent(slot).after != before {
+            let mut delta = Vec::with_capacity(64);
+            let next = (inner, trailer);
+            let (ends, _) =
+                self.compare((before, inner, trailer), distance, slot, next, &mut delta);
+            if let Some(sent) = &mut self.known[slot as usize].sent {
+                delta.shrink_to_fit();
+                (sent.after, sent.delta, sent.ends) = (before, delta, ends);
+            }
+        }
         let sent = self.sent(slot);
-        if sent.after == before {
-            out.extend_from_slice(&sent.delta);
-            return;
-        }
-        let distance = head_len(self.sent(before).encoded_len as usize, inner) + inner;
-        let mut delta = Vec::with_capacity(64);
-        let before_head = (before, inner, trailer);
-        self.put_head_after(before_head, distance, slot, inner, trailer, &mut delta);
-        out.extend_from_slice(&delta);
-        if let Some(sent) = &mut self.known[slot as usize].sent {
-            (sent.after, sent.delta) = (before, delta);
-            sent.delta.shrink_to_fit();
-        }
+        out.copy(distance, sent.ends.first);
+        out.written(&sent.delta);
+        // What carries as much ends as far from its like as it is long.
+        out.copy(len(sent), sent.ends.last);
     }
 
     /// A checkpoint names the series.
