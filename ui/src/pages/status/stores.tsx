@@ -61,6 +61,9 @@ export function Stores() {
                 cell: (s) => (
                   <>
                     <span class="mono">{s.name}</span>
+                    <div class="narrow-only">
+                      <LabelSets sets={s.labelSets} />
+                    </div>
                     {s.lastError ? (
                       <div class="notice bad">
                         {s.lastError}
@@ -76,15 +79,8 @@ export function Stores() {
               {
                 title: "Labels",
                 width: "minmax(0, 1fr)",
-                cell: (s) => (
-                  <>
-                    {(s.labelSets ?? []).map((set, i) => (
-                      <div key={i}>
-                        <Labels labels={set} />
-                      </div>
-                    ))}
-                  </>
-                ),
+                wideOnly: true,
+                cell: (s) => <LabelSets sets={s.labelSets} />,
               },
               {
                 title: "Asked",
@@ -96,6 +92,18 @@ export function Stores() {
           />
         </>
       ) : null}
+    </>
+  );
+}
+
+function LabelSets({ sets }: { sets: LabelSet[] | null }) {
+  return (
+    <>
+      {(sets ?? []).map((set, i) => (
+        <div key={i}>
+          <Labels labels={set} />
+        </div>
+      ))}
     </>
   );
 }
