@@ -37,7 +37,7 @@ impl Lists {
 
 /// Memory that no request uses now.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<Vec<Box<Scratch>>>);
+pub(super) struct Pool(Mutex<Vec<Scratch>>);
 
 impl Pool {
     pub(super) fn take(&self) -> Borrowed<'_> {
@@ -50,7 +50,7 @@ impl Pool {
 #[derive(Debug)]
 pub(super) struct Borrowed<'a> {
     pool: &'a Pool,
-    scratch: Box<Scratch>,
+    scratch: Scratch,
 }
 
 impl Deref for Borrowed<'_> {

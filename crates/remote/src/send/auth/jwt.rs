@@ -8,10 +8,12 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair};
 use serde_json::Value;
 
-/// The parts of a PEM text: what each is, and its bytes.
-pub(super) fn pem(text: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let (mut parts, mut open): (Vec<(String, Vec<u8>)>, Option<(String, String)>) =
-        (Vec::new(), None);
+/// A part of a PEM text: what it is, and its bytes.
+pub(super) type Part = (String, Vec<u8>);
+
+/// The parts of a PEM text.
+pub(super) fn pem(text: &str) -> Result<Vec<Part>, String> {
+    let (mut parts, mut open) = (Vec::new(), None::<(String, String)>);
     for line in text.lines().map(str::trim) {
         let label = |start: &str| line.strip_prefix(start).and_then(|l| l.strip_suffix("-----"));
         if let Some(label) = label("-----BEGIN ") {
