@@ -8,6 +8,7 @@ mod bad_input;
 mod cluster;
 mod command_line;
 mod crash;
+mod explain;
 mod golden;
 mod remote_peers;
 mod remote_write;
