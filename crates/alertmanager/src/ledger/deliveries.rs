@@ -18,6 +18,8 @@ pub struct Delivery {
     pub told_at: Option<Time>,
     /// Set while the last attempt failed.
     pub failure: Option<Failure>,
+    /// When it became known last that a peer had told the same.
+    pub twice_at: Option<Time>,
 }
 
 /// What fails since an integration told last.
@@ -38,7 +40,8 @@ pub(super) struct Deliveries(BTreeMap<(String, String), Delivery>);
 impl Deliveries {
     pub(super) fn note(&mut self, at: Time, event: &Event) {
         let (receiver, integration, failed) = match event {
-            Event::Sent { receiver, integration, .. } => (receiver, integration, None),
+            Event::Sent { receiver, integration, .. }
+            | Event::Duplicate { receiver, integration, .. } => (receiver, integration, None),
             Event::Attempt { receiver, integration, error, .. } => {
                 (receiver, integration, Some((error, false)))
             }
@@ -56,8 +59,10 @@ impl Deliveries {
             integration: integration.clone(),
             told_at: None,
             failure: None,
+            twice_at: None,
         });
         match failed {
+            None if matches!(event, Event::Duplicate { .. }) => known.twice_at = Some(at),
             None => {
                 known.told_at = Some(at);
                 known.failure = None;
@@ -97,6 +102,7 @@ mod tests {
             "failed" => {
                 Event::Failed { group_key, receiver, integration, tries: 2, error: error.into() }
             }
+            "duplicate" => Event::Duplicate { group_key, receiver, integration, at: Time::ZERO },
             _ => Event::Attempt { group_key, receiver, integration, tries: 1, error: error.into() },
         }
     }
@@ -121,7 +127,9 @@ mod tests {
             (failure.since, failure.gave_up, now(&all).told_at),
             (at(5), false, Some(at(4)))
         );
-        all.note(at(6), &Event::Forgotten);
+        all.note(at(6), &event("duplicate", ""));
+        assert_eq!((now(&all).twice_at, now(&all).failure.is_some()), (Some(at(6)), true));
+        all.note(at(7), &Event::Forgotten);
         assert_eq!(all.iter().count(), 1);
     }
 

@@ -17,6 +17,8 @@ use crate::roles::overview::{Part, overview_json};
 /// Pages of the web app that this role fills; each is the last part of an address.
 pub(super) const PAGES: [&str; 9] =
     ["alerts", "silences", "ledger", "routes", "overview", "cluster", "config", "build", "log"];
+/// How long something that was told twice needs attention.
+const TWICE_NS: i64 = 3_600_000_000_000;
 /// Most receivers with trouble that are named one by one.
 const MOST_NAMED: usize = 8;
 
@@ -93,12 +95,19 @@ impl Overview {
                 "wait: it is done within a minute",
             )
         });
-        let twice = figures.sum(DUPLICATES, &[]);
-        if twice > 0.0 {
+        let now = self.manager.now();
+        let deliveries = self.manager.deliveries();
+        let times = deliveries.iter().filter_map(|delivery| delivery.twice_at);
+        if let Some(at) = times.max().filter(|at| now.since_ns(*at) < TWICE_NS) {
+            let all = figures.sum(DUPLICATES, &[]) as usize;
             parts.push(Part::degraded(
                 "Duplicates",
-                format!("{} told of by a peer too since the start", count(twice as usize, "notification")),
-                "none if members could not reach each other for a while; else compare their clocks and --cluster.peer-timeout",
+                format!(
+                    "{} told of by a peer too since the start, the last {}",
+                    count(all, "notification"),
+                    ago(now.since_ns(at))
+                ),
+                "nothing if members could not reach each other for a while; else compare their clocks and --cluster.peer-timeout",
             ));
         }
         parts.into_iter().map(|part| part.link("cluster")).collect()
