@@ -106,6 +106,9 @@ pub(crate) struct ChunkFiles {
     state: Mutex<State>,
 }
 
+/// Takes the number of a chunk, and its encoding and bytes or what is wrong with it.
+pub(crate) type EachChunk<'a> = dyn FnMut(usize, Result<(Encoding, &[u8])>) + 'a;
+
 impl ChunkFiles {
     /// Opens the folder. New chunks go to a new file; what the others have is told by [`ChunkFiles::list_chunks`].
     pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Self> {
@@ -241,7 +244,7 @@ impl ChunkFiles {
         &self,
         places: &[HeadChunkRef],
         pinned: &[Pinned],
-        each: &mut dyn FnMut(usize, Result<(Encoding, &[u8])>),
+        each: &mut EachChunk<'_>,
     ) {
         let (mut run, mut one) = (Vec::new(), Vec::new());
         let mut at = 0;

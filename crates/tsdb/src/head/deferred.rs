@@ -46,7 +46,7 @@ struct Selected {
 impl Selected {
     fn new(id: SeriesId, range: TimeRange, newest: Timestamp) -> Self {
         let before_end = u32::try_from(range.max.saturating_sub(newest))
-            .unwrap_or_else(|_| if newest > range.max { 0 } else { u32::MAX });
+            .unwrap_or(if newest > range.max { 0 } else { u32::MAX });
         Self { id, before_end }
     }
 
