@@ -111,7 +111,12 @@ impl AppendFile {
                     "records were dropped after repeated write errors; waiting for a rewrite";
                 return Err(io::Error::other(text));
             }
-            disk.unwritten.append(&mut pending.bytes);
+            // Taken with its room: what a burst needed is not kept.
+            let bytes = std::mem::take(&mut pending.bytes);
+            match disk.unwritten.is_empty() {
+                true => disk.unwritten = bytes,
+                false => disk.unwritten.extend_from_slice(&bytes),
+            }
             pending.end
         };
         if disk.unwritten.len() > MAX_UNWRITTEN_BYTES {

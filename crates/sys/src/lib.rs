@@ -2,6 +2,7 @@
 
 pub mod btrfs;
 pub mod ethtool;
+pub mod heap;
 pub mod perf;
 pub mod prefetch;
 pub mod simd;

@@ -65,6 +65,7 @@ pub(crate) enum GroupIds {
     #[default]
     None,
     One(GroupId),
+    #[expect(clippy::box_collection, reason = "a slot has room for one word")]
     Several(Box<Vec<GroupId>>),
 }
 

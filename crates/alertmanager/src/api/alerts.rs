@@ -1,5 +1,7 @@
 //! `GET /alerts`, `POST /alerts`.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::{Request, StatusCode};
 
@@ -47,7 +49,7 @@ pub(super) fn status_filter(params: &Params) -> impl Fn(&Status) -> bool + use<>
     }
 }
 
-pub(super) async fn post(manager: &Manager, request: Request<Body>) -> Result<Answer, Answer> {
+pub(super) async fn post(manager: &Arc<Manager>, request: Request<Body>) -> Result<Answer, Answer> {
     let from = body::sender(&request);
     let bytes = body::read(request, "alerts").await?;
     let alerts = body::alerts(&bytes)?;

@@ -84,7 +84,7 @@ pub struct Ledger {
 }
 
 /// A chunk that is larger is closed.
-const CHUNK_BYTES: usize = 32 << 10;
+const CHUNK_BYTES: usize = 256 << 10;
 /// Most bytes held back for the disk.
 const MAX_UNWRITTEN_BYTES: usize = 64 << 20;
 
@@ -154,6 +154,11 @@ impl Ledger {
         {
             self.bytes -= oldest.lines.len();
         }
+    }
+
+    /// Bytes of closed chunks that wait for the disk.
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.unwritten_bytes
     }
 
     /// Takes what is to go to disk.

@@ -150,7 +150,7 @@ fn memory_is_bounded_and_the_disk_knows_what_it_forgot() {
     let mut found = Vec::new();
     let one = LedgerQuery { limit: 1, ..query.clone() };
     one.older(&files, u64::MAX, &|_| None, &mut found).expect("older");
-    assert_eq!((found[0].number, &*found[0].alerts[0].labels.value("alertname")), (31, "A"));
+    assert_eq!((found[0].number, found[0].alerts[0].labels.value("alertname")), (31, "A"));
     assert!(found[0].alerts[1].labels.is_empty());
     // Whom no line tells the labels of, the alerts that are known now do.
     let matchers = Matchers::new(parse_utf8_list("alertname=B").expect("matchers"));

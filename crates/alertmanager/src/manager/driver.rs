@@ -56,6 +56,7 @@ impl Manager {
                             }
                             manager.shrink_journal();
                             manager.sync_all();
+                            manager.give_back();
                         });
                     }
                 }

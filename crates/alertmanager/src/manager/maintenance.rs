@@ -2,6 +2,7 @@
 //! has expired is dropped.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::Manager;
 use crate::durable::AppendFile;
@@ -11,15 +12,13 @@ use crate::time::Time;
 /// How often the journal is told that the process lives: what runs out in between may be taken for unheard after a crash.
 const ALIVE_EVERY_NS: i64 = 10_000_000_000;
 
+/// Looks, a second apart, between two times that memory is given back while there is always something to do.
+const BUSY_LOOKS: u32 = 30;
+
 impl Manager {
     /// Syncs what nobody waits for and takes the ledger's entries to disk. Blocks.
     pub(super) fn sync_all(&self) {
-        let entries = self.core.lock().ledger_mut().take_unwritten();
-        if let Some(files) = &self.ledger_files
-            && let Err(err) = files.lock().append(&entries)
-        {
-            tracing::error!(component = "ledger", %err, "entries could not be written");
-        }
+        self.write_ledger();
         self.note_alive();
         let journal = self.journal.as_ref().map(|journal| journal.file());
         for file in [journal, self.silence_file.as_ref(), self.log_file.as_ref()] {
@@ -30,6 +29,30 @@ impl Manager {
         }
         if let Some(journal) = &self.journal {
             self.metrics.alerts.journal_size.set(journal.file().size_bytes() as f64);
+        }
+    }
+
+    /// Gives memory that a burst has left back to the system: once it is over, or now and then while it lasts. Blocks for a few
+    /// milliseconds.
+    pub(super) fn give_back(&self) {
+        let looks = match self.is_busy.swap(false, Ordering::Relaxed) {
+            true => self.busy_looks.fetch_add(1, Ordering::Relaxed) + 1,
+            false => BUSY_LOOKS * u32::from(self.busy_looks.load(Ordering::Relaxed) > 0),
+        };
+        if looks >= BUSY_LOOKS {
+            self.busy_looks.store(0, Ordering::Relaxed);
+            gauntlet_sys::heap::give_back();
+        }
+    }
+
+    /// Takes the ledger's entries to disk. Blocks.
+    pub(super) fn write_ledger(&self) {
+        let Some(files) = &self.ledger_files else { return };
+        // Locked first, so that entries are written in the order of their numbers.
+        let mut files = files.lock();
+        let entries = self.core.lock().ledger_mut().take_unwritten();
+        if let Err(err) = files.append(&entries) {
+            tracing::error!(component = "ledger", %err, "entries could not be written");
         }
     }
 

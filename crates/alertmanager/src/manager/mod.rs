@@ -14,6 +14,7 @@ mod senders;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use gauntlet_runtime::{Clock, Fs, SystemFs};
 use gauntlet_telemetry::Registry;
@@ -78,6 +79,9 @@ pub enum ManagerError {
 
 pub use senders::{build_pipelines, rendered_route_labels};
 
+/// More than so many bytes of the ledger are written at once, by whoever brought them.
+const MAX_UNWRITTEN_LEDGER_BYTES: usize = 1 << 20;
+
 type Broadcast = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 
 /// One Alertmanager's state. Shared by the API, the cluster and the task that [`Manager::run`]s it.
@@ -95,6 +99,9 @@ pub struct Manager {
     wake: Notify,
     permits: Arc<Semaphore>,
     maintenance_interval_ns: i64,
+    /// Something was asked since the last look; and for how many looks that has been so.
+    is_busy: AtomicBool,
+    busy_looks: AtomicU32,
     /// When the journal was last told that we live.
     alive_at: Mutex<Time>,
     started_at: Time,
@@ -151,7 +158,11 @@ impl Manager {
     }
 
     /// Takes in reported alerts; returns once what changed is on disk.
-    pub async fn post_alerts(&self, alerts: Vec<PostedAlert<'_>>, from: &str) -> PostOutcome {
+    pub async fn post_alerts(
+        self: &Arc<Self>,
+        alerts: Vec<PostedAlert<'_>>,
+        from: &str,
+    ) -> PostOutcome {
         let (count, start) = (alerts.len(), self.clock.monotonic());
         let posted = self.with(|core, now| core.post(alerts, from, now));
         let each_secs = (self.clock.monotonic() - start).as_secs_f64() / count.max(1) as f64;
@@ -163,6 +174,12 @@ impl Manager {
                 self.metrics.alerts.journal_errors.inc();
                 tracing::error!(component = "provider", err = %reason, "alerts could not be written to disk");
             }
+        }
+        // A flood of news waits for its ledger: memory has a bound.
+        if self.core.lock().ledger().unwritten_bytes() > MAX_UNWRITTEN_LEDGER_BYTES {
+            let manager = Arc::clone(self);
+            // Whether it worked is counted and logged there.
+            let _ = tokio::task::spawn_blocking(move || manager.write_ledger()).await;
         }
         PostOutcome { posted, durable }
     }
@@ -257,6 +274,7 @@ impl Manager {
     /// Runs `act` on the machine, passes on what it wants done, and wakes the driver: there may be something due earlier.
     fn with<T>(&self, act: impl FnOnce(&mut Core, Time) -> T) -> T {
         let out = self.run_once(act);
+        self.is_busy.store(true, Ordering::Relaxed);
         self.wake.notify_one();
         out
     }

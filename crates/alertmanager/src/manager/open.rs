@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use gauntlet_runtime::{Chance, Fs};
 use gauntlet_telemetry::Registry;
@@ -50,6 +51,8 @@ pub(super) fn open(
         wake: Notify::new(),
         permits: Arc::new(Semaphore::new(options.max_sends.max(1))),
         maintenance_interval_ns: options.maintenance_interval_ns,
+        is_busy: AtomicBool::new(false),
+        busy_looks: AtomicU32::new(0),
         alive_at: Mutex::new(Time::ZERO),
         started_at: now,
     });

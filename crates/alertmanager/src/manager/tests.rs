@@ -178,7 +178,7 @@ async fn maintenance_keeps_files_small_and_state_whole() {
 }
 
 /// Reports alerts and makes silences one after the other; returns the names that were acknowledged.
-async fn work(manager: &Manager) -> (Vec<String>, Vec<String>) {
+async fn work(manager: &Arc<Manager>) -> (Vec<String>, Vec<String>) {
     let (mut alerts, mut silences) = (Vec::new(), Vec::new());
     for n in 0..6 {
         let name = format!("A{n}");

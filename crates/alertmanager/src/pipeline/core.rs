@@ -22,6 +22,9 @@ use crate::time::Time;
 use gauntlet_model::Labels;
 use gauntlet_runtime::Chance;
 
+/// Timers that a slice of a large group's flush counts for.
+const SLICE_WEIGHT: usize = 8;
+
 /// What a peer of a cluster knows of its place in it.
 pub trait Peer: fmt::Debug + Send + Sync {
     /// Number of live peers that speak before this one.
@@ -350,10 +353,17 @@ impl Core {
     /// The same for at most so many due timers, so that an owner with others waiting can let them in between. A time that is
     /// not after `now` means that there is more to do.
     pub fn poll_some(&mut self, now: Time, most: usize) -> Option<Time> {
-        for _ in 0..most {
+        let mut left = most;
+        while left > 0 {
             let Some((due, timer)) = self.timers.due(now) else { break };
+            left -= 1;
             match timer {
                 Timer::Flush(group) => self.flush_due(group, due, now),
+                Timer::Work(flush) => {
+                    self.flush_on(flush, now);
+                    // A slice is as much as many groups.
+                    left = left.saturating_sub(SLICE_WEIGHT);
+                }
                 Timer::Step(flush, step) => self.step_due(flush, step, due, now),
                 Timer::Deadline(flush) => self.deadline(flush, now),
                 Timer::Collect => self.collect(now),

@@ -1,4 +1,7 @@
 //! One flush of a group, up to the point where its integrations go their own ways: settle, inhibition, intervals, silences.
+//!
+//! The alerts of a large group are gone through in slices, so that whoever else needs the state machine waits for a slice and
+//! not for the group. What fires is settled by the time that the flush began, whatever comes in between.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -47,9 +50,41 @@ pub(super) struct Flush {
     pub(super) alerts: Vec<Taken>,
     /// Over when the flush began, with when they were last reported.
     resolved: Vec<(AlertId, Time)>,
+    progress: Progress,
     /// Waits for the cluster.
     pub(super) settling: bool,
     pub(super) steps: Vec<Step>,
+}
+
+impl Flush {
+    /// Lets a filter see all alerts that are left.
+    fn begin(&mut self, filter: Filter) {
+        let rest = std::mem::take(&mut self.alerts).into_iter();
+        self.progress = Progress::Filtering { filter, rest, quiet: 0 };
+    }
+}
+
+/// Alerts that are gone through at once: a millisecond or so.
+const SLICE: usize = 512;
+
+/// How far a flush has come.
+#[derive(Debug)]
+enum Progress {
+    /// Alerts to take, and those that were, in sorted runs.
+    Taking { ids: Vec<AlertId>, runs: Vec<Vec<Taken>> },
+    /// All were taken.
+    Taken,
+    /// Alerts that a filter has still to see, and how many it has kept quiet.
+    Filtering { filter: Filter, rest: std::vec::IntoIter<Taken>, quiet: usize },
+}
+
+/// What keeps alerts quiet, in this order.
+#[derive(Debug)]
+enum Filter {
+    Inhibition,
+    /// With the word for it in metrics.
+    Intervals(Cause, &'static str),
+    Silences,
 }
 
 impl Core {
@@ -74,30 +109,14 @@ impl Core {
         self.timers.add(group.next_flush, Timer::Flush(id));
         let Some(active) = &self.active else { return };
         let Some(receiver) = active.receivers.get(&route.receiver).cloned() else { return };
-        let store = &self.store;
-        let mut alerts: Vec<Taken> = group
-            .members
-            .keys()
-            .map(|id| {
-                let mut alert = store.alert(*id);
-                // Whether it fires is settled here: it must not end under way.
-                if !alert.resolved_at(now) {
-                    alert.ends_at = Time::ZERO;
-                }
-                Taken { id: *id, log_hash: log_hash(&alert.labels), alert }
-            })
-            .collect();
-        if alerts.is_empty() {
+        let ids: Vec<AlertId> = group.members.keys().copied().collect();
+        if ids.is_empty() {
             return;
         }
-        alerts.sort_by(|a, b| alert_order(&a.alert.labels, &b.alert.labels));
-        let resolved = alerts.iter().filter(|taken| taken.alert.is_resolved());
-        let resolved = resolved.map(|taken| (taken.id, taken.alert.updated_at)).collect();
         let wait_ns = self.turn_ns();
         let deadline = now.plus_ns(route.group_interval_ns.max(MIN_TIMEOUT_NS)).plus_ns(wait_ns);
         let Some(group) = self.groups.get_mut(id) else { return };
         group.flushing = Some(flush_id);
-        let settling = self.peer.as_ref().is_some_and(|peer| !peer.is_ready());
         let flush = Flush {
             group: Some(id),
             key: Arc::clone(&group.key),
@@ -106,18 +125,97 @@ impl Core {
             receiver,
             now,
             deadline,
-            alerts,
-            resolved,
-            settling,
+            alerts: Vec::new(),
+            resolved: Vec::new(),
+            progress: Progress::Taking { ids, runs: Vec::new() },
+            settling: false,
             steps: Vec::new(),
         };
         self.flushes.insert(flush_id, flush);
         self.timers.add(deadline, Timer::Deadline(flush_id));
-        if settling {
-            self.settling.push(flush_id);
-        } else {
-            self.filter(flush_id, now);
+        self.flush_on(flush_id, now);
+    }
+
+    /// Goes on with a flush for a slice of its alerts.
+    pub(super) fn flush_on(&mut self, id: FlushId, now: Time) {
+        let mut left = SLICE;
+        while left > 0 {
+            let Some(mut flush) = self.flushes.remove(&id) else { return };
+            match std::mem::replace(&mut flush.progress, Progress::Taken) {
+                Progress::Taken => {
+                    self.flushes.insert(id, flush);
+                    return;
+                }
+                Progress::Taking { ids, runs } => {
+                    self.take_some(&mut flush, ids, runs, &mut left);
+                    let all = matches!(flush.progress, Progress::Taken);
+                    flush.settling = all && self.peer.as_ref().is_some_and(|peer| !peer.is_ready());
+                    if flush.settling {
+                        self.settling.push(id);
+                    } else if all {
+                        flush.begin(Filter::Inhibition);
+                    }
+                    self.flushes.insert(id, flush);
+                }
+                Progress::Filtering { filter, mut rest, mut quiet } => {
+                    for taken in rest.by_ref().take(left) {
+                        left -= 1;
+                        match self.kept_quiet(&flush, &filter, &taken, now) {
+                            true => quiet += 1,
+                            false => flush.alerts.push(taken),
+                        }
+                    }
+                    if rest.len() > 0 {
+                        flush.progress = Progress::Filtering { filter, rest, quiet };
+                        self.flushes.insert(id, flush);
+                    } else {
+                        self.filtered(id, flush, &filter, quiet, now);
+                    }
+                }
+            }
         }
+        if self.flushes.contains_key(&id) {
+            self.timers.add(now, Timer::Work(id));
+        }
+    }
+
+    /// Takes some of the alerts; all of them, in the order of notifications, in the end.
+    fn take_some(
+        &self,
+        flush: &mut Flush,
+        mut ids: Vec<AlertId>,
+        mut runs: Vec<Vec<Taken>>,
+        left: &mut usize,
+    ) {
+        let order = |a: &Taken, b: &Taken| alert_order(&a.alert.labels, &b.alert.labels);
+        let some = ids.split_off(ids.len() - ids.len().min(*left));
+        *left -= some.len();
+        let mut run: Vec<Taken> = some.into_iter().map(|id| self.take(id, flush.now)).collect();
+        let resolved = run.iter().filter(|taken| taken.alert.is_resolved());
+        flush.resolved.extend(resolved.map(|taken| (taken.id, taken.alert.updated_at)));
+        run.sort_by(order);
+        // Runs of about the same length become one: each alert is moved a few times, and never all at once but in the end.
+        while let Some(before) = runs.pop_if(|before| ids.is_empty() || before.len() <= run.len()) {
+            let mut both = before;
+            both.append(&mut run);
+            both.sort_by(order);
+            run = both;
+        }
+        if ids.is_empty() {
+            flush.alerts = run;
+        } else {
+            runs.push(run);
+            flush.progress = Progress::Taking { ids, runs };
+        }
+    }
+
+    fn take(&self, id: AlertId, now: Time) -> Taken {
+        let mut alert = self.store.alert(id);
+        // Whether it fires is settled here: it must not end under way.
+        if !alert.resolved_at(now) {
+            alert.ends_at = Time::ZERO;
+        }
+        Taken { id, log_hash: log_hash(&alert.labels), alert }
     }
 
     /// How long peers before this one are given, in nanoseconds.
@@ -134,7 +232,8 @@ impl Core {
         for id in std::mem::take(&mut self.settling) {
             let Some(flush) = self.flushes.get_mut(&id) else { continue };
             if std::mem::take(&mut flush.settling) {
-                self.filter(id, now);
+                flush.begin(Filter::Inhibition);
+                self.flush_on(id, now);
             }
         }
     }
@@ -145,89 +244,85 @@ impl Core {
         self.settling.iter().any(waits)
     }
 
-    /// Takes out what is inhibited, muted or silenced, then hands what is left to the integrations.
-    fn filter(&mut self, id: FlushId, now: Time) {
-        let Some(mut flush) = self.flushes.remove(&id) else { return };
-        let left = std::mem::take(&mut flush.alerts);
-        let left = self.not_inhibited(&flush, left, now);
-        let left = if left.is_empty() { left } else { self.not_muted(&flush, left, now) };
-        let left = if left.is_empty() { left } else { self.not_silenced(&flush, left, now) };
-        let quiet = left.is_empty();
-        flush.alerts = left;
-        if quiet {
+    /// Whether a filter keeps an alert quiet; marks and notes it then.
+    fn kept_quiet(&mut self, flush: &Flush, filter: &Filter, taken: &Taken, now: Time) -> bool {
+        let cause = match filter {
+            Filter::Inhibition => self.inhibition(taken.id, now),
+            Filter::Intervals(cause, _) => Some(cause.clone()),
+            Filter::Silences => {
+                let slot = self.store.slot_mut(taken.id);
+                let labels = &taken.alert.labels;
+                let silences = self.silences.silencing(labels, &mut slot.silences, now);
+                (!silences.is_empty()).then_some(Cause::Silenced { silences })
+            }
+        };
+        match cause {
+            Some(cause) => {
+                self.quiet(flush, taken, cause, now);
+                true
+            }
+            None => {
+                if matches!(filter, Filter::Silences) {
+                    self.speaking(flush, taken, now);
+                }
+                false
+            }
+        }
+    }
+
+    fn inhibition(&mut self, id: AlertId, now: Time) -> Option<Cause> {
+        let active = self.active.as_mut()?;
+        active.inhibitor.learn(&mut self.store, id);
+        let found = active.inhibitor.inhibiting(&self.store, id, now)?;
+        let rule = &active.inhibitor.rules()[found.rule];
+        let rule = match rule.name.is_empty() {
+            true => format!("#{}", found.rule + 1),
+            false => rule.name.clone(),
+        };
+        Some(Cause::Inhibited { source: found.source, rule })
+    }
+
+    /// A filter has seen all alerts: goes on to the next one, or hands what is left to the integrations.
+    fn filtered(&mut self, id: FlushId, mut flush: Flush, done: &Filter, quiet: usize, now: Time) {
+        let reason = match done {
+            Filter::Inhibition => "inhibition",
+            Filter::Intervals(_, reason) => reason,
+            Filter::Silences => "silence",
+        };
+        self.count_suppressed(reason, quiet);
+        if flush.alerts.is_empty() {
             self.flushes.insert(id, flush);
             self.end_flush(id, true, now);
+        } else if matches!(done, Filter::Inhibition) {
+            let muted = self.muted(&flush);
+            flush.begin(
+                muted.map_or(Filter::Silences, |(cause, why)| Filter::Intervals(cause, why)),
+            );
+            self.flushes.insert(id, flush);
         } else {
             self.start_steps(id, flush, now);
         }
     }
 
-    fn not_inhibited(&mut self, flush: &Flush, alerts: Vec<Taken>, now: Time) -> Vec<Taken> {
-        let mut left = Vec::with_capacity(alerts.len());
-        let mut count = 0;
-        for taken in alerts {
-            let Some(active) = &mut self.active else {
-                left.push(taken);
-                continue;
-            };
-            active.inhibitor.learn(&mut self.store, taken.id);
-            let Some(found) = active.inhibitor.inhibiting(&self.store, taken.id, now) else {
-                left.push(taken);
-                continue;
-            };
-            count += 1;
-            let rule = &active.inhibitor.rules()[found.rule];
-            let rule = match rule.name.is_empty() {
-                true => format!("#{}", found.rule + 1),
-                false => rule.name.clone(),
-            };
-            self.quiet(flush, &taken, Cause::Inhibited { source: found.source, rule }, now);
-        }
-        self.count_suppressed("inhibition", count);
-        left
-    }
-
-    fn not_muted(&mut self, flush: &Flush, alerts: Vec<Taken>, now: Time) -> Vec<Taken> {
-        let Some(active) = &self.active else { return alerts };
+    /// The intervals that keep the whole group quiet, which is told so.
+    fn muted(&mut self, flush: &Flush) -> Option<(Cause, &'static str)> {
+        let active = self.active.as_ref()?;
         let (open, mute) = (&flush.route.active_time_intervals, &flush.route.mute_time_intervals);
         let inactive = !open.is_empty() && active.intervals.holding(open, flush.now).is_empty();
         let muting = if inactive { Vec::new() } else { active.intervals.holding(mute, flush.now) };
-        let (reason, cause, muted_by) = if inactive {
+        let (muted, muted_by) = if inactive {
             let cause = Cause::Inactive { intervals: open.clone() };
-            ("active_time_interval", Some(cause), open.clone())
+            (Some((cause, "active_time_interval")), open.clone())
         } else if muting.is_empty() {
-            ("", None, Vec::new())
+            (None, Vec::new())
         } else {
             let cause = Cause::Muted { intervals: muting.clone() };
-            ("mute_time_interval", Some(cause), muting)
+            (Some((cause, "mute_time_interval")), muting)
         };
         if let Some(group) = flush.group.and_then(|id| self.groups.get_mut(id)) {
             group.muted_by = muted_by;
         }
-        let Some(cause) = cause else { return alerts };
-        self.count_suppressed(reason, alerts.len());
-        for taken in &alerts {
-            self.quiet(flush, taken, cause.clone(), now);
-        }
-        Vec::new()
-    }
-
-    fn not_silenced(&mut self, flush: &Flush, alerts: Vec<Taken>, now: Time) -> Vec<Taken> {
-        let mut left = Vec::with_capacity(alerts.len());
-        let mut count = 0;
-        for taken in alerts {
-            let slot = self.store.slot_mut(taken.id);
-            let silences = self.silences.silencing(&taken.alert.labels, &mut slot.silences, now);
-            if silences.is_empty() {
-                self.speaking(flush, &taken, now);
-                left.push(taken);
-                continue;
-            }
-            count += 1;
-            self.quiet(flush, &taken, Cause::Silenced { silences }, now);
-        }
-        self.count_suppressed("silence", count);
-        left
+        muted
     }
 
     fn count_suppressed(&self, reason: &str, count: usize) {

@@ -11,6 +11,8 @@ use crate::time::Time;
 pub(super) enum Timer {
     /// A group speaks, if it still wants to at this time.
     Flush(GroupId),
+    /// A flush of a large group goes on.
+    Work(FlushId),
     /// A step of a flush goes on: its turn has come, or its next attempt.
     Step(FlushId, usize),
     /// A flush has no time left.

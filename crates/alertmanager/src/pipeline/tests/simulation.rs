@@ -645,7 +645,13 @@ fn every_alert_reaches_its_receiver_through_loss_partitions_and_restarts() {
                 Why::Turn(number) => ("by wrong turns", Some(number)),
                 Why::Lost => ("by lost gossip", None),
                 Why::Crossed => ("by crossing", None),
-                Why::Nothing => panic!("seed {seed}: {told:?} was told twice for no reason"),
+                Why::Nothing => {
+                    let all = world.told.iter().filter(|other| other.group == told.group);
+                    panic!(
+                        "seed {seed}: {told:?} was told twice for no reason: {:#?}",
+                        all.collect::<Vec<_>>()
+                    )
+                }
             };
             *kinds.entry(kind).or_default() += 1;
             *of_notification.entry((&told.group, &told.firing, *why)).or_default() += 1;
