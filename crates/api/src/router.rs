@@ -253,7 +253,9 @@ async fn respond(state: &Arc<ApiState>, route: Route, path: &str, request: Reque
             Err(err) => Err(err),
         },
         Route::Series => labels::series(state, &params).await,
-        Route::Targets => state.role.targets(&params).and_then(|v| Answer::of(&v)),
+        Route::Targets => {
+            state.role.targets(&params).map(|data| Answer { data, ..Answer::default() })
+        }
         Route::TargetsMetadata => state.role.targets_metadata(&params).and_then(|v| Answer::of(&v)),
         Route::Metadata => state.role.metadata(&params).and_then(|v| Answer::of(&v)),
         Route::ScrapePools => state.role.scrape_pools().and_then(|v| Answer::of(&v)),

@@ -186,6 +186,15 @@ impl Shared {
         self.query_log
             .reopen(Path::new(log))
             .map_err(|err| format!("can't create json log file {log:?}: {err}"))?;
+        // What may fail comes first, so that a reload that fails changes nothing; and before targets are visited, so that a new
+        // destination gets their first samples.
+        if self.scrape.get().is_some()
+            && let Err(reason) = self.remote.apply(&loaded.config, &self.db).await
+        {
+            let before = self.loaded.read().config.global.query_log_file.clone();
+            let _ = self.query_log.reopen(Path::new(&before));
+            return Err(reason);
+        }
         let seed = offset_seed(&common::hostname(), &loaded.config.global.external_labels);
         let tsdb = &loaded.config.storage.tsdb;
         if let Some(db) = self.db.get() {
@@ -199,8 +208,6 @@ impl Shared {
             db.set_out_of_order_window(tsdb.out_of_order_time_window.as_ms());
         }
         if let Some(scrape) = self.scrape.get() {
-            // Before targets are visited: a new destination gets their first samples.
-            self.remote.apply(&loaded.config, &self.db).await?;
             let failed = scrape.apply(config::jobs(&loaded), seed).await;
             self.discovery.apply(config::discoveries(&loaded)).await;
             *self.loaded.write() = Arc::clone(&loaded);

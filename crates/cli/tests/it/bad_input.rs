@@ -44,6 +44,29 @@ fn every_problem_of_a_configuration_is_named_at_once() {
 }
 
 #[test]
+fn every_client_that_cannot_be_built_is_named_at_once() {
+    let work = tempfile::tempdir().unwrap();
+    let text = "scrape_configs:\n- job_name: a\n  proxy_url: socks5://h:1\n- job_name: b\n  tls_config: {max_version: TLS10}\nremote_read:\n- url: http://h/\n  proxy_url: https://h:1\n";
+    let config = write(work.path(), text);
+    let output = run(
+        "prometheus",
+        &[
+            format!("--config.file={}", config.display()),
+            format!("--storage.tsdb.path={}", work.path().join("data").display()),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
+        ],
+    );
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{log}");
+    let log = log.replace("\\\"", "\"");
+    for wanted in
+        ["job \"a\": proxy_url: only", "job \"b\": max_version", "http://h/: proxy_url: only"]
+    {
+        assert!(log.contains(wanted), "{wanted} in {log}");
+    }
+}
+
+#[test]
 fn a_taken_port_is_named_with_the_way_out() {
     let work = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

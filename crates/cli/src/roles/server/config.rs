@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use gauntlet_config::{Config, ConfigErrors, LoadOptions, Loaded, ProcessEnv};
 use gauntlet_discovery::{SdConfig, SdConfigs, discoverer};
+use gauntlet_net::config::HttpClientConfig;
+use gauntlet_net::{ClientOptions, HttpClient};
 use gauntlet_scrape::ScrapeConfig;
 
 /// Where the configuration is read from, at start and at each reload.
@@ -110,7 +112,17 @@ fn refused(loaded: &Loaded) -> Vec<String> {
                 .to_owned(),
         );
     }
+    // All of them before any is put into effect: a reload that fails changes nothing.
+    let client = |http: &HttpClientConfig| HttpClient::new(http, ClientOptions::default()).err();
+    for entry in &config.remote_read {
+        if let Some(err) = client(&entry.http) {
+            out.push(format!("remote_read: {}: {err}", entry.url.as_str()));
+        }
+    }
     for job in &loaded.jobs {
+        if let Some(err) = client(&job.scrape.http) {
+            out.push(format!("scrape_configs: job {:?}: {err}", job.scrape.job_name));
+        }
         for sd in &job.discovery.0 {
             if !discoverer::is_supported(sd.kind()) {
                 out.push(format!(

@@ -110,13 +110,13 @@ impl RoleStatus for Shared {
         })
     }
 
-    fn targets(&self, params: &Params) -> Result<Value, ApiError> {
+    fn targets(&self, params: &Params) -> Result<Vec<u8>, ApiError> {
         targets::json(&self.scrape_status().ok_or_else(starting)?, params)
     }
 
     fn scrape_pools(&self) -> Result<Value, ApiError> {
         let status = self.scrape_status().ok_or_else(starting)?;
-        Ok(json!({ "scrapePools": status.pools() }))
+        Ok(pools::list(&status, &self.discovery.status()))
     }
 
     fn scrape_pool_config(&self, params: &Params) -> Result<Value, ApiError> {
@@ -287,6 +287,7 @@ impl Shared {
         if let Some(status) = self.scrape_status() {
             parts.push(targets::part(&status.active(None)));
         }
+        parts.extend(pools::discovery_parts(&self.discovery.status(), self.clock.now_ms()));
         let state = self.reload_state.lock();
         if let Some(reason) = &state.problem {
             parts.push(

@@ -9,33 +9,55 @@ use gauntlet_api::{ApiError, Params};
 use gauntlet_model::Labels;
 use gauntlet_scrape::Health;
 use gauntlet_scrape::status::{ActiveTarget, DroppedTarget, Status};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::roles::common::hostname;
 use crate::roles::overview::{self, Part};
 use crate::roles::query::{labels_json, rfc3339};
 
-/// JSON of `/api/v1/targets`.
-pub(super) fn json(status: &Status, params: &Params) -> Result<Value, ApiError> {
+/// JSON of `/api/v1/targets`, written row by row.
+pub(super) fn json(status: &Status, params: &Params) -> Result<Vec<u8>, ApiError> {
     let state = params.get("state").to_ascii_lowercase();
     let wants = |kind: &str| state.is_empty() || state == "any" || state == kind;
     let pool = params.find("scrapePool").filter(|p| !p.is_empty());
     let filter = Filter::new(params)?;
-    let mut data = Map::new();
+    let mut out = b"{\"activeTargets\":".to_vec();
     if wants("active") {
-        let (rows, counts) = active(status, pool, &filter);
-        data.insert("activeTargets".to_owned(), Value::Array(rows));
+        let counts = active(&mut out, status, pool, &filter);
         if filter.is_ours {
-            data.insert("activeTargetCounts".to_owned(), counts);
+            out.extend_from_slice(b",\"activeTargetCounts\":");
+            write(&mut out, &counts);
         }
     } else {
-        data.insert("activeTargets".to_owned(), json!([]));
+        out.extend_from_slice(b"[]");
     }
-    let dropped = if wants("dropped") { dropped(status, pool, &filter) } else { Vec::new() };
-    data.insert("droppedTargets".to_owned(), Value::Array(dropped));
+    out.extend_from_slice(b",\"droppedTargets\":");
+    if wants("dropped") {
+        dropped(&mut out, status, pool, &filter);
+    } else {
+        out.extend_from_slice(b"[]");
+    }
     let counts = (wants("active") || wants("dropped")).then(|| status.dropped_counts());
-    data.insert("droppedTargetCounts".to_owned(), json!(counts));
-    Ok(Value::Object(data))
+    out.extend_from_slice(b",\"droppedTargetCounts\":");
+    write(&mut out, &json!(counts));
+    out.push(b'}');
+    Ok(out)
+}
+
+fn write(out: &mut Vec<u8>, value: &Value) {
+    // Writing to memory does not fail, and values have text keys alone.
+    let _ = serde_json::to_writer(out, value);
+}
+
+fn write_list(out: &mut Vec<u8>, rows: impl Iterator<Item = Value>) {
+    out.push(b'[');
+    for (index, row) in rows.enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(out, &row);
+    }
+    out.push(b']');
 }
 
 /// What of the rows is asked for, beyond the peer's parameters.
@@ -87,7 +109,8 @@ impl Filter {
     }
 }
 
-fn active(status: &Status, pool: Option<&str>, filter: &Filter) -> (Vec<Value>, Value) {
+/// Writes the rows; returns how many there are by health.
+fn active(out: &mut Vec<u8>, status: &Status, pool: Option<&str>, filter: &Filter) -> Value {
     let mut found = status.active(pool);
     if filter.is_ours {
         found.retain(|row| {
@@ -109,7 +132,8 @@ fn active(status: &Status, pool: Option<&str>, filter: &Filter) -> (Vec<Value>, 
         filter.health.is_empty() || filter.health == row.report.health.as_str()
     };
     let rows = found.iter().filter(is_asked).take(filter.limit);
-    (rows.map(|row| active_json(row, filter.recent)).collect(), counts)
+    write_list(out, rows.map(|row| active_json(row, filter.recent)));
+    counts
 }
 
 fn rank(health: Health) -> u8 {
@@ -120,14 +144,14 @@ fn rank(health: Health) -> u8 {
     }
 }
 
-fn dropped(status: &Status, pool: Option<&str>, filter: &Filter) -> Vec<Value> {
+fn dropped(out: &mut Vec<u8>, status: &Status, pool: Option<&str>, filter: &Filter) {
     let found = status.dropped(pool);
     let is_asked = |row: &&(String, DroppedTarget)| {
         let by = if filter.words.is_empty() { String::new() } else { dropped_by(row, status) };
         filter.finds(&[&row.1.discovered], &[&row.0, &by])
     };
     let rows = found.iter().filter(is_asked).take(filter.limit);
-    rows.map(|row| dropped_json(row, status)).collect()
+    write_list(out, rows.map(|row| dropped_json(row, status)));
 }
 
 fn active_json(row: &ActiveTarget, with_recent: bool) -> Value {
