@@ -1,4 +1,5 @@
-//! Parsing speed: a body of gauges with seven labels, new to the parser and known to it. Budget: `scan`'s module page.
+//! Parsing speed: a body of gauges with seven labels, new to the parser and known to it; and the peers' bodies of `conformance/textparse`,
+//! where they are there. Budget: `scan`'s module page.
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
 
 use std::fmt::Write as _;
@@ -88,5 +89,63 @@ fn parse(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, parse);
+/// The peers' bodies: lines told apart, with labels decoded, and known.
+fn files(c: &mut Criterion) {
+    let dir = match std::env::var_os("CONFORMANCE_DIR") {
+        Some(dir) => std::path::PathBuf::from(dir),
+        None => std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
+    };
+    let mut group = c.benchmark_group("textparse");
+    for name in
+        ["alltypes.237mfs.prom.txt", "alltypes.237mfs.nometa.prom.txt", "alltypes.5mfs.om.txt"]
+    {
+        let Ok(mut body) = std::fs::read(dir.join("conformance/textparse").join(name)) else {
+            println!("SKIPPED: {name} is not there");
+            continue;
+        };
+        let open = name.ends_with(".om.txt");
+        if open && !body.trim_ascii_end().ends_with(b"# EOF") {
+            body.extend_from_slice(b"# EOF\n");
+        }
+        let media_type = if open { MediaType::OpenMetrics } else { MediaType::Text };
+        let mut lengths = Vec::new();
+        let mut parser = Parser::new(&body, media_type, ParserOptions::default());
+        while let Some(entry) = parser.next().unwrap() {
+            if entry == Entry::Series {
+                lengths.push(parser.sample().raw.len());
+            }
+        }
+        group.throughput(Throughput::Bytes(body.len() as u64));
+        let mut scratch = ScratchLabels::default();
+        group.bench_function(format!("{name}: with labels"), |b| {
+            b.iter(|| {
+                let mut parser = Parser::new(&body, media_type, ParserOptions::default());
+                let mut count = 0;
+                while let Some(entry) = parser.next().unwrap() {
+                    if entry == Entry::Series {
+                        parser.labels(&mut scratch).unwrap();
+                        count += scratch.len();
+                    }
+                }
+                black_box(count)
+            });
+        });
+        group.bench_function(format!("{name}: known"), |b| {
+            b.iter(|| {
+                let mut parser = Parser::new(&body, media_type, ParserOptions::default());
+                let (mut sum, mut i) = (0.0, 0);
+                while let Some(entry) = parser.next_known(|_| lengths.get(i).copied()).unwrap() {
+                    if entry == Entry::Series {
+                        sum += parser.sample().value;
+                        i += 1;
+                    }
+                }
+                black_box(sum)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, parse, files);
 criterion_main!(benches);
