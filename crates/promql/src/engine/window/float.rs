@@ -245,23 +245,22 @@ impl Kernel for Rate<'_> {
             let parts: [&[f64]; LANES] =
                 std::array::from_fn(|lane| drops[begin[lane]..].get(..most).unwrap_or(&[]));
             if parts.iter().all(|part| part.len() == most) {
-                for k in 0..most {
+                (0..most).for_each(|k| {
                     for lane in 0..LANES {
                         let added = rise[lane] + parts[lane][k];
                         rise[lane] = if k < count[lane] { added } else { rise[lane] };
                     }
-                }
+                });
             } else {
-                for lane in 0..lanes {
-                    let own = &drops[begin[lane]..begin[lane] + count[lane]];
-                    own.iter().for_each(|drop| rise[lane] += drop);
+                for (rise, (begin, count)) in rise.iter_mut().zip(begin.iter().zip(&count)) {
+                    drops[*begin..begin + count].iter().for_each(|drop| *rise += drop);
                 }
             }
-            for lane in 0..lanes {
+            for (lane, rise) in rise.iter().enumerate().take(lanes) {
                 let step = first + lane;
                 if hi[step] - lo[step] >= 2 {
                     let first = values[lo[step] as usize];
-                    row[step] = extrapolation.apply(&stretches[step], rise[lane], first);
+                    row[step] = extrapolation.apply(&stretches[step], *rise, first);
                 }
             }
         }
