@@ -94,13 +94,11 @@ impl Core {
         let Some(flush) = self.flushes.get(&id) else { return false };
         let step = &flush.steps[at];
         let Some(entry) = self.log.get(&flush.key, &step.integration.log) else { return false };
-        // Before the flush there was a reason to tell.
-        entry.timestamp >= flush.now && {
-            let send_resolved = step.integration.send_resolved;
-            let repeat_ns = flush.route.repeat_interval_ns;
-            reason_to_notify(Some(entry), &step.told, send_resolved, repeat_ns, flush.now, now)
-                .is_none()
-        }
+        // There was a reason to tell when the first attempt was made.
+        let send_resolved = step.integration.send_resolved;
+        let repeat_ns = flush.route.repeat_interval_ns;
+        reason_to_notify(Some(entry), &step.told, send_resolved, repeat_ns, flush.now, now)
+            .is_none()
     }
 
     /// Compares with the log, and sends if there is something to tell.
