@@ -186,8 +186,7 @@ impl Shared {
         self.query_log
             .reopen(Path::new(log))
             .map_err(|err| format!("can't create json log file {log:?}: {err}"))?;
-        // What may fail comes first, so that a reload that fails changes nothing; and before targets are visited, so that a new
-        // destination gets their first samples.
+        // Fallible, so it is first; and before targets are visited: a new destination gets their first samples.
         if self.scrape.get().is_some()
             && let Err(reason) = self.remote.apply(&loaded.config, &self.db).await
         {
@@ -411,7 +410,6 @@ fn load_options(plan: &ServerPlan) -> LoadOptions {
     let mut options = LoadOptions { agent: plan.agent.is_some(), ..LoadOptions::default() };
     options.defaults.extra_scrape_metrics = has("extra-scrape-metrics");
     if has("created-timestamp-zero-ingestion") || has("st-storage") {
-        // Start times come with protobuf at no cost.
         options.defaults.scrape_protocols = Some(scrape::config::PROTO_FIRST_PROTOCOLS.to_vec());
     }
     options
@@ -433,7 +431,6 @@ fn tsdb_options(values: &Values, features: &[String]) -> Options {
     let size = values.bytes("storage.tsdb.retention.size");
     let time = match values.is_given("storage.tsdb.retention.time") {
         true => values.duration_ms("storage.tsdb.retention.time"),
-        // With a size limit alone time does not limit.
         false if size > 0 => 0,
         false => gauntlet_tsdb::options::DEFAULT_RETENTION_MS,
     };
@@ -551,7 +548,6 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
             .writes_xor2(&loaded)
             .map_err(|reason| Failure::new(format!("opening storage failed: {reason}")))?;
     }
-    // Replay needs both: it brings back exemplars and late samples.
     let keeps_exemplars = plan.features.iter().any(|f| f == "exemplar-storage");
     plan.tsdb.max_exemplars = max_exemplars(&loaded, keeps_exemplars);
     plan.tsdb.out_of_order_window_ms = loaded.config.storage.tsdb.out_of_order_time_window.as_ms();
