@@ -28,7 +28,7 @@ impl Role {
         (
             "up",
             Role::Up,
-            "Everything on this machine, in one process: server, host metrics, bucket.",
+            "Everything on this machine, in one process: server, host metrics, alerts, bucket.",
         ),
         ("server", Role::Server, "Collects, keeps and queries samples, in place of Prometheus."),
         ("node", Role::Node, "Metrics of this host, in place of node_exporter."),

@@ -1,8 +1,9 @@
-//! The role `up`: server, host metrics and bucket in one process, on embedded defaults.
+//! The role `up`: server, host metrics, alerts and bucket in one process, on embedded defaults.
 //!
-//! One folder holds all: `server/` the database, `bucket/` the blocks for good, `store/` what can be made again. The parts meet
+//! One folder holds all: `server/` the database, `bucket/` the blocks for good, `store/` what can be made again, `alertmanager/`. The parts meet
 //! in memory; the server scrapes the host's metrics and its own over HTTP as it would any target.
 
+mod alerts;
 mod past;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use gauntlet_telemetry::Registry;
 use gauntlet_tsdb::{Db, Options};
 use tracing::{info, warn};
 
+use self::alerts::Alerts;
 use self::past::Past;
 use crate::commands::node_flags;
 use crate::flags::values::Values;
@@ -36,16 +38,23 @@ use crate::roles::{Failure, Start};
 /// Ports before `--port-offset`, those of the peers.
 const API_PORT: i64 = 9090;
 const NODE_PORT: i64 = 9100;
+const ALERTS_PORT: i64 = 9093;
 /// How often finished blocks are looked for, and the bucket for new ones.
 const SHIP_INTERVAL: Duration = Duration::from_secs(30);
 const SYNC_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(crate) async fn run(start: Start) -> Result<(), Failure> {
-    let values = &start.values;
-    let (bind, offset) = (values.text("bind"), values.int("port-offset"));
+pub(crate) async fn run(mut start: Start) -> Result<(), Failure> {
+    let (bind, offset) = (start.values.text("bind"), start.values.int("port-offset"));
     let api_port = port(API_PORT, offset)?;
     let node_port = port(NODE_PORT, offset)?;
-    let data = PathBuf::from(values.text("data-dir"));
+    let alerts_address = with_port(&bind, port(ALERTS_PORT, offset)?);
+    let data = PathBuf::from(start.values.text("data-dir"));
+    let alerts = Alerts::plan(&mut start, alerts_address.clone(), &data)?;
+    if alerts.is_some() {
+        // It binds the port itself, but would not know of the way out.
+        drop(bind_or_explain(&alerts_address).await?);
+    }
+    let values = &start.values;
     let (api_address, node_address) = (with_port(&bind, api_port), with_port(&bind, node_port));
 
     let node_values = Values::check(&node_flags(), Vec::new())
@@ -69,7 +78,10 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
     let local: Arc<OnceLock<Arc<Db>>> = Arc::default();
     let past = Past::new(Arc::clone(&store), Arc::clone(&local));
     let config = match values.text("config.file").as_str() {
-        "" => ConfigSource::Text(built_in_config(values, &bind, api_port, node_port)),
+        "" => {
+            let alerts_address = alerts.as_ref().map(|_| alerts_address.as_str());
+            ConfigSource::Text(built_in_config(values, &bind, api_port, node_port, alerts_address))
+        }
         path => ConfigSource::File(PathBuf::from(path)),
     };
     let shipping = {
@@ -83,15 +95,38 @@ pub(crate) async fn run(start: Start) -> Result<(), Failure> {
             tokio::spawn(ship(shipper, shared, shutdown));
         }
     };
+    let alerts_part = alerts.as_ref().map(Alerts::part);
     let parts: Vec<MoreParts> = vec![
         Arc::new(move || {
             vec![Part::good("Host metrics", format!("{collectors} collectors on port {node_port}"))]
         }),
+        Arc::new(move || alerts_part.clone().into_iter().collect()),
         Arc::new(move || vec![bucket_part(&store, &bucket_dir)]),
     ];
     let plan = plan(values, config, &data, api_address.clone(), past, parts, Box::new(shipping))?;
     say_what_to_open(&bind, api_port, &data);
-    let ended = run_plan(start, plan).await.map_err(|failure| explain_port(failure, &api_address));
+    let shutdown = start.shutdown.clone();
+    let mut telling = Box::pin(async move {
+        match alerts {
+            Some(alerts) => alerts.run().await,
+            None => {
+                shutdown.wait().await;
+                Ok(())
+            }
+        }
+    });
+    let mut serving = Box::pin(run_plan(start, plan));
+    // What fails ends the other; what stops is waited for.
+    let ended = tokio::select! {
+        ended = &mut serving => match ended {
+            Ok(()) => telling.await,
+            Err(failure) => Err(explain_port(failure, &api_address)),
+        },
+        ended = &mut telling => match ended {
+            Ok(()) => serving.await,
+            Err(failure) => Err(failure),
+        },
+    };
     if ended.is_ok() {
         let _ = tokio::join!(node_task, store_task);
     }
@@ -197,7 +232,13 @@ fn bucket_part(store: &BucketStore, dir: &Path) -> Part {
 }
 
 /// Scrapes this host and this process.
-fn built_in_config(values: &Values, bind: &str, api_port: u16, node_port: u16) -> String {
+fn built_in_config(
+    values: &Values,
+    bind: &str,
+    api_port: u16,
+    node_port: u16,
+    alerts_address: Option<&str>,
+) -> String {
     let host = match bind {
         "0.0.0.0" | "::" | "[::]" | "" => "127.0.0.1",
         other => other,
@@ -205,10 +246,14 @@ fn built_in_config(values: &Values, bind: &str, api_port: u16, node_port: u16) -
     let interval = values.text("scrape-interval");
     let (api, node) = (with_port(host, api_port), with_port(host, node_port));
     let name = hostname();
+    let alerts = alerts_address.map_or_else(String::new, |address| {
+        let address = with_port(host, address.rsplit(':').next().unwrap_or_default());
+        format!("- job_name: alertmanager\n  static_configs:\n  - targets: [{address:?}]\n")
+    });
     format!(
         "global:\n  scrape_interval: {interval}\n  external_labels:\n    cluster: local\n    replica: {name:?}\n\
          scrape_configs:\n- job_name: gauntlet\n  static_configs:\n  - targets: [{api:?}]\n\
-         - job_name: node\n  static_configs:\n  - targets: [{node:?}]\n    labels:\n      nodename: {name:?}\n"
+         - job_name: node\n  static_configs:\n  - targets: [{node:?}]\n    labels:\n      nodename: {name:?}\n{alerts}"
     )
 }
 
@@ -221,7 +266,7 @@ fn port(base: i64, offset: i64) -> Result<u16, Failure> {
     })
 }
 
-fn with_port(host: &str, port: u16) -> String {
+fn with_port(host: &str, port: impl std::fmt::Display) -> String {
     match host.contains(':') && !host.starts_with('[') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
@@ -248,7 +293,7 @@ fn explain_port(failure: Failure, address: &str) -> Failure {
 fn say_what_to_open(bind: &str, port: u16, data: &Path) {
     let host = if bind == "0.0.0.0" { "127.0.0.1" } else { bind };
     println!(
-        "Gauntlet is starting: this host's metrics, their database, queries and a bucket, all in {}.\n\n    \
+        "Gauntlet is starting: this host's metrics, their database, queries, alerts and a bucket, all in {}.\n\n    \
          Open  http://{}/\n\nStop with Ctrl-C. A first query: up, or rate(node_cpu_seconds_total[1m])",
         data.display(),
         with_port(host, port)
