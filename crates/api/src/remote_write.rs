@@ -1,6 +1,7 @@
 //! `/api/v1/write` and `/api/v1/otlp/v1/metrics`: bodies from other senders, where the role takes them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -85,13 +86,21 @@ pub(crate) fn not_ready(state: &ApiState) -> Option<Response> {
     state.role.not_ready().map(|_| text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"))
 }
 
-/// The whole body, within the bound that holds before unpacking.
+/// How long a body may take to come. Bodies are read one beside the other up to a bound, and a sender that has gone silent must not
+/// keep the others out.
+const BODY_TIME: Duration = Duration::from_secs(60);
+
+/// The whole body, within the bounds that hold before unpacking.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<bytes::Bytes, Response> {
     let claimed = header_text(headers, header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
     if claimed.is_some_and(|size: u64| size > MAX_BODY_BYTES as u64) {
         return Err(reply(WriteReceiver::body_too_large()));
     }
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|err| {
+    let Ok(read) = tokio::time::timeout(BODY_TIME, to_bytes(body, MAX_BODY_BYTES)).await else {
+        let (status, error) = (503, format!("the body did not come within {BODY_TIME:?}"));
+        return Err(reply(WriteReply { status, error, written: None }));
+    };
+    read.map_err(|err| {
         let text_of = err.to_string();
         if text_of.contains("length limit exceeded") {
             return reply(WriteReceiver::body_too_large());
@@ -139,5 +148,13 @@ mod tests {
         let of = |status| reply(WriteReply { status, error: "no space".to_owned(), written: None });
         assert_eq!(of(503).headers()[header::RETRY_AFTER], "5");
         assert!(!of(500).headers().contains_key(header::RETRY_AFTER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_sender_is_given_up() {
+        let silent = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        let answer = read_body(&HeaderMap::new(), Body::from_stream(silent)).await.unwrap_err();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(answer.headers().contains_key(header::RETRY_AFTER));
     }
 }
