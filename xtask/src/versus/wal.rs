@@ -208,8 +208,7 @@ fn parts(bench: &Bench, report: &mut Report, dir: &Path) -> Result<()> {
     let cpu = thread_cpu_seconds()?;
     let mut parsed = 0;
     for page in &pages {
-        let mut parser =
-            Parser::new(page.as_bytes(), MediaType::Text, ParserOptions::default());
+        let mut parser = Parser::new(page.as_bytes(), MediaType::Text, ParserOptions::default());
         while let Some(entry) = parser.next()? {
             parsed += usize::from(entry == Entry::Series);
         }

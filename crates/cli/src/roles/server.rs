@@ -541,8 +541,7 @@ pub(crate) async fn run_plan(start: Start, mut plan: ServerPlan) -> Result<(), F
     plan.tsdb.retention_ms = retention.time_ms;
     plan.tsdb.retention_bytes = retention.bytes;
     plan.tsdb.retention_percent = retention.percent;
-    let flag_encoding =
-        FlagEncoding { xor2: plan.tsdb.xor2, store_starts: plan.tsdb.store_starts };
+    let flag_encoding = FlagEncoding { xor2: plan.tsdb.xor2, store_starts: plan.tsdb.store_starts };
     if plan.agent.is_none() {
         plan.tsdb.xor2 = flag_encoding
             .writes_xor2(&loaded)

@@ -96,7 +96,8 @@ impl Oci {
             }
             std::fs::read_to_string(file).map_err(fail)
         };
-        let key = read().and_then(|pem| RsaKey::from_pem(&pem)).map_err(|err| making.refused(err))?;
+        let key =
+            read().and_then(|pem| RsaKey::from_pem(&pem)).map_err(|err| making.refused(err))?;
         let [tenancy, user, fingerprint, region] =
             ["tenancy", "user", "fingerprint", "region"].map(|name| fields.str(name).to_owned());
         Ok(Self {

@@ -107,7 +107,8 @@ impl Account {
             pem if pem.is_empty() => file.credentials.private_key.clone(),
             pem => pem,
         };
-        let key = RsaKey::from_pem(&pem).map_err(|err| format!("setting up authentication: {err}"))?;
+        let key =
+            RsaKey::from_pem(&pem).map_err(|err| format!("setting up authentication: {err}"))?;
         Ok(Some(Self { credentials: file.credentials, key, known: None }))
     }
 
