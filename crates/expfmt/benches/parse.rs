@@ -1,6 +1,7 @@
 //! Parsing speed: a body of gauges with seven labels, new to the parser and known to it; and the peers' bodies of `conformance/textparse`,
 //! where they are there. Budget: `scan`'s module page.
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
+#![allow(clippy::print_stdout, reason = "a bench says what it leaves out")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

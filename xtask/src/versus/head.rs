@@ -12,7 +12,6 @@ use gauntlet_runtime::{Clock as _, SystemClock};
 
 use super::ingest::Ingest;
 use super::load::{STEP_MS, size_bytes};
-use super::process::Server;
 use super::report::{Report, Side};
 use super::{Bench, wal};
 
