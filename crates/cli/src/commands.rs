@@ -287,7 +287,7 @@ mod tests {
         };
         let logs = ["log.level", "log.format"];
         for (role, files) in [
-            (Role::Up, ["roles/up.rs"].as_slice()),
+            (Role::Up, ["roles/up.rs", "roles/up/alerts.rs"].as_slice()),
             (Role::Server, &["roles/server.rs"]),
             (Role::Sidecar, &["roles/sidecar.rs", "roles/bucket.rs", "roles/thanos.rs"]),
             (Role::Store, &["roles/store.rs", "roles/bucket.rs", "roles/thanos.rs"]),

@@ -1,7 +1,6 @@
 //! Parsing speed: a body of gauges with seven labels, new to the parser and known to it; and the peers' bodies of `conformance/textparse`,
 //! where they are there. Budget: `scan`'s module page.
 #![allow(clippy::unwrap_used, reason = "a bench may panic")]
-#![allow(clippy::print_stdout, reason = "a bench says what it leaves out")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -91,6 +90,7 @@ fn parse(c: &mut Criterion) {
 }
 
 /// The peers' bodies: lines told apart, with labels decoded, and known.
+#[expect(clippy::print_stdout, reason = "says what it leaves out")]
 fn files(c: &mut Criterion) {
     let dir = match std::env::var_os("CONFORMANCE_DIR") {
         Some(dir) => std::path::PathBuf::from(dir),
