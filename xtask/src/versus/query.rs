@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::process::{Server, get_ok};
 use super::report::{Report, Side, Verdict};
-use super::{Bench, load};
+use super::{Bench, load, wal};
 
 /// Longest start; the log of an hour is replayed.
 const READY_LIMIT: Duration = Duration::from_secs(180);
@@ -68,7 +68,7 @@ pub(super) fn run(bench: &Bench) -> Result<()> {
                         format!("--web.listen-address=127.0.0.1:{port}"),
                     ]
                 })?;
-                server.wait_ready(READY_LIMIT)?;
+                wal::replayed(&mut server, *side, READY_LIMIT)?;
                 let answer = measure(&server, *side, name, path, &mut report)?;
                 if round == 0 {
                     answers.push(answer);
