@@ -21,21 +21,27 @@ fn write(dir: &Path, text: &str) -> PathBuf {
     path
 }
 
+/// What a server says that does not start for its configuration.
+fn refused(config: &Path) -> String {
+    let output = run(
+        "prometheus",
+        &[
+            format!("--config.file={}", config.display()),
+            format!("--storage.tsdb.path={}", config.with_file_name("data").display()),
+            "--web.listen-address=127.0.0.1:0".to_owned(),
+        ],
+    );
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{log}");
+    log
+}
+
 #[test]
 fn every_problem_of_a_configuration_is_named_at_once() {
     let work = tempfile::tempdir().unwrap();
     let text = "global:\n  scrape_interval: soon\nscrape_configs:\n- job_name: a\n  bogus: 1\n- job_name: b\n  scheme: [x]\n";
     let config = write(work.path(), text);
-    let output = run(
-        "prometheus",
-        &[
-            format!("--config.file={}", config.display()),
-            format!("--storage.tsdb.path={}", work.path().join("data").display()),
-            "--web.listen-address=127.0.0.1:0".to_owned(),
-        ],
-    );
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{log}");
+    let log = refused(&config);
     for place in [":2:20: ", ":5:3: ", ":7:11: "] {
         let wanted = format!("{}{place}", config.display());
         assert!(log.contains(&wanted), "{wanted} in {log}");
@@ -48,16 +54,7 @@ fn every_client_that_cannot_be_built_is_named_at_once() {
     let work = tempfile::tempdir().unwrap();
     let text = "scrape_configs:\n- job_name: a\n  proxy_url: socks5://h:1\n- job_name: b\n  tls_config: {max_version: TLS10}\nremote_read:\n- url: http://h/\n  proxy_url: https://h:1\n";
     let config = write(work.path(), text);
-    let output = run(
-        "prometheus",
-        &[
-            format!("--config.file={}", config.display()),
-            format!("--storage.tsdb.path={}", work.path().join("data").display()),
-            "--web.listen-address=127.0.0.1:0".to_owned(),
-        ],
-    );
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{log}");
+    let log = refused(&config);
     let log = log.replace("\\\"", "\"");
     for wanted in
         ["job \"a\": proxy_url: only", "job \"b\": max_version", "http://h/: proxy_url: only"]
